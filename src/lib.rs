@@ -1,0 +1,5 @@
+//! rtckiosk: the firmware of a video kiosk and the room server it talks to.
+//!
+//! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
+
+pub mod protocol;
