@@ -2,4 +2,6 @@
 //!
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
+#[cfg(feature = "kiosk")]
+pub mod media;
 pub mod protocol;
