@@ -17,6 +17,11 @@ mod reconnect;
 pub mod time_code;
 pub mod tone;
 
+pub mod downlink;
+pub mod speaker;
+pub mod time_code;
+pub mod tone;
+
 use std::time::Duration;
 
 use tokio::sync::watch;
