@@ -14,6 +14,8 @@ mod pipeline;
     reason = "used by the capture and stream modules that follow"
 )]
 mod reconnect;
+pub mod time_code;
+pub mod tone;
 
 pub mod downlink;
 pub mod speaker;
