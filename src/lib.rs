@@ -3,3 +3,5 @@
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
 pub mod protocol;
+#[cfg(feature = "server")]
+pub mod server;
