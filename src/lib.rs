@@ -6,6 +6,8 @@ pub mod config;
 #[cfg(feature = "kiosk")]
 pub mod media;
 pub mod protocol;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "kiosk")]
 pub mod room;
 #[cfg(feature = "kiosk")]
