@@ -1,0 +1,6 @@
+//! The kiosk's and the server's halves against real peers over real sockets.
+
+#[cfg(feature = "kiosk")]
+mod nginx;
+#[cfg(feature = "kiosk")]
+mod uplink;
