@@ -1,0 +1,8 @@
+//! The kiosk's and the server's halves against real peers over real sockets.
+
+#[cfg(feature = "kiosk")]
+mod downlink;
+#[cfg(feature = "kiosk")]
+mod latency;
+#[cfg(feature = "kiosk")]
+mod nginx;
