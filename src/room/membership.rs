@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::protocol::answer::Room;
 
-use super::backoff::{Backoff, jittered};
+use super::backoff::Backoff;
 use super::error::{Class, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
 use super::link::Link;
@@ -39,11 +39,23 @@ const ENTER_TRIES: u32 = 3;
 /// Refusals in a row after which the room counts as closed to us.
 const MAX_REFUSALS: u32 = 10;
 
+/// Where the outcome of entering goes.
+pub(super) type Entered = oneshot::Sender<Result<(), RoomError>>;
+
+/// How a stay ended by itself. Told by the owner, after it has cleared the stay away: whoever
+/// hears of it may enter another room at once.
+#[derive(Debug)]
+pub(super) enum StayEnd {
+    NotEntered(RoomError, Entered),
+    Lost(RoomEvent),
+}
+
 /// What a stay needs.
 #[derive(Debug, Clone)]
 pub(super) struct Seat {
     pub(super) link: Arc<Link>,
-    pub(super) room: Arc<EnterRoom>,
+    /// Changes when our push URL does; the room's id never.
+    pub(super) room: Arc<Mutex<Arc<EnterRoom>>>,
     pub(super) timings: Timings,
     /// Tells that the member list should be looked at now.
     pub(super) refresh: Arc<Notify>,
@@ -51,37 +63,35 @@ pub(super) struct Seat {
 
 impl Seat {
     /// Enters the room, says so through `entered`, and stays until it is lost.
-    pub(super) async fn stay(self, entered: oneshot::Sender<Result<(), RoomError>>) {
+    pub(super) async fn stay(self, entered: Entered) -> StayEnd {
         let limit = self.timings.enter_deadline;
         let result = tokio::time::timeout(limit, self.enter())
             .await
             .unwrap_or(Err(RoomError::Deadline { after: limit }));
         if let Err(error) = result {
-            // Fails when nobody waits any more, and then nobody needs it.
-            let _ = entered.send(Err(error));
-            return;
+            return StayEnd::NotEntered(error, entered);
         }
-        let (outbox, room_id) = (&self.link.outbox, &self.room.room_id);
+        let (outbox, room_id) = (&self.link.outbox, self.room().room_id.clone());
         log::info!(room_id:% = room_id; "entered the room");
         outbox.note(|snapshot| {
             snapshot.room_id = Some(room_id.clone());
             snapshot.longest_heartbeat_gap_ms = 0;
         });
-        let room_id = room_id.clone();
         outbox.emit(RoomEvent::Entered { room_id }).await;
+        // Fails when nobody waits any more; whoever gave up will leave.
         let _ = entered.send(Ok(()));
-        let over = Stay::new(self.clone()).until_over().await;
-        log::warn!(event:? = over; "the room is lost");
-        self.forget_room();
-        self.link.outbox.emit(over).await;
+        StayEnd::Lost(Stay::new(self).until_over().await)
     }
 
-    /// Clears what the snapshot tells about the room.
-    pub(super) fn forget_room(&self) {
-        self.link.outbox.note(|snapshot| {
-            snapshot.room_id = None;
-            snapshot.members.clear();
-        });
+    pub(super) fn room(&self) -> Arc<EnterRoom> {
+        let room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&room)
+    }
+
+    /// Tells the room a new push URL or name, now and whenever we have to come back.
+    pub(super) async fn renew(&self, renewed: EnterRoom) -> Result<(), RoomError> {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
+        self.add().await
     }
 
     async fn enter(&self) -> Result<(), RoomError> {
@@ -102,7 +112,7 @@ impl Seat {
 
     /// The room must exist before `add_pusher`, or the official servers make a ghost of it.
     async fn enter_once(&self) -> Result<(), RoomError> {
-        match self.room.role {
+        match self.room().role {
             Role::Host => self.create().await?,
             Role::Guest => drop(self.look().await?),
         }
@@ -110,7 +120,7 @@ impl Seat {
     }
 
     async fn create(&self) -> Result<(), RoomError> {
-        let room = &self.room;
+        let room = &self.room();
         self.ask(|client, me| async move {
             client
                 .create_room(&me, &room.room_id, &room.room_info)
@@ -121,7 +131,7 @@ impl Seat {
     }
 
     async fn add(&self) -> Result<(), RoomError> {
-        let room = &self.room;
+        let room = &self.room();
         self.ask(
             |client, me| async move { client.add_pusher(&me, &room.request(&me.user_id)).await },
         )
@@ -130,7 +140,7 @@ impl Seat {
 
     /// The room's members, and whether we are one.
     async fn look(&self) -> Result<(Room, Me), RoomError> {
-        let room_id = &self.room.room_id;
+        let room_id = &self.room().room_id;
         self.ask(|client, me| async move {
             let room = client.get_pushers(&me, room_id).await?;
             let listed = room.pushers.iter().any(|p| p.user_id == me.user_id);
@@ -141,7 +151,7 @@ impl Seat {
     }
 
     async fn heartbeat(&self) -> Result<(), RoomError> {
-        let room_id = &self.room.room_id;
+        let room_id = &self.room().room_id;
         let limit = self.timings.heartbeat_deadline();
         self.link
             .ask(limit, |client, me| async move {
@@ -293,7 +303,7 @@ impl Stay {
             snapshot.longest_heartbeat_gap_ms = snapshot.longest_heartbeat_gap_ms.max(gap);
         });
         self.beat_started = now;
-        self.next_beat = now + jittered(self.seat.timings.heartbeat, rand::random());
+        self.next_beat = now + self.seat.timings.heartbeat_pause(rand::random());
         let seat = self.seat.clone();
         self.beating = Some(Box::pin(async move { seat.heartbeat().await }));
     }
@@ -310,7 +320,7 @@ impl Stay {
         }
         let now = Instant::now();
         let facts = Facts {
-            role: self.seat.room.role,
+            role: self.seat.room().role,
             relogged_in: false,
             silent: now - self.known_at,
             had_company: self.had_company,
@@ -444,7 +454,7 @@ impl Stay {
         self.keep_absent_until = now + self.seat.timings.return_grace;
         self.next_look = now;
         self.seat.link.outbox.note(|snapshot| snapshot.re_adds += 1);
-        log::info!(room_id:% = self.seat.room.room_id; "back in the room");
+        log::info!(room_id:% = self.seat.room().room_id; "back in the room");
         None
     }
 
