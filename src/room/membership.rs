@@ -1,12 +1,11 @@
-//! One stay in a room: entering it, heartbeats, looking who else is there, and coming back
-//! when the server has forgotten us. One task; it ends when it is aborted or the room is lost.
+//! One stay in a room: when to send a heartbeat, when to look who else is there, and when to
+//! come back because the server has forgotten us. One task; it ends when it is aborted or the room is lost.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use crate::protocol::answer::Room;
@@ -14,10 +13,9 @@ use crate::protocol::answer::Room;
 use super::backoff::Backoff;
 use super::error::{Class, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
-use super::link::Link;
-use super::member_diff::Roster;
-use super::recovery::{Facts, Role, STRIKE_WINDOW, Sight, Step, Strike, Window, next_step};
-use super::settings::{EnterRoom, Timings};
+use super::member_diff::{Diff, Roster};
+use super::recovery::{Facts, STRIKE_WINDOW, Step, Strike, Window};
+use super::seat::{Me, Recovery, Seat};
 
 /// A request under way; none waits for ever.
 pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
@@ -34,8 +32,6 @@ pub(super) async fn in_flight<T>(slot: &mut Slot<T>) -> T {
     }
 }
 
-/// Tries to enter before giving up, while the server does not answer properly.
-const ENTER_TRIES: u32 = 3;
 /// Refusals in a row after which the room counts as closed to us.
 const MAX_REFUSALS: u32 = 10;
 
@@ -50,157 +46,21 @@ pub(super) enum StayEnd {
     Lost(RoomEvent),
 }
 
-/// What a stay needs.
-#[derive(Debug, Clone)]
-pub(super) struct Seat {
-    pub(super) link: Arc<Link>,
-    /// Changes when our push URL does; the room's id never.
-    pub(super) room: Arc<Mutex<Arc<EnterRoom>>>,
-    pub(super) timings: Timings,
-    /// Tells that the member list should be looked at now.
-    pub(super) refresh: Arc<Notify>,
-}
-
-impl Seat {
-    /// Enters the room, says so through `entered`, and stays until it is lost.
-    pub(super) async fn stay(self, entered: Entered) -> StayEnd {
-        let limit = self.timings.enter_deadline;
-        let result = tokio::time::timeout(limit, self.enter())
-            .await
-            .unwrap_or(Err(RoomError::Deadline { after: limit }));
-        if let Err(error) = result {
-            return StayEnd::NotEntered(error, entered);
-        }
-        let (outbox, room_id) = (&self.link.outbox, self.room().room_id.clone());
-        log::info!(room_id:% = room_id; "entered the room");
-        outbox.note(|snapshot| {
-            snapshot.room_id = Some(room_id.clone());
-            snapshot.longest_heartbeat_gap_ms = 0;
-        });
-        outbox.emit(RoomEvent::Entered { room_id }).await;
-        // Fails when nobody waits any more; whoever gave up will leave.
-        let _ = entered.send(Ok(()));
-        StayEnd::Lost(Stay::new(self).until_over().await)
+/// Enters the room, says so through `entered`, and stays until it is lost.
+pub(super) async fn stay(seat: Seat, entered: Entered) -> StayEnd {
+    if let Err(error) = seat.enter().await {
+        return StayEnd::NotEntered(error, entered);
     }
-
-    pub(super) fn room(&self) -> Arc<EnterRoom> {
-        let room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&room)
-    }
-
-    /// Tells the room a new push URL or name, now and whenever we have to come back.
-    pub(super) async fn renew(&self, renewed: EnterRoom) -> Result<(), RoomError> {
-        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
-        self.add().await
-    }
-
-    async fn enter(&self) -> Result<(), RoomError> {
-        let mut backoff = self.timings.backoff();
-        loop {
-            let error = match self.enter_once().await {
-                Err(error) if error.class() == Class::Retry => error,
-                settled => return settled,
-            };
-            let pause = backoff.next_pause(rand::random());
-            if backoff.failures() >= ENTER_TRIES {
-                return Err(error);
-            }
-            log::warn!(reason = error.reason(), pause:? = pause; "entering the room is tried again");
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// The room must exist before `add_pusher`, or the official servers make a ghost of it.
-    async fn enter_once(&self) -> Result<(), RoomError> {
-        match self.room().role {
-            Role::Host => self.create().await?,
-            Role::Guest => drop(self.look().await?),
-        }
-        self.add().await
-    }
-
-    async fn create(&self) -> Result<(), RoomError> {
-        let room = &self.room();
-        self.ask(|client, me| async move {
-            client
-                .create_room(&me, &room.room_id, &room.room_info)
-                .await
-        })
-        .await
-        .map(drop)
-    }
-
-    async fn add(&self) -> Result<(), RoomError> {
-        let room = &self.room();
-        self.ask(
-            |client, me| async move { client.add_pusher(&me, &room.request(&me.user_id)).await },
-        )
-        .await
-    }
-
-    /// The room's members, and whether we are one.
-    async fn look(&self) -> Result<(Room, Me), RoomError> {
-        let room_id = &self.room().room_id;
-        self.ask(|client, me| async move {
-            let room = client.get_pushers(&me, room_id).await?;
-            let listed = room.pushers.iter().any(|p| p.user_id == me.user_id);
-            let user_id = me.user_id.clone();
-            Ok((room, Me { user_id, listed }))
-        })
-        .await
-    }
-
-    async fn heartbeat(&self) -> Result<(), RoomError> {
-        let room_id = &self.room().room_id;
-        let limit = self.timings.heartbeat_deadline();
-        self.link
-            .ask(limit, |client, me| async move {
-                client.heartbeat(&me, room_id).await
-            })
-            .await
-    }
-
-    async fn ask<T, F, R>(&self, request: F) -> Result<T, RoomError>
-    where
-        F: Fn(super::RoomClient, Arc<super::Identity>) -> R + Send,
-        R: Future<Output = Result<T, RoomError>> + Send,
-        T: Send,
-    {
-        self.link.ask(self.timings.enter_deadline, request).await
-    }
-
-    /// Looks what has become of the room and of us, and comes back if that is the thing to do.
-    async fn recover(&self, mut facts: Facts, logins_seen: u64) -> Result<Recovery, RoomError> {
-        let sight = match self.look().await {
-            Ok((_, me)) if me.listed => Sight::WithMe,
-            Ok(_) => Sight::WithoutMe,
-            Err(error) if error.class() == Class::RoomGone => Sight::RoomGone,
-            Err(error) => return Err(error),
-        };
-        facts.relogged_in = self.link.logins() > logins_seen;
-        let (step, strike) = next_step(&facts, sight);
-        log::info!(facts:? = facts, sight:? = sight, step:? = step; "the server lost us");
-        if step == Step::CreateAndAdd {
-            self.create().await?;
-        }
-        if matches!(step, Step::Add | Step::CreateAndAdd) {
-            self.add().await?;
-        }
-        Ok(Recovery { step, strike })
-    }
-}
-
-/// Ourselves in a member list.
-#[derive(Debug)]
-struct Me {
-    user_id: String,
-    listed: bool,
-}
-
-#[derive(Debug)]
-struct Recovery {
-    step: Step,
-    strike: Option<Strike>,
+    let (outbox, room_id) = (&seat.link.outbox, seat.room().room_id.clone());
+    log::info!(room_id:% = room_id; "entered the room");
+    outbox.note(|snapshot| {
+        snapshot.room_id = Some(room_id.clone());
+        snapshot.longest_heartbeat_gap_ms = 0;
+    });
+    outbox.emit(RoomEvent::Entered { room_id }).await;
+    // Fails when nobody waits any more; whoever gave up will leave.
+    let _ = entered.send(Ok(()));
+    StayEnd::Lost(Stay::new(seat).until_over().await)
 }
 
 struct Stay {
@@ -419,7 +279,7 @@ impl Stay {
         let diff = self.roster.update(&room.pushers, me, keep_absent);
         self.had_company |= !self.roster.members().is_empty();
         let outbox = &self.seat.link.outbox;
-        if diff != super::member_diff::Diff::default() {
+        if diff != Diff::default() {
             let members = self.roster.members().to_vec();
             outbox.note(|snapshot| snapshot.members = members);
         }

@@ -17,7 +17,8 @@ use super::error::RoomError;
 use super::event::{ClosedReason, Outbox, RoomEvent, RoomSnapshot};
 use super::idle_room;
 use super::link::Link;
-use super::membership::{Seat, Slot, StayEnd, in_flight};
+use super::membership::{Slot, StayEnd, in_flight, stay};
+use super::seat::Seat;
 pub use super::settings::{Credentials, EnterRoom, SessionSettings, Timings};
 
 /// Commands that wait, and requests that run, at the same time.
@@ -312,7 +313,7 @@ impl Owner {
                     timings: self.timings.clone(),
                     refresh: self.refresh.clone(),
                 };
-                let task = AbortOnDropHandle::new(tokio::spawn(seat.clone().stay(reply)));
+                let task = AbortOnDropHandle::new(tokio::spawn(stay(seat.clone(), reply)));
                 self.stay = Some(RunningStay { seat, task });
             }
         }
