@@ -2,4 +2,5 @@
 //!
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
+pub mod config;
 pub mod protocol;

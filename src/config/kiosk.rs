@@ -1,0 +1,182 @@
+//! Configuration of the kiosk; board/kiosk.toml documents every key for the operator.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::document::{self, ConfigErrors, Section};
+use super::rules;
+
+mod media;
+mod room;
+
+pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video, VideoSource};
+pub use room::{Credentials, Mode, Room, RoomType, UserSig};
+
+/// Longest name shown, in characters: more does not fit under a picture.
+const NAME: usize = 64;
+
+/// A valid kiosk configuration: made only by [`KioskConfig::parse`] and `default`.
+#[derive(Debug, Clone)]
+pub struct KioskConfig(Settings);
+
+impl KioskConfig {
+    /// Reads a configuration; `file` is only the name used in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, one problem per line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigErrors> {
+        document::read(file, text, Settings::read).map(Self)
+    }
+
+    /// The same configuration under another name, as a command line may want.
+    ///
+    /// # Errors
+    /// What a name must be, when this one is not.
+    pub fn with_name(mut self, name: &str) -> Result<Self, String> {
+        self.0.name = rules::checked_line(name, NAME)
+            .ok_or_else(|| format!("name {name:?}: must be {}", rules::line_allowed(NAME)))?;
+        Ok(self)
+    }
+
+    /// Choices that are allowed but that an operator should hear about, one line each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let url = &self.room.base_url;
+        let plain = url.scheme() == "http" && !is_loopback(url);
+        plain
+            .then(|| {
+                format!("room.server_url = \"{url}\": plain HTTP, tokens can be read on the way; use https")
+            })
+            .into_iter()
+            .collect()
+    }
+}
+
+/// The default: an empty file, a call on this machine.
+impl Default for KioskConfig {
+    fn default() -> Self {
+        Self::parse("defaults", "").expect("an empty file is valid: a test holds it so")
+    }
+}
+
+impl Deref for KioskConfig {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+pub(super) fn known_keys() -> Vec<String> {
+    document::known_paths(Settings::read)
+}
+
+/// Everything a kiosk is told by its configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of the counter: shown to agents as `userName`. 1 to 64 characters.
+    pub name: String,
+    /// Language of the screen.
+    pub language: Language,
+    /// What must survive a reboot.
+    pub state_dir: PathBuf,
+    /// Control socket and the call in progress; gone after a reboot.
+    pub runtime_dir: PathBuf,
+    /// How much is logged.
+    pub log: log::LevelFilter,
+    pub room: Room,
+    pub media: Media,
+    pub display: Display,
+}
+
+/// Language of the customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    English,
+    Chinese,
+}
+
+/// `[display]`: what the customer sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Display {
+    pub backend: DisplayBackend,
+    /// Canvas in pixels, even.
+    pub width: u32,
+    pub height: u32,
+    /// Where the kiosk's own picture stands; `None` = not shown.
+    pub self_view: Option<Corner>,
+}
+
+/// Where the picture goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisplayBackend {
+    /// A window where there is a desktop, else headless.
+    Auto,
+    Window,
+    Headless,
+}
+
+/// A corner of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corner {
+    TopLeft,
+    TopRight,
+    BottomLeft,
+    BottomRight,
+}
+
+impl Settings {
+    fn read(root: &Section<'_>) -> Self {
+        let languages = [("en", Language::English), ("zh", Language::Chinese)];
+        Self {
+            name: root.get("name", "Kiosk".to_owned(), rules::line(NAME)),
+            language: root.get("language", Language::English, rules::choice(&languages)),
+            state_dir: root.get("state_dir", "/var/lib/rtckiosk".into(), rules::path),
+            runtime_dir: root.get("runtime_dir", "/run/rtckiosk".into(), rules::path),
+            log: root.get("log", log::LevelFilter::Info, rules::log_level),
+            room: Room::read(&root.section("room")),
+            media: Media::read(&root.section("media")),
+            display: Display::read(&root.section("display")),
+        }
+    }
+}
+
+impl Display {
+    fn read(display: &Section<'_>) -> Self {
+        let backends = [
+            ("auto", DisplayBackend::Auto),
+            ("window", DisplayBackend::Window),
+            ("headless", DisplayBackend::Headless),
+        ];
+        let corners = [
+            ("top-left", Some(Corner::TopLeft)),
+            ("top-right", Some(Corner::TopRight)),
+            ("bottom-left", Some(Corner::BottomLeft)),
+            ("bottom-right", Some(Corner::BottomRight)),
+            ("off", None),
+        ];
+        Self {
+            backend: display.get("backend", DisplayBackend::Auto, rules::choice(&backends)),
+            // From the smallest panels sold to 4K; a canvas costs four bytes per pixel.
+            width: display.get("width", 1280, rules::even(320..=3840)),
+            height: display.get("height", 720, rules::even(240..=3840)),
+            self_view: display.get(
+                "self_view",
+                Some(Corner::BottomRight),
+                rules::choice(&corners),
+            ),
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

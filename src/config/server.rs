@@ -1,0 +1,319 @@
+//! Configuration of the room server; board/rtcroomd.toml documents every key for the operator.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::document::{self, ConfigErrors, Section};
+use super::rules;
+
+mod relay;
+
+pub use relay::{Embedded, External, Relay, Status, UrlTemplate};
+
+/// A valid server configuration: made only by [`ServerConfig::parse`] and `default`.
+#[derive(Debug, Clone)]
+pub struct ServerConfig(Settings);
+
+impl ServerConfig {
+    /// Reads a configuration; `file` is only the name used in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, one problem per line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigErrors> {
+        document::read(file, text, Settings::read).map(Self)
+    }
+
+    /// Choices that are allowed but that an operator should hear about, one line each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let open = !self.http.listen.ip().is_loopback();
+        let mut warnings = Vec::new();
+        if open {
+            warnings.push(format!(
+                "http.listen = \"{}\": plain HTTP, tokens can be read on the way; put a TLS proxy in front",
+                self.http.listen
+            ));
+        }
+        if open && self.auth.issue_login_info {
+            warnings.push(
+                "auth.issue_login_info = true: whoever reaches this server gets an identity signed"
+                    .to_owned(),
+            );
+        }
+        if open && self.auth.keys == Keys::Generated && self.state_dir.is_none() {
+            warnings.push(
+                "auth.private_key_file is not set: every userSig is void after a restart"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+}
+
+/// The default: an empty file, server and relay for this machine only.
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self::parse("defaults", "").expect("an empty file is valid: a test holds it so")
+    }
+}
+
+impl Deref for ServerConfig {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+pub(super) fn known_keys() -> Vec<String> {
+    document::known_paths(Settings::read)
+}
+
+/// Everything a room server is told by its configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Keeps generated keys over restarts; `None` = nothing is kept.
+    pub state_dir: Option<PathBuf>,
+    /// How much is logged.
+    pub log: log::LevelFilter,
+    pub http: Http,
+    pub rooms: Rooms,
+    pub auth: Auth,
+    pub stream: Stream,
+    pub relay: Relay,
+}
+
+/// `[http]`: the room protocol's front door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    pub listen: SocketAddr,
+    /// Web origins that may call; `None` = all.
+    pub cors_origins: Option<Vec<String>>,
+    pub max_body_bytes: usize,
+    /// Deadline from request to answer.
+    pub request_timeout: Duration,
+    pub per_address: Rate,
+    pub per_user: Rate,
+}
+
+/// How often something may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Long-term average, at least 1.
+    pub per_second: u32,
+    /// How many at once after a pause, at least `per_second`.
+    pub burst: u32,
+}
+
+/// `[rooms]`: sizes and lifetimes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rooms {
+    /// Pushers in a room, its creator included.
+    pub double_capacity: usize,
+    pub multi_capacity: usize,
+    pub live_capacity: usize,
+    /// Audience that a live room lists.
+    pub live_audience: usize,
+    /// Longest `roomInfo` in UTF-8 bytes.
+    pub room_info_limit: usize,
+    /// Rooms of all types together.
+    pub max_rooms: usize,
+    /// Silence after which a member is dropped, unless its stream still runs.
+    pub heartbeat_timeout: Duration,
+    /// Time between two looks for silent members.
+    pub sweep: Duration,
+    /// Life of a room that nobody entered.
+    pub idle_room: Duration,
+    /// Whether a multi or double room ends when its creator leaves.
+    pub creator_can_destroy_room: bool,
+}
+
+/// `[auth]`: who is who.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    pub sdk_app_id: u64,
+    pub account_type: String,
+    pub keys: Keys,
+    /// Life of a userSig that this server signs.
+    pub user_sig_life: Duration,
+    /// Life of a token.
+    pub token_life: Duration,
+    /// Whether `utils/get_login_info` signs an identity for anyone who asks.
+    pub issue_login_info: bool,
+    /// Goes into tokens and signs requests to Tencent; `None` = made up at each start.
+    pub api_key: Option<SecretString>,
+}
+
+/// The key pair of userSig.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keys {
+    /// Made at the first start and kept in `state_dir`, or made at each start without one.
+    Generated,
+    /// PEM file: signs and verifies.
+    Private(PathBuf),
+    /// PEM file: verifies what others sign.
+    Public(PathBuf),
+}
+
+/// `[stream]`: names and signatures of stream URLs.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// Prefix of every stream id.
+    pub bizid: String,
+    /// Signs stream URLs; `None` = made up at each start.
+    pub push_key: Option<SecretString>,
+    /// Life of a signed URL.
+    pub valid: Duration,
+}
+
+impl Settings {
+    fn read(root: &Section<'_>) -> Self {
+        let auth = Auth::read(&root.section("auth"));
+        Self {
+            state_dir: root.optional("state_dir", rules::path),
+            log: root.get("log", log::LevelFilter::Info, rules::log_level),
+            http: Http::read(&root.section("http")),
+            rooms: Rooms::read(&root.section("rooms")),
+            relay: Relay::read(&root.section("relay"), auth.api_key.is_some()),
+            auth,
+            stream: Stream::read(&root.section("stream")),
+        }
+    }
+}
+
+impl Http {
+    fn read(http: &Section<'_>) -> Self {
+        let local = SocketAddr::from(([127, 0, 0, 1], 5757));
+        Self {
+            listen: http.get("listen", local, rules::socket),
+            cors_origins: http.get("cors_origins", None, rules::origins),
+            max_body_bytes: http.get("max_body_bytes", 1 << 20, rules::whole(1024..=16 << 20)),
+            request_timeout: http.get(
+                "request_timeout_ms",
+                Duration::from_secs(10),
+                rules::millis(500..=60_000),
+            ),
+            // A branch with fifty kiosks behind one address asks about 30 times a second.
+            per_address: Rate::read(&http.section("per_address"), 100),
+            // A kiosk asks less than once a second, a few times more while it joins.
+            per_user: Rate::read(&http.section("per_user"), 10),
+        }
+    }
+}
+
+impl Rate {
+    fn read(rate: &Section<'_>, default: u32) -> Self {
+        let per_second = rate.get("per_second", default, rules::whole(1..=100_000));
+        let burst = rate.optional("burst", rules::whole(1..=1_000_000));
+        if burst.is_some_and(|burst| burst < per_second) {
+            rate.reject(
+                "burst",
+                format!("must be at least per_second, {per_second}"),
+            );
+        }
+        Self {
+            per_second,
+            burst: burst.unwrap_or(per_second * 2),
+        }
+    }
+}
+
+impl Rooms {
+    fn read(rooms: &Section<'_>) -> Self {
+        let sweep = rooms.get(
+            "sweep_seconds",
+            Duration::from_secs(5),
+            rules::seconds(1..=60),
+        );
+        let heartbeat_timeout = rooms.get(
+            "heartbeat_timeout_seconds",
+            Duration::from_secs(20),
+            rules::seconds(5..=300),
+        );
+        if sweep > heartbeat_timeout {
+            rooms.reject(
+                "sweep_seconds",
+                "must not be longer than heartbeat_timeout_seconds",
+            );
+        }
+        Self {
+            double_capacity: rooms.get("double_capacity", 2, rules::whole(2..=16)),
+            multi_capacity: rooms.get("multi_capacity", 4, rules::whole(2..=16)),
+            live_capacity: rooms.get("live_capacity", 4, rules::whole(1..=16)),
+            live_audience: rooms.get("live_audience", 30, rules::whole(0..=10_000)),
+            room_info_limit: rooms.get("room_info_limit", 1024, rules::whole(1..=65_536)),
+            max_rooms: rooms.get("max_rooms", 10_000, rules::whole(1..=1_000_000)),
+            heartbeat_timeout,
+            sweep,
+            idle_room: rooms.get(
+                "idle_room_seconds",
+                Duration::from_secs(30),
+                rules::seconds(5..=86_400),
+            ),
+            creator_can_destroy_room: rooms.get("creator_can_destroy_room", false, rules::flag),
+        }
+    }
+}
+
+impl Auth {
+    fn read(auth: &Section<'_>) -> Self {
+        let private = auth.optional("private_key_file", rules::path);
+        let public = auth.optional("public_key_file", rules::path);
+        let issue_login_info = auth.get("issue_login_info", true, rules::flag);
+        if private.is_some() && public.is_some() {
+            auth.reject(
+                "public_key_file",
+                "not besides auth.private_key_file, which holds the public key too",
+            );
+        } else if public.is_some() && issue_login_info {
+            auth.reject(
+                "public_key_file",
+                "cannot sign: needs auth.issue_login_info = false, or auth.private_key_file instead",
+            );
+        }
+        Self {
+            sdk_app_id: auth.get(
+                "sdk_app_id",
+                1_400_000_001,
+                rules::whole(1..=u64::from(u32::MAX)),
+            ),
+            account_type: auth.get("account_type", "1".to_owned(), rules::identifier(32)),
+            keys: private
+                .map(Keys::Private)
+                .or(public.map(Keys::Public))
+                .unwrap_or(Keys::Generated),
+            user_sig_life: auth.get(
+                "usersig_seconds",
+                Duration::from_secs(2_592_000),
+                rules::seconds(60..=31_536_000),
+            ),
+            token_life: auth.get(
+                "token_seconds",
+                Duration::from_secs(86_400),
+                rules::seconds(60..=2_592_000),
+            ),
+            issue_login_info,
+            api_key: auth.secret("api_key", rules::secret(8)),
+        }
+    }
+}
+
+impl Stream {
+    fn read(stream: &Section<'_>) -> Self {
+        Self {
+            bizid: stream.get("bizid", "1000".to_owned(), rules::identifier(16)),
+            push_key: stream.secret("push_key", rules::secret(8)),
+            // A call must not outlast its URL: reconnecting uses it again.
+            valid: stream.get(
+                "valid_seconds",
+                Duration::from_secs(604_800),
+                rules::seconds(60..=31_536_000),
+            ),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `[relay]`: who carries the streams, the relay inside this program or one of its own.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use crate::config::document::Section;
+use crate::config::rules;
+
+/// `[relay]`: external if `[relay.external]` has URLs, else embedded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Relay {
+    Embedded(Embedded),
+    External(External),
+}
+
+/// `[relay.embedded]`: the RTMP relay in this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    pub listen: SocketAddr,
+    /// Host, with a port if it is not that of `listen`, that goes into stream URLs.
+    /// `None` = the address listened on; when that is 0.0.0.0 or [::], the host by which the
+    /// client reached the room server.
+    pub public_host: Option<String>,
+    /// First part of a stream URL's path.
+    pub app: String,
+    /// Whether a late player starts with the last key frame.
+    pub gop_cache: bool,
+    /// Media kept per stream for late players, in KiB.
+    pub gop_cache_kib: usize,
+    /// Media that may wait for one slow player before whole GOPs are dropped, in KiB.
+    pub player_queue_kib: usize,
+    /// Publishers and players together.
+    pub max_connections: usize,
+}
+
+/// `[relay.external]`: a relay of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct External {
+    pub push_url: UrlTemplate,
+    /// What members play: `accelerateURL`.
+    pub play_url: UrlTemplate,
+    /// What an audience plays: `mixedPlayURL`.
+    pub mixed_play_url: UrlTemplate,
+    /// Where to ask whether a stream runs; `None` = members are judged by heartbeats alone.
+    pub status: Option<Status>,
+}
+
+/// How to ask an external relay whether a stream runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// nginx with its RTMP module: the page of `rtmp_stat all`, XML.
+    Nginx(Url),
+    /// SRS: the base of its HTTP API, `{url}/api/v1/streams/`.
+    Srs(Url),
+    /// `Live_Channel_GetStatus` of Tencent's live service, signed with `auth.api_key`.
+    Tencent { url: Url, app_id: u64 },
+}
+
+/// A stream URL with `{stream}` for the stream id and `{query}` for bizid, txSecret, txTime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlTemplate(String);
+
+impl UrlTemplate {
+    /// The URL of a stream; `query` without `?`.
+    #[must_use]
+    pub fn fill(&self, stream: &str, query: &str) -> String {
+        self.0.replace("{stream}", stream).replace("{query}", query)
+    }
+
+    fn parse(text: &str, schemes: &[&str]) -> Option<Self> {
+        let template = Self(text.to_owned());
+        let filled = template.fill("s", "q");
+        let fits = text.contains("{stream}")
+            && !filled.contains(['{', '}'])
+            && rules::address(&filled, schemes).is_some();
+        fits.then_some(template)
+    }
+}
+
+const RTMP_ALLOWED: &str = "an RTMP URL such as \"rtmp://relay.example.com/live/{stream}?{query}\"";
+const MIXED_ALLOWED: &str =
+    "an RTMP or HTTP URL such as \"https://play.example.com/live/{stream}.flv\"";
+
+impl Relay {
+    pub(super) fn read(relay: &Section<'_>, has_api_key: bool) -> Self {
+        let section = relay.section("embedded");
+        let embedded = Embedded::read(&section);
+        let external = External::read(&relay.section("external"), has_api_key);
+        if external.is_some() && !section.is_empty() {
+            relay.reject("embedded", "not besides [relay.external]");
+        }
+        external.map_or(Self::Embedded(embedded), Self::External)
+    }
+}
+
+impl Embedded {
+    fn read(embedded: &Section<'_>) -> Self {
+        Self {
+            listen: embedded.get(
+                "listen",
+                SocketAddr::from(([127, 0, 0, 1], 1935)),
+                rules::socket,
+            ),
+            public_host: embedded.optional("public_host", rules::host),
+            app: embedded.get("app", "live".to_owned(), rules::identifier(32)),
+            gop_cache: embedded.get("gop_cache", true, rules::flag),
+            // 4 MiB hold four seconds of a stream at 8 Mbit/s.
+            gop_cache_kib: embedded.get("gop_cache_kib", 4096, rules::whole(64..=65_536)),
+            player_queue_kib: embedded.get("player_queue_kib", 1024, rules::whole(64..=65_536)),
+            max_connections: embedded.get("max_connections", 1000, rules::whole(2..=100_000)),
+        }
+    }
+}
+
+impl External {
+    fn read(external: &Section<'_>, has_api_key: bool) -> Option<Self> {
+        let rtmp = || {
+            rules::text(RTMP_ALLOWED, |text| {
+                UrlTemplate::parse(text, &["rtmp", "rtmps"])
+            })
+        };
+        let mixed = rules::text(MIXED_ALLOWED, |text| {
+            UrlTemplate::parse(text, &["rtmp", "rtmps", "http", "https"])
+        });
+        let push_url = external.optional("push_url", rtmp());
+        let play_url = external.optional("play_url", rtmp());
+        let mixed_play_url = external.optional("mixed_play_url", mixed);
+        let status = Status::read(external, has_api_key);
+        let given = [
+            "push_url",
+            "play_url",
+            "mixed_play_url",
+            "status_url",
+            "status_kind",
+            "app_id",
+        ];
+        let asks = external.has("status_url") || external.has("status_kind");
+        let needed = ["push_url", "play_url", "status_url", "status_kind"];
+        external.require(&given, &needed[..if asks { 4 } else { 2 }]);
+        let (push_url, play_url) = (push_url?, play_url?);
+        Some(Self {
+            mixed_play_url: mixed_play_url.unwrap_or_else(|| play_url.clone()),
+            push_url,
+            play_url,
+            status,
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StatusKind {
+    Nginx,
+    Srs,
+    Tencent,
+}
+
+impl Status {
+    fn read(external: &Section<'_>, has_api_key: bool) -> Option<Self> {
+        let kinds = [
+            ("nginx", StatusKind::Nginx),
+            ("srs", StatusKind::Srs),
+            ("tencent", StatusKind::Tencent),
+        ];
+        let url = external.optional(
+            "status_url",
+            rules::text(
+                "an HTTP URL such as \"http://127.0.0.1:8080/stat\"",
+                |text| rules::address(text, &["http", "https"]),
+            ),
+        );
+        let kind = external.optional("status_kind", rules::choice(&kinds));
+        let app_id = external.optional("app_id", rules::whole(1..=u64::from(u32::MAX)));
+        match (url?, kind?) {
+            (url, StatusKind::Nginx) => Some(Self::Nginx(url)),
+            (url, StatusKind::Srs) => Some(Self::Srs(url)),
+            (url, StatusKind::Tencent) => {
+                if !(has_api_key && external.has("app_id")) {
+                    external.reject(
+                        "status_kind",
+                        "needs relay.external.app_id and auth.api_key besides",
+                    );
+                }
+                app_id.map(|app_id| Self::Tencent { url, app_id })
+            }
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! Holds messages to their exact lines, and the annotated files to the defaults.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const KIOSK_FILE: &str = include_str!("../../board/kiosk.toml");
+const SERVER_FILE: &str = include_str!("../../board/rtcroomd.toml");
+
+/// The lines with which a text is refused; none if it is accepted.
+fn kiosk_lines(text: &str) -> Vec<String> {
+    lines(KioskConfig::parse("kiosk.toml", text).err())
+}
+
+fn server_lines(text: &str) -> Vec<String> {
+    lines(ServerConfig::parse("rtcroomd.toml", text).err())
+}
+
+fn lines(errors: Option<ConfigErrors>) -> Vec<String> {
+    errors.map_or_else(Vec::new, |errors| {
+        errors.to_string().lines().map(str::to_owned).collect()
+    })
+}
+
+/// A file with its default lines in force, or its example lines.
+fn uncommented(file: &str, mark: &str) -> String {
+    let line = |line: &str| {
+        let set = line
+            .strip_prefix(mark)
+            .filter(|rest| !rest.starts_with([' ', '#']));
+        let keep = line.starts_with('[');
+        format!("{}\n", set.unwrap_or(if keep { line } else { "" }))
+    };
+    file.lines().map(line).collect()
+}
+
+/// Paths of the keys that a file shows, as defaults or as examples.
+fn shown_keys(file: &str) -> Vec<String> {
+    let mut section = String::new();
+    let mut keys = Vec::new();
+    for line in file.lines() {
+        let line = line.strip_prefix("# e.g. ").unwrap_or(line);
+        let line = line.strip_prefix('#').unwrap_or(line);
+        if let Some(header) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
+            section = format!("{header}.");
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.contains(' '))
+        {
+            keys.push(format!("{section}{key}"));
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+#[test]
+fn the_annotated_kiosk_file_is_the_default() {
+    let defaults = format!("{:?}", KioskConfig::default());
+    for text in [KIOSK_FILE.to_owned(), uncommented(KIOSK_FILE, "#")] {
+        let config = KioskConfig::parse("kiosk.toml", &text).unwrap();
+        assert_eq!(format!("{config:?}"), defaults);
+    }
+    assert!(uncommented(KIOSK_FILE, "#").contains("\nfps = 30\n"));
+    assert_eq!(shown_keys(KIOSK_FILE), kiosk::known_keys());
+    assert_eq!(KioskConfig::default().warnings(), [""; 0]);
+}
+
+#[test]
+fn the_annotated_server_file_is_the_default() {
+    let defaults = format!("{:?}", ServerConfig::default());
+    for text in [SERVER_FILE.to_owned(), uncommented(SERVER_FILE, "#")] {
+        let config = ServerConfig::parse("rtcroomd.toml", &text).unwrap();
+        assert_eq!(format!("{config:?}"), defaults);
+    }
+    assert!(uncommented(SERVER_FILE, "#").contains("\nbizid = \"1000\"\n"));
+    assert_eq!(shown_keys(SERVER_FILE), server::known_keys());
+    assert_eq!(ServerConfig::default().warnings(), [""; 0]);
+}
+
+#[test]
+fn the_examples_are_right_but_for_those_that_exclude_each_other() {
+    let positions_cut = |lines: Vec<String>| -> Vec<String> {
+        let cut = |line: String| line.splitn(4, ':').last().unwrap_or_default().to_owned();
+        lines.into_iter().map(cut).collect()
+    };
+    assert_eq!(
+        positions_cut(kiosk_lines(&uncommented(KIOSK_FILE, "# e.g. "))),
+        [
+            " room.room_id = \"branch7-counter3\": only with mode = \"host\": \
+             a guest takes the room of an idle agent",
+            " room.user_sig_file = \"/etc/rtckiosk/user.sig\": \
+             must not be given together with room.user_sig",
+        ]
+    );
+    assert_eq!(
+        positions_cut(server_lines(&uncommented(SERVER_FILE, "# e.g. "))),
+        [
+            " auth.public_key_file = \"/etc/rtckiosk/public_key.pem\": \
+             not besides auth.private_key_file, which holds the public key too",
+            " relay.embedded = {...}: not besides [relay.external]",
+        ]
+    );
+}
+
+#[test]
+fn each_wrong_kiosk_value_gets_its_line() {
+    let cases = [
+        (
+            "[media.video]\nfps = 500",
+            "2:7: media.video.fps = 500: must be a whole number from 1 to 60",
+        ),
+        (
+            "[media.video]\nfps = \"30\"",
+            "2:7: media.video.fps = \"30\": must be a whole number from 1 to 60",
+        ),
+        (
+            "media.video.fps = -1",
+            "1:19: media.video.fps = -1: must be a whole number from 1 to 60",
+        ),
+        (
+            "media.video = { fps = 99_999_999_999_999_999_999 }",
+            "1:23: media.video.fps = 99999999999999999999: must be a whole number from 1 to 60",
+        ),
+        (
+            "[media.video]\nwidth = 641",
+            "2:9: media.video.width = 641: must be an even number from 160 to 1920",
+        ),
+        (
+            "[media.video]\ngop_seconds = nan",
+            "2:15: media.video.gop_seconds = nan: must be a number from 0.5 to 4",
+        ),
+        (
+            "[media.video]\nsource = \"video0\"",
+            "2:10: media.video.source = \"video0\": must be \"auto\", \"test\", a device such as \
+             \"/dev/video0\", \"name:CAMERA\" or \"gst:SOURCE DESCRIPTION\"",
+        ),
+        (
+            "[media.video]\nsource = \"gst: \"",
+            "2:10: media.video.source = \"gst: \": must be \"auto\", \"test\", a device such as \
+             \"/dev/video0\", \"name:CAMERA\" or \"gst:SOURCE DESCRIPTION\"",
+        ),
+        (
+            "[media.audio]\nmicrophone = \"test:9000\"",
+            "2:14: media.audio.microphone = \"test:9000\": must be \"auto\", \"test\", \
+             \"test:HERTZ\" (50 to 8000), an ALSA device such as \"hw:1,0\", \
+             \"name:MICROPHONE\" or \"gst:SOURCE DESCRIPTION\"",
+        ),
+        (
+            "[media.audio]\nspeaker = \"atuo\"",
+            "2:11: media.audio.speaker = \"atuo\": must be \"auto\", \"none\", \
+             an ALSA device such as \"hw:1,0\" or \"name:SPEAKER\"",
+        ),
+        (
+            "[room]\nheartbeat_seconds = 13",
+            "2:21: room.heartbeat_seconds = 13: must be whole seconds from 1 to 12",
+        ),
+        (
+            "[room]\nserver_url = \"ftp://user:pw@host/weapp?token=1\"",
+            "2:14: room.server_url = \"ftp://(hidden)@host/weapp?(hidden)\": \
+             must be the base of a room server such as \"https://rooms.example.com/weapp\", \
+             without login, query or fragment",
+        ),
+        (
+            "[room]\ntype = \"multi\"\nserver_url = \"https://h/weapp/double_room\"",
+            "3:14: room.server_url = \"https://h/weapp/double_room\": \
+             must not end in another room type than room.type",
+        ),
+        (
+            "[room]\nuser_id = \"a/b\"",
+            "2:11: room.user_id = \"a/b\": \
+             must be 1 to 32 of the characters A-Z, a-z, 0-9, \"_\" and \"-\"",
+        ),
+        (
+            "[room]\nuser_sig = \"short-secret\"",
+            "2:12: room.user_sig = (hidden): must be text of 16 or more ASCII characters, no spaces",
+        ),
+        (
+            "[room]\nuser_sig = \"0123456789abcdef\"",
+            "2:12: room.user_sig = (hidden): \
+             needs room.sdk_app_id, room.account_type, room.user_id besides",
+        ),
+        (
+            "language = \"de\"",
+            "1:12: language = \"de\": must be one of \"en\", \"zh\"",
+        ),
+        (
+            "name = \"two\\nlines\"",
+            "1:8: name = \"two\\nlines\": must be one line of 1 to 64 characters",
+        ),
+        (
+            "state_dir = \"var\"",
+            "1:13: state_dir = \"var\": must be an absolute path such as \"/var/lib/rtckiosk\"",
+        ),
+        ("media = 3", "1:9: media = 3: must be a table, [media]"),
+        ("[[room]]", "1:1: room = [...]: must be a table, [room]"),
+        (
+            "[display]\nself_view = true",
+            "2:13: display.self_view = true: must be one of \
+             \"top-left\", \"top-right\", \"bottom-left\", \"bottom-right\", \"off\"",
+        ),
+        (
+            "[media.video]\n\nfsp = 30",
+            "3:1: media.video.fsp: unknown key, did you mean media.video.fps?",
+        ),
+        (
+            "[media]\nfps = 30",
+            "2:1: media.fps: unknown key, did you mean media.video.fps?",
+        ),
+        (
+            "[disply]\nwidth = 640",
+            "1:2: disply: unknown key, did you mean display?",
+        ),
+        (
+            "[media.camera]\nwidth = 640",
+            "1:8: media.camera: unknown key, known here: audio, network, video",
+        ),
+        ("fps = 30\nfps = 30", "2:1: not valid TOML: duplicate key"),
+    ];
+    for (text, line) in cases {
+        assert_eq!(kiosk_lines(text), [format!("kiosk.toml:{line}")], "{text}");
+    }
+}
+
+#[test]
+fn each_wrong_server_value_gets_its_line() {
+    let cases = [
+        (
+            "[http]\nlisten = \"5757\"",
+            "2:10: http.listen = \"5757\": \
+             must be an IP address with port such as \"127.0.0.1:5757\" or \"[::]:5757\"",
+        ),
+        (
+            "[http]\ncors_origins = [\"https://a.example/path\"]",
+            "2:16: http.cors_origins = [...]: \
+             must be [\"*\"] or a list of origins such as \"https://desk.example.com\"",
+        ),
+        (
+            "[http.per_user]\nper_second = 50\nburst = 20",
+            "3:9: http.per_user.burst = 20: must be at least per_second, 50",
+        ),
+        (
+            "[rooms]\ncreator_can_destroy_room = \"yes\"",
+            "2:28: rooms.creator_can_destroy_room = \"yes\": must be true or false",
+        ),
+        (
+            "[rooms]\nheartbeat_timeout_seconds = 10\nsweep_seconds = 30",
+            "3:17: rooms.sweep_seconds = 30: must not be longer than heartbeat_timeout_seconds",
+        ),
+        (
+            "[auth]\npublic_key_file = \"/etc/key.pem\"",
+            "2:19: auth.public_key_file = \"/etc/key.pem\": cannot sign: \
+             needs auth.issue_login_info = false, or auth.private_key_file instead",
+        ),
+        (
+            "[auth]\napi_key = 12345678",
+            "2:11: auth.api_key = (hidden): must be text of 8 or more ASCII characters, no spaces",
+        ),
+        (
+            "[stream]\npush_key = \"a secret\"",
+            "2:12: stream.push_key = (hidden): \
+             must be text of 8 or more ASCII characters, no spaces",
+        ),
+        (
+            "[relay.embedded]\npublic_host = \"rtmp://h\"",
+            "2:15: relay.embedded.public_host = \"rtmp://h\": \
+             must be a host such as \"rooms.example.com\" or \"192.168.1.5:1935\"",
+        ),
+        (
+            "[relay.external]\npush_url = \"rtmp://h/live/{steam}\"\nplay_url = \"rtmp://h/live/{stream}\"",
+            "2:12: relay.external.push_url = \"rtmp://h/live/{steam}\": must be an RTMP URL \
+             such as \"rtmp://relay.example.com/live/{stream}?{query}\"",
+        ),
+        (
+            "[relay.external]\npush_url = \"rtmp://h/live/{stream}\"",
+            "2:12: relay.external.push_url = \"rtmp://h/live/{stream}\": \
+             needs relay.external.play_url besides",
+        ),
+        (
+            "[relay.external]\nstatus_kind = \"srs\"",
+            "2:15: relay.external.status_kind = \"srs\": needs relay.external.push_url, \
+             relay.external.play_url, relay.external.status_url besides",
+        ),
+        (
+            "[relay]\nexternal.push_url = \"rtmp://h/{stream}\"\nexternal.play_url = \"rtmp://h/{stream}\"\nembedded.gop_cache = true",
+            "4:1: relay.embedded = {...}: not besides [relay.external]",
+        ),
+    ];
+    for (text, line) in cases {
+        assert_eq!(
+            server_lines(text),
+            [format!("rtcroomd.toml:{line}")],
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn every_mistake_is_reported_in_the_order_of_the_text() {
+    let text = "nam = \"Counter 3\"\n\n[media.video]\nfps = 500\nwidth = \"640\"\n\n\
+                [media.audio]\nvolume = 101\nmicrophone = 5\n\n[room]\ntype = \"live\"\n";
+    let starts: Vec<String> = kiosk_lines(text)
+        .iter()
+        .map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(": "))
+        .collect();
+    assert_eq!(
+        starts,
+        [
+            "kiosk.toml:1:1: nam",
+            "kiosk.toml:4:7: media.video.fps = 500",
+            "kiosk.toml:5:9: media.video.width = \"640\"",
+            "kiosk.toml:8:10: media.audio.volume = 101",
+            "kiosk.toml:9:14: media.audio.microphone = 5",
+            "kiosk.toml:12:8: room.type = \"live\"",
+        ]
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_is_placed_and_wrong_values_beside_it_still_show() {
+    let lines = kiosk_lines("[media.video]\nfps = abc\nwidth = 641\n");
+    assert_eq!(
+        lines,
+        [
+            "kiosk.toml:2:7: not valid TOML: string values must be quoted, expected literal string",
+            "kiosk.toml:3:9: media.video.width = 641: must be an even number from 160 to 1920",
+        ]
+    );
+}
+
+#[test]
+fn secrets_are_never_echoed() {
+    let secret = "s3cr3t-v4lue";
+    let texts = [
+        format!("[room]\nuser_sig = \"{secret}\""),
+        format!("[room]\nuser_sig = {secret}"),
+        format!("[room]\nuser_sgi = \"{secret}\""),
+        format!("[room]\nuser_sig = [\"{secret}\"]"),
+        format!("[room]\nuser_sig = \"{secret}\ntype = 3"),
+        format!("[room]\nserver_url = \"https://u:{secret}@h/weapp\""),
+        format!("[room]\nserver_url = \"https://h/weapp?token={secret}\""),
+        format!("[room]\nserver_url = \"user:{secret}@h/weapp\""),
+    ];
+    for text in texts {
+        let lines = kiosk_lines(&text).join("\n");
+        assert!(!lines.is_empty(), "{text}");
+        assert!(!lines.contains(secret), "{lines}");
+    }
+    let text = format!(
+        "[room]\nuser_id = \"k\"\nsdk_app_id = 1\naccount_type = \"1\"\nuser_sig = \"{secret}-0123456789\""
+    );
+    let config = KioskConfig::parse("kiosk.toml", &text).unwrap();
+    assert!(!format!("{config:?}").contains(secret));
+}
+
+#[test]
+fn addresses_are_taken_with_and_without_room_type_and_slash() {
+    use kiosk::RoomType::{Double, Multi};
+    let cases = [
+        ("http://h:5757/weapp", "http://h:5757/weapp/", Double),
+        ("https://h/weapp/", "https://h/weapp/", Double),
+        ("https://h/weapp/multi_room", "https://h/weapp/", Multi),
+        (
+            "https://h/roomservice/weapp/double_room/",
+            "https://h/roomservice/weapp/",
+            Double,
+        ),
+        ("https://h", "https://h/", Double),
+        ("https://h/multi_room/", "https://h/", Multi),
+    ];
+    for (written, base, room_type) in cases {
+        let config = KioskConfig::parse("k", &format!("room.server_url = \"{written}\"")).unwrap();
+        assert_eq!(config.room.base_url.as_str(), base);
+        assert_eq!(config.room.room_type, room_type);
+        assert_eq!(
+            config.warnings().len(),
+            usize::from(written.starts_with("http:"))
+        );
+    }
+}
+
+#[test]
+fn sources_are_read() {
+    use kiosk::{AudioSource, Credentials, Speaker, UserSig, VideoSource};
+    let text = "[room]\nuser_id = \"k\"\nsdk_app_id = 1_400\naccount_type = \"1\"\n\
+                user_sig_file = \"/run/sig\"\n\
+                [media.video]\nsource = \"gst:libcamerasrc ! queue\"\ngop_seconds = 2\n\
+                [media.audio]\nmicrophone = \"test:880\"\nspeaker = \"plughw:CARD=Codec,DEV=0\"\n";
+    let config = KioskConfig::parse("k", text).unwrap();
+    assert_eq!(
+        config.media.video.source,
+        VideoSource::Gst("libcamerasrc ! queue".to_owned())
+    );
+    assert!((config.media.video.gop_seconds - 2.0).abs() < 1e-9);
+    assert_eq!(
+        config.media.audio.microphone,
+        AudioSource::Test { hz: 880.0 }
+    );
+    assert_eq!(
+        config.media.audio.speaker,
+        Speaker::Device("plughw:CARD=Codec,DEV=0".to_owned())
+    );
+    assert!(matches!(
+        &config.room.credentials,
+        Credentials::Configured { sdk_app_id: 1400, user_sig: UserSig::File(path), .. }
+            if path.as_os_str() == "/run/sig"
+    ));
+}
+
+#[test]
+fn an_external_relay_replaces_the_embedded_one() {
+    let text = "[auth]\napi_key = \"0123456789\"\n[relay.external]\n\
+                push_url = \"rtmp://push.example/live/{stream}?{query}\"\n\
+                play_url = \"rtmp://play.example/live/{stream}\"\n\
+                status_url = \"http://fcgi.example/common_access\"\n\
+                status_kind = \"tencent\"\napp_id = 125\n";
+    let config = ServerConfig::parse("r", text).unwrap();
+    let server::Relay::External(external) = &config.relay else {
+        panic!("{:?}", config.relay);
+    };
+    assert_eq!(
+        external.push_url.fill("1000_a", "bizid=1000"),
+        "rtmp://push.example/live/1000_a?bizid=1000"
+    );
+    assert_eq!(external.mixed_play_url, external.play_url);
+    assert!(matches!(
+        external.status,
+        Some(server::Status::Tencent { app_id: 125, .. })
+    ));
+    let without_key = text.replace("api_key", "#api_key");
+    assert_eq!(
+        server_lines(&without_key),
+        [
+            "rtcroomd.toml:7:15: relay.external.status_kind = \"tencent\": \
+             needs relay.external.app_id and auth.api_key besides"
+        ]
+    );
+}
+
+#[test]
+fn open_servers_are_warned_about() {
+    let config = ServerConfig::parse("r", "http.listen = \"0.0.0.0:5757\"").unwrap();
+    assert_eq!(config.warnings().len(), 3);
+}
+
+#[test]
+fn a_name_from_elsewhere_is_checked_too() {
+    let config = KioskConfig::default().with_name(" Counter 3 ").unwrap();
+    assert_eq!(config.name, "Counter 3");
+    assert_eq!(
+        config.with_name("").unwrap_err(),
+        "name \"\": must be one line of 1 to 64 characters"
+    );
+}
+
+/// Lines as a tired operator types them: known keys and tables with any value.
+fn scribble() -> impl Strategy<Value = String> {
+    let keys: Vec<String> = kiosk::known_keys()
+        .into_iter()
+        .chain(server::known_keys())
+        .collect();
+    let value = prop_oneof![
+        "[0-9.eE_+-]{0,8}",
+        "\"[^\"]{0,12}\"",
+        "[\\[{\"'tf]{0,3}",
+        ".{0,12}"
+    ];
+    let line = (proptest::sample::select(keys), value)
+        .prop_map(|(key, value)| format!("{key} = {value}\n"));
+    proptest::collection::vec(line, 0..6).prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_text_gets_a_config_or_lines_that_point_into_it(text in prop_oneof![any::<String>(), scribble()]) {
+        for errors in [
+            KioskConfig::parse("f", &text).err(),
+            ServerConfig::parse("f", &text).err(),
+        ].into_iter().flatten() {
+            prop_assert!(!errors.problems().is_empty());
+            for problem in errors.problems() {
+                prop_assert!(problem.line <= text.matches('\n').count() + 1);
+                prop_assert!(problem.column >= 1);
+                prop_assert_eq!(problem.to_string().lines().count(), 1);
+            }
+        }
+    }
+}
