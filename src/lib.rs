@@ -3,4 +3,10 @@
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
 pub mod config;
+#[cfg(feature = "kiosk")]
+pub mod media;
 pub mod protocol;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "kiosk")]
+pub mod session;
