@@ -9,4 +9,6 @@ pub mod protocol;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "kiosk")]
+pub mod room;
+#[cfg(feature = "kiosk")]
 pub mod session;

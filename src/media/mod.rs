@@ -3,29 +3,28 @@
 //! Devices live in `capture`, the stream we push in `uplink`; both meet only through frames, so
 //! that trouble on the network never touches a device. Pictures leave this room as [`Picture`].
 
-mod elements;
-#[allow(
-    dead_code,
-    reason = "used by the capture and stream modules that follow"
-)]
-mod pipeline;
-#[allow(
-    dead_code,
-    reason = "used by the capture and stream modules that follow"
-)]
-mod reconnect;
-pub mod time_code;
-pub mod tone;
-
+pub mod capture;
+pub mod devices;
 pub mod downlink;
+mod elements;
+mod encoder;
+mod loss;
+mod pipeline;
+mod progress;
+mod push_event;
+mod reconnect;
 pub mod speaker;
 pub mod time_code;
 pub mod tone;
+pub mod uplink;
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use encoder::EncoderChoice;
+pub use loss::LossCause;
+pub use push_event::PushEvent;
 pub use reconnect::Reconnect;
 
 /// The newest picture of a camera or of a member: raw I420 at its native size, caps in the
@@ -55,6 +54,9 @@ pub enum MediaError {
         message: String,
         debug: String,
     },
+    /// A pipeline cannot be put together: a fault of the installation.
+    #[error("a pipeline cannot be built: {0}")]
+    Build(String),
     #[error("no camera: {wanted}")]
     NoCamera { wanted: String },
     #[error("no microphone: {wanted}")]
@@ -64,6 +66,12 @@ pub enum MediaError {
     /// A source description from the configuration that GStreamer does not accept.
     #[error("source description {description:?} cannot be used: {reason}")]
     BadSource { description: String, reason: String },
+}
+
+impl From<gstreamer::glib::BoolError> for MediaError {
+    fn from(error: gstreamer::glib::BoolError) -> Self {
+        Self::Build(error.to_string())
+    }
 }
 
 /// Starts GStreamer (once) and checks that every element the code needs exists.

@@ -17,13 +17,8 @@ pub(crate) const STATE_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) enum BusEvent {
     Error(MediaError),
-    Warning {
-        element: String,
-        message: String,
-    },
+    Warning { element: String, message: String },
     Eos,
-    /// An element's own message, for example the levels of `level`.
-    Element(gst::Structure),
 }
 
 /// Owns a pipeline. Runs on the monotonic system clock, so that times of several pipelines
@@ -46,6 +41,15 @@ impl Pipeline {
     /// The pipeline itself, for adding and linking elements.
     pub(crate) fn gst(&self) -> &gst::Pipeline {
         &self.inner
+    }
+
+    /// Adds elements and links them one after the other.
+    ///
+    /// # Errors
+    /// `Build` when two neighbours do not fit.
+    pub(crate) fn chain(&self, elements: &[gst::Element]) -> Result<(), MediaError> {
+        self.inner.add_many(elements)?;
+        Ok(gst::Element::link_many(elements)?)
     }
 
     /// Time of the monotonic system clock at which the pipeline's running time is zero.
@@ -157,9 +161,6 @@ impl Pipeline {
                 message: warning.error().to_string(),
             }),
             gst::MessageView::Eos(_) => Some(BusEvent::Eos),
-            gst::MessageView::Element(_) => message
-                .structure()
-                .map(|structure| BusEvent::Element(structure.to_owned())),
             gst::MessageView::Latency(_) => {
                 let pipeline = self.inner.clone();
                 off_runtime(move || pipeline.recalculate_latency());
@@ -178,9 +179,34 @@ impl Drop for Pipeline {
     }
 }
 
+/// Begins an element; building it with `?` gives a `MediaError`.
+pub(crate) fn make<'a>(
+    factory: &'a str,
+    name: &'a str,
+) -> gst::element_factory::ElementBuilder<'a> {
+    gst::ElementFactory::make(factory).name(name)
+}
+
+/// A source from the configuration, in GStreamer's launch syntax.
+///
+/// # Errors
+/// `BadSource` with GStreamer's reason.
+pub(crate) fn parse_source(description: &str) -> Result<gst::Element, MediaError> {
+    let bad = |reason: String| MediaError::BadSource {
+        description: description.to_owned(),
+        reason,
+    };
+    let bin = gst::parse::bin_from_description(description, true)
+        .map_err(|error| bad(error.to_string()))?;
+    match bin.static_pad("src") {
+        Some(_) => Ok(bin.upcast()),
+        None => Err(bad("it has no unlinked output".to_owned())),
+    }
+}
+
 /// Runs a blocking job on a thread of its own. Not tokio's blocking pool: a driver that hangs
 /// would keep the runtime from ever shutting down.
-fn off_runtime<T: Send + 'static>(
+pub(crate) fn off_runtime<T: Send + 'static>(
     job: impl FnOnce() -> T + Send + 'static,
 ) -> oneshot::Receiver<T> {
     let (done, receiver) = oneshot::channel();

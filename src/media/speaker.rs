@@ -283,7 +283,6 @@ async fn failure(pipeline: &mut Pipeline) -> String {
             BusEvent::Warning { element, message } => {
                 log::debug!(element, message; "the loudspeaker warns");
             }
-            BusEvent::Element(_) => {}
         }
     }
 }

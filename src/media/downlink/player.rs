@@ -176,7 +176,6 @@ impl Player {
                     BusEvent::Eos if progress.is_connected() => return Fault::Ended,
                     BusEvent::Eos => return Fault::Refused,
                     BusEvent::Warning { element, message } => self.warn(&element, message),
-                    BusEvent::Element(_) => {}
                 }
             }
         }
