@@ -7,4 +7,8 @@ pub mod config;
 pub mod media;
 pub mod protocol;
 #[cfg(feature = "kiosk")]
+pub mod room;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "kiosk")]
 pub mod session;

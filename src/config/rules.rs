@@ -28,6 +28,7 @@ fn whole_in(value: &DeValue<'_>, range: &RangeInclusive<u64>) -> Option<u64> {
 }
 
 /// A whole number that is a multiple of two: I420 pictures have no odd sides.
+#[cfg(feature = "kiosk")]
 pub(super) fn even(range: RangeInclusive<u64>) -> impl Fn(&DeValue<'_>) -> Ruling<u32> {
     move |value| {
         whole_in(value, &range)
@@ -38,6 +39,7 @@ pub(super) fn even(range: RangeInclusive<u64>) -> impl Fn(&DeValue<'_>) -> Rulin
 }
 
 /// A number, written whole or with a fraction.
+#[cfg(feature = "kiosk")]
 pub(super) fn number(range: RangeInclusive<f64>) -> impl Fn(&DeValue<'_>) -> Ruling<f64> {
     move |value| {
         let written = match value {
@@ -74,6 +76,7 @@ fn span(range: &RangeInclusive<u64>) -> String {
 }
 
 /// true or false.
+#[cfg(feature = "server")]
 pub(super) fn flag(value: &DeValue<'_>) -> Ruling<bool> {
     value
         .as_bool()
@@ -108,6 +111,7 @@ pub(super) fn text<T>(
 }
 
 /// A line of text for people: 1 to `most` characters, no control characters.
+#[cfg(feature = "kiosk")]
 pub(super) fn line(most: usize) -> impl Fn(&DeValue<'_>) -> Ruling<String> {
     move |value| {
         value
@@ -117,12 +121,14 @@ pub(super) fn line(most: usize) -> impl Fn(&DeValue<'_>) -> Ruling<String> {
     }
 }
 
+#[cfg(feature = "kiosk")]
 pub(super) fn checked_line(text: &str, most: usize) -> Option<String> {
     let text = text.trim();
     let fits = (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned())
 }
 
+#[cfg(feature = "kiosk")]
 pub(super) fn line_allowed(most: usize) -> String {
     format!("one line of 1 to {most} characters")
 }

@@ -97,8 +97,11 @@ fn the_examples_are_right_but_for_those_that_exclude_each_other() {
     );
     assert_eq!(
         positions_cut(server_lines(&uncommented(SERVER_FILE, "# e.g. "))),
-        [" auth.public_key_file = \"/etc/rtckiosk/public_key.pem\": \
-             not besides auth.private_key_file, which holds the public key too"]
+        [
+            " auth.public_key_file = \"/etc/rtckiosk/public_key.pem\": \
+             not besides auth.private_key_file, which holds the public key too",
+            " relay.embedded = {...}: not besides [relay.external]",
+        ]
     );
 }
 

@@ -201,12 +201,15 @@ pub fn parse<A: Answer>(status: u16, body: &[u8]) -> Result<A, AnswerError> {
 
 fn from_fields<A: Answer>(fields: Map<String, Value>) -> Result<A, AnswerError> {
     serde_json::from_value(without_nulls(Value::Object(fields)))
-        .map_err(|error| AnswerError::Wrong(error.to_string()))
+        .map_err(|error| AnswerError::Wrong(shortened(error.to_string().as_bytes())))
 }
 
 fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
     let code = fields.get("code").ok_or(AnswerError::Missing("code"))?;
-    let number = as_i64(code).ok_or_else(|| AnswerError::Wrong(format!("code is {code}")))?;
+    let number = as_i64(code).ok_or_else(|| {
+        let code = shortened(code.to_string().as_bytes());
+        AnswerError::Wrong(format!("code is {code}"))
+    })?;
     if number == 0 {
         // Node's answer to a path it does not know: success, an empty `data` and no message.
         let unknown_path = fields
@@ -236,7 +239,16 @@ fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
 /// Longest piece of a foreign answer that is repeated in an error.
 const EXCERPT_CHARS: usize = 120;
 
+/// The beginning of an answer, for an error. Of half a JSON nothing is shown, because tokens and
+/// signed URLs may stand in it.
 fn excerpt(body: &[u8]) -> String {
+    if body.trim_ascii_start().starts_with(b"{") {
+        return format!("{{... ({} bytes)", body.len());
+    }
+    shortened(body)
+}
+
+fn shortened(body: &[u8]) -> String {
     let head = &body[..body.len().min(4 * EXCERPT_CHARS)];
     String::from_utf8_lossy(head)
         .chars()
@@ -348,6 +360,14 @@ mod tests {
         );
         let html = parse::<Done>(200, b"<html>\n<body>").unwrap_err();
         assert!(matches!(html, AnswerError::NotJson { excerpt, .. } if excerpt == "<html> <body>"));
+        let half = parse::<LoggedIn>(200, br#"{"code":0,"token":"secret"#).unwrap_err();
+        assert!(!half.to_string().contains("secret"), "{half}");
+        let huge = format!(
+            r#"{{"code":0,"message":"","rooms":"{}"}}"#,
+            "x".repeat(100_000)
+        );
+        let wrong = parse::<RoomList>(200, huge.as_bytes()).unwrap_err();
+        assert!(wrong.to_string().len() < 300, "{wrong}");
         assert!(matches!(
             parse::<Done>(200, b"[1]"),
             Err(AnswerError::NotJson { .. })

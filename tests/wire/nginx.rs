@@ -75,6 +75,11 @@ impl Nginx {
         }
     }
 
+    /// Its process, for signals.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("nginx runs").id()
+    }
+
     /// `rtmp://127.0.0.1:port/app/stream`
     pub(crate) fn url(&self, app: &str, stream: &str) -> String {
         format!("rtmp://127.0.0.1:{}/{app}/{stream}", self.rtmp_port)

@@ -1,0 +1,3 @@
+//! rtcroomd: the room server and what belongs to it.
+
+pub mod relay;
