@@ -3,4 +3,6 @@
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
 pub mod config;
+#[cfg(feature = "kiosk")]
+pub mod display;
 pub mod protocol;
