@@ -248,7 +248,8 @@ fn each_frame_is_reported_once_and_fast_senders_lose_frames_without_waiting() {
     });
     handle.set_remotes(vec![remote("a", "Anna", &picture)]);
     settle(&handle);
-    let samples: Vec<_> = (0..200).map(|_| frame("black", "I420", 64, 48)).collect();
+    let black = frame("black", "I420", 64, 48);
+    let samples: Vec<_> = (0..200).map(|_| black.copy()).collect();
     let began = Instant::now();
     for sample in &samples {
         frames.send_replace(Some(sample.clone()));
