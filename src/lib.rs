@@ -5,6 +5,8 @@
 pub mod appliance;
 pub mod config;
 #[cfg(feature = "kiosk")]
+pub mod display;
+#[cfg(feature = "kiosk")]
 pub mod media;
 pub mod protocol;
 #[cfg(feature = "kiosk")]
