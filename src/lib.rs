@@ -2,7 +2,16 @@
 //!
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
+pub mod appliance;
 pub mod config;
 #[cfg(feature = "kiosk")]
 pub mod display;
+#[cfg(feature = "kiosk")]
+pub mod media;
 pub mod protocol;
+#[cfg(feature = "kiosk")]
+pub mod room;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "kiosk")]
+pub mod session;

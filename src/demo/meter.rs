@@ -1,0 +1,74 @@
+//! Measures one side of a demo call where its person would see and hear: delay from the time
+//! code in each shown picture, and whether the other side's tone is what is heard.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use gstreamer_video::prelude::*;
+use gstreamer_video::{VideoFrameRef, VideoInfo};
+
+use super::report::{Latency, latency};
+use crate::media::time_code;
+use crate::media::tone::AudioLevel;
+
+/// How far a heard tone may be off, hertz: the meter's windows are short.
+const TONE_TOLERANCE_HZ: f64 = 15.0;
+/// Quieter than this is not heard, dBFS.
+const HEARD_DB: f64 = -45.0;
+/// Delays kept: an hour at 30 pictures per second.
+const MAX_SAMPLES: usize = 108_000;
+
+/// Counts what one side sees; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Meter(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    delays_ms: Vec<f64>,
+    first_shown: Option<Instant>,
+    heard: bool,
+}
+
+impl Meter {
+    /// To be called with each picture of the other side at the moment it is shown.
+    pub(super) fn shown(&self, sample: &gstreamer::Sample) {
+        let now = time_code::now_micros();
+        let stamped = read_time_code(sample);
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.first_shown.get_or_insert_with(Instant::now);
+        if let Some(delay) = stamped.and_then(|stamped| now.checked_sub(stamped))
+            && seen.delays_ms.len() < MAX_SAMPLES
+        {
+            #[expect(clippy::cast_precision_loss, reason = "delays are far below 2^52 µs")]
+            seen.delays_ms.push(delay as f64 / 1000.0);
+        }
+    }
+
+    /// To be called now and then with what is heard.
+    pub(super) fn heard(&self, level: &AudioLevel, wanted_hz: f64) {
+        let near = |hz: f64| (hz - wanted_hz).abs() <= TONE_TOLERANCE_HZ;
+        if level.rms_db >= HEARD_DB && level.tone_hz.is_some_and(near) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).heard = true;
+        }
+    }
+
+    pub(super) fn latency(&self) -> Latency {
+        latency(self.0.lock().unwrap_or_else(PoisonError::into_inner).delays_ms.clone())
+    }
+
+    pub(super) fn first_shown(&self) -> Option<Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).first_shown
+    }
+
+    pub(super) fn has_heard(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).heard
+    }
+}
+
+fn read_time_code(sample: &gstreamer::Sample) -> Option<u64> {
+    let info = VideoInfo::from_caps(sample.caps()?).ok()?;
+    let frame = VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;
+    let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;
+    let (width, height) = (usize::try_from(info.width()).ok()?, usize::try_from(info.height()).ok()?);
+    time_code::read(frame.plane_data(0).ok()?, stride, width, height)
+}

@@ -1,0 +1,115 @@
+//! The microphone's pipeline: any source in, 48 kHz mono S16 out in pieces of about 10 ms.
+
+use std::sync::Arc;
+
+use gstreamer as gst;
+use gstreamer_audio as gst_audio;
+
+use super::super::pipeline::{Pipeline, make, parse_source};
+use super::super::push_event::Events;
+use super::super::{MediaError, devices};
+use super::feed::{Feed, sink};
+use super::line::{Codes, Line, Source};
+use super::{AudioSource, CaptureConfig, SOUND_HZ};
+use crate::protocol::events::PushCode;
+
+/// The SDK has no numbers for a microphone that comes and goes.
+const CODES: Codes = Codes {
+    opened: None,
+    first_frame: None,
+    failed: PushCode::OpenMicFail,
+    lost: PushCode::OpenMicFail,
+    back: None,
+};
+
+/// Microseconds per piece: what the sound waits before it leaves the device.
+const PERIOD_US: i64 = 10_000;
+/// Microseconds that the device keeps for us when we are late; costs no delay.
+const DEVICE_BUFFER_US: i64 = 80_000;
+
+pub(super) fn line(config: &CaptureConfig, feed: Arc<Feed>, events: Events) -> Line {
+    let (wanted, silent_feed) = (config.audio.clone(), Arc::clone(&feed));
+    Line {
+        what: "microphone",
+        codes: CODES,
+        events,
+        device: Arc::new(move || build(source(&wanted)?, &feed)),
+        stand_in: Arc::new(move || build(tone("silence", 440.0)?, &silent_feed)),
+    }
+}
+
+fn source(wanted: &AudioSource) -> Result<gst::Element, MediaError> {
+    match wanted {
+        AudioSource::Test { hz } => tone("sine", *hz),
+        AudioSource::Gst(description) => parse_source(description),
+        AudioSource::Device(name) => microphone(name),
+        AudioSource::Auto | AudioSource::Name(_) => {
+            microphone(&find(wanted, devices::microphones())?)
+        }
+    }
+}
+
+fn tone(wave: &str, hz: f64) -> Result<gst::Element, MediaError> {
+    Ok(make("audiotestsrc", "source")
+        .property("is-live", true)
+        .property_from_str("wave", wave)
+        .property("freq", hz)
+        .property("volume", 0.3)
+        .property("samplesperbuffer", SOUND_HZ / 100)
+        .build()?)
+}
+
+fn microphone(device: &str) -> Result<gst::Element, MediaError> {
+    log::info!(device; "microphone chosen");
+    Ok(make("alsasrc", "microphone")
+        .property("device", device)
+        .property("latency-time", PERIOD_US)
+        .property("buffer-time", DEVICE_BUFFER_US)
+        .property("provide-clock", false)
+        .build()?)
+}
+
+/// The ALSA device that the configuration means.
+fn find(
+    wanted: &AudioSource,
+    microphones: Vec<devices::SoundDevice>,
+) -> Result<String, MediaError> {
+    let present: Vec<String> = microphones
+        .iter()
+        .map(|m| format!("{} ({})", m.device, m.name))
+        .collect();
+    let fits = |microphone: &devices::SoundDevice| match wanted {
+        AudioSource::Name(name) => microphone.name.contains(name.as_str()),
+        _ => true,
+    };
+    let found = microphones
+        .into_iter()
+        .find(fits)
+        .map(|microphone| microphone.device);
+    found.ok_or_else(|| MediaError::NoMicrophone {
+        wanted: format!("wanted {wanted:?}, present: [{}]", present.join(", ")),
+    })
+}
+
+fn build(source: gst::Element, feed: &Arc<Feed>) -> Result<Source, MediaError> {
+    let pipeline = Pipeline::new("microphone");
+    let frames = Arc::default();
+    pipeline.chain(&[
+        source,
+        make("audioconvert", "convert").build()?,
+        make("audioresample", "resample").build()?,
+        make("capsfilter", "sound")
+            .property("caps", sound_caps())
+            .build()?,
+        sink(feed, &frames),
+    ])?;
+    Ok(Source { pipeline, frames })
+}
+
+pub(in super::super) fn sound_caps() -> gst::Caps {
+    gst_audio::AudioCapsBuilder::new_interleaved()
+        .format(gst_audio::AUDIO_FORMAT_S16)
+        .rate(SOUND_HZ)
+        .channels(1)
+        .build()
+}

@@ -1,0 +1,69 @@
+//! What this machine has: cameras with their modes, microphones, loudspeakers, displays,
+//! encoders, GPIO lines.
+
+mod cameras;
+mod displays;
+mod gpio;
+mod sound;
+
+use serde::Serialize;
+
+pub use cameras::{Camera, CameraMode, PixelFormat, cameras};
+pub use displays::Display;
+pub use gpio::{GpioChip, GpioLine};
+pub use sound::{SoundDevice, microphones, speakers};
+
+/// All devices; a list is empty when the machine has none of the kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeviceList {
+    pub cameras: Vec<Camera>,
+    pub microphones: Vec<SoundDevice>,
+    pub speakers: Vec<SoundDevice>,
+    pub displays: Vec<Display>,
+    /// H.264 encoders that work, best first; empty if GStreamer cannot start.
+    pub encoders: Vec<&'static str>,
+    pub gpio_chips: Vec<GpioChip>,
+}
+
+/// Looks at all devices. Blocks: call it off the async workers. A device that cannot be asked
+/// (busy, no permission) is left out, or listed without what it did not tell.
+#[must_use]
+pub fn list() -> DeviceList {
+    let encoders = if super::init().is_ok() {
+        super::encoder::present()
+    } else {
+        Vec::new()
+    };
+    DeviceList {
+        cameras: cameras(),
+        microphones: microphones(),
+        speakers: speakers(),
+        displays: displays::displays(),
+        encoders,
+        gpio_chips: gpio::chips(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_without_an_error_whatever_the_machine_has() {
+        let list = serde_json::to_value(list()).expect("plain data");
+        for kind in [
+            "cameras",
+            "microphones",
+            "speakers",
+            "displays",
+            "gpio_chips",
+        ] {
+            assert!(list[kind].is_array(), "{kind}");
+        }
+        assert!(
+            list["encoders"]
+                .as_array()
+                .is_some_and(|list| list.contains(&"x264enc".into()))
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! Cameras, as V4L2 tells of them.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use v4l::FourCC;
+use v4l::capability::Flags;
+use v4l::frameinterval::FrameIntervalEnum;
+use v4l::framesize::FrameSizeEnum;
+use v4l::video::Capture;
+
+/// A V4L2 device that captures video.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Camera {
+    pub path: PathBuf,
+    pub name: String,
+    pub driver: String,
+    pub bus: String,
+    pub modes: Vec<CameraMode>,
+}
+
+/// One of a camera's modes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CameraMode {
+    pub format: PixelFormat,
+    pub width: u32,
+    pub height: u32,
+    /// Frames per second as a fraction.
+    pub fps: (u32, u32),
+}
+
+impl CameraMode {
+    /// Frames per ten seconds, rounded down.
+    #[must_use]
+    pub fn tenths_fps(&self) -> u64 {
+        u64::from(self.fps.0) * 10 / u64::from(self.fps.1.max(1))
+    }
+}
+
+/// How a camera packs its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PixelFormat {
+    I420,
+    Nv12,
+    Yuyv,
+    Uyvy,
+    Rgb24,
+    Bgr24,
+    Mjpeg,
+    H264,
+    /// One that we do not read, by its V4L2 four characters.
+    Other([u8; 4]),
+}
+
+impl PixelFormat {
+    const KNOWN: [([u8; 4], Self); 9] = [
+        (*b"YU12", Self::I420),
+        (*b"NV12", Self::Nv12),
+        (*b"YUYV", Self::Yuyv),
+        (*b"UYVY", Self::Uyvy),
+        (*b"RGB3", Self::Rgb24),
+        (*b"BGR3", Self::Bgr24),
+        (*b"MJPG", Self::Mjpeg),
+        (*b"JPEG", Self::Mjpeg),
+        (*b"H264", Self::H264),
+    ];
+
+    fn from_fourcc(fourcc: [u8; 4]) -> Self {
+        let known = Self::KNOWN.iter().find(|(code, _)| *code == fourcc);
+        known.map_or(Self::Other(fourcc), |&(_, format)| format)
+    }
+
+    fn fourcc(self) -> [u8; 4] {
+        match self {
+            Self::Other(fourcc) => fourcc,
+            _ => Self::KNOWN
+                .iter()
+                .find(|(_, format)| *format == self)
+                .map_or(*b"????", |k| k.0),
+        }
+    }
+
+    /// GStreamer's media type and, for raw video, its name of the format. `None` for formats
+    /// that the kiosk does not read.
+    #[must_use]
+    pub fn caps_name(self) -> Option<(&'static str, Option<&'static str>)> {
+        let raw = match self {
+            Self::I420 => "I420",
+            Self::Nv12 => "NV12",
+            Self::Yuyv => "YUY2",
+            Self::Uyvy => "UYVY",
+            Self::Rgb24 => "RGB",
+            Self::Bgr24 => "BGR",
+            Self::Mjpeg => return Some(("image/jpeg", None)),
+            Self::H264 | Self::Other(_) => return None,
+        };
+        Some(("video/x-raw", Some(raw)))
+    }
+}
+
+impl Serialize for PixelFormat {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(&self.fourcc()))
+    }
+}
+
+/// Sizes to offer where a driver accepts any size of a range.
+const USUAL_SIZES: [(u32, u32); 8] = [
+    (320, 180),
+    (320, 240),
+    (640, 360),
+    (640, 480),
+    (960, 540),
+    (960, 720),
+    (1280, 720),
+    (1920, 1080),
+];
+
+/// Cameras in the order of their device numbers. Blocks.
+#[must_use]
+pub fn cameras() -> Vec<Camera> {
+    let mut nodes = v4l::context::enum_devices();
+    nodes.sort_by_key(v4l::context::Node::index);
+    nodes
+        .iter()
+        .filter_map(|node| camera(node.path().to_path_buf()))
+        .collect()
+}
+
+fn camera(path: PathBuf) -> Option<Camera> {
+    let device = v4l::Device::with_path(&path).ok()?;
+    let caps = device.query_caps().ok()?;
+    // Metadata nodes of UVC cameras are video devices too.
+    if !caps.capabilities.contains(Flags::VIDEO_CAPTURE) {
+        return None;
+    }
+    Some(Camera {
+        path,
+        name: caps.card,
+        driver: caps.driver,
+        bus: caps.bus,
+        modes: modes(&device),
+    })
+}
+
+fn modes(device: &v4l::Device) -> Vec<CameraMode> {
+    let mut modes = Vec::new();
+    for format in device.enum_formats().unwrap_or_default() {
+        for (width, height) in sizes(device, format.fourcc) {
+            for fps in rates(device, format.fourcc, width, height) {
+                let format = PixelFormat::from_fourcc(format.fourcc.repr);
+                modes.push(CameraMode {
+                    format,
+                    width,
+                    height,
+                    fps,
+                });
+            }
+        }
+    }
+    modes
+}
+
+fn sizes(device: &v4l::Device, fourcc: FourCC) -> Vec<(u32, u32)> {
+    let listed = device.enum_framesizes(fourcc).unwrap_or_default();
+    listed
+        .into_iter()
+        .flat_map(|size| match size.size {
+            FrameSizeEnum::Discrete(size) => vec![(size.width, size.height)],
+            FrameSizeEnum::Stepwise(range) => USUAL_SIZES
+                .into_iter()
+                .filter(|&(width, height)| {
+                    fits(width, range.min_width, range.max_width, range.step_width)
+                        && fits(
+                            height,
+                            range.min_height,
+                            range.max_height,
+                            range.step_height,
+                        )
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn fits(value: u32, min: u32, max: u32, step: u32) -> bool {
+    (min..=max).contains(&value) && (value - min).is_multiple_of(step.max(1))
+}
+
+/// Frame rates at one size; the fastest only, where the driver accepts a range.
+fn rates(device: &v4l::Device, fourcc: FourCC, width: u32, height: u32) -> Vec<(u32, u32)> {
+    let listed = device
+        .enum_frameintervals(fourcc, width, height)
+        .unwrap_or_default();
+    let intervals = listed.into_iter().map(|interval| match interval.interval {
+        FrameIntervalEnum::Discrete(interval) => interval,
+        FrameIntervalEnum::Stepwise(range) => range.min,
+    });
+    intervals
+        .filter(|i| i.numerator > 0)
+        .map(|i| (i.denominator, i.numerator))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_formats_as_v4l2_does() {
+        for (fourcc, _) in PixelFormat::KNOWN
+            .iter()
+            .filter(|(code, _)| code != b"JPEG")
+        {
+            assert_eq!(PixelFormat::from_fourcc(*fourcc).fourcc(), *fourcc);
+        }
+        let unknown = PixelFormat::from_fourcc(*b"BA81");
+        assert_eq!(
+            serde_json::to_string(&unknown).expect("a string"),
+            "\"BA81\""
+        );
+        assert_eq!(unknown.caps_name(), None);
+    }
+
+    #[test]
+    fn a_range_of_sizes_offers_what_fits() {
+        assert!(fits(640, 48, 3840, 16));
+        assert!(!fits(180, 32, 2160, 16));
+        assert!(!fits(1920, 2, 1280, 2));
+        assert!(fits(640, 640, 640, 0));
+    }
+}

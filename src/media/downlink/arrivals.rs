@@ -1,0 +1,96 @@
+//! What has arrived in one connection: written by GStreamer's threads, read by the owner.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::decoder::Decoder;
+use super::progress::Facts;
+use crate::media::tone::AudioLevel;
+
+/// A level that is older than this says nothing about what is heard now.
+const LEVEL_LIFETIME: Duration = Duration::from_millis(500);
+
+/// Counters only grow; a new connection begins with a new set.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    /// Bytes of FLV from the network.
+    pub(super) bytes: AtomicU64,
+    /// Coded video frames received.
+    pub(super) video: AtomicU64,
+    /// Coded key frames received.
+    pub(super) keys: AtomicU64,
+    /// Coded audio frames received.
+    pub(super) audio: AtomicU64,
+    /// Decoded pictures given to [`Picture`](crate::media::Picture).
+    pub(super) frames: AtomicU64,
+    /// Samples of sound decoded.
+    pub(super) samples: AtomicU64,
+    /// Media time of the newest coded video frame received, in ms.
+    pub(super) newest_ms: AtomicU64,
+    /// Media time received but not decoded yet, in ms.
+    pub(super) backlog_ms: AtomicU64,
+    pub(super) decoder: OnceLock<Decoder>,
+    pub(super) first_frame: OnceLock<Instant>,
+    /// Why a track cannot be played.
+    unplayable: Mutex<Vec<Unplayable>>,
+    size: Mutex<Option<(u32, u32)>>,
+    level: Mutex<Option<(Instant, AudioLevel)>>,
+}
+
+/// A track in a format that the player does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unplayable {
+    pub(super) video: bool,
+    pub(super) reason: String,
+}
+
+/// Values are replaced whole, so a panic elsewhere leaves nothing half-written.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Arrivals {
+    pub(super) fn shown(&self, size: (u32, u32)) {
+        *lock(&self.size) = Some(size);
+        self.first_frame.get_or_init(Instant::now);
+        self.frames.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn heard(&self, level: AudioLevel) {
+        *lock(&self.level) = Some((Instant::now(), level));
+    }
+
+    /// Level and tone heard just now.
+    pub(super) fn level(&self, now: Instant) -> AudioLevel {
+        lock(&self.level)
+            .filter(|(at, _)| now.saturating_duration_since(*at) < LEVEL_LIFETIME)
+            .map(|(_, level)| level)
+            .unwrap_or_default()
+    }
+
+    pub(super) fn refuse(&self, track: Unplayable) {
+        lock(&self.unplayable).push(track);
+    }
+
+    /// Tracks refused since the last call.
+    pub(super) fn refused(&self) -> Vec<Unplayable> {
+        std::mem::take(&mut *lock(&self.unplayable))
+    }
+
+    pub(super) fn facts(&self, connected: bool) -> Facts {
+        Facts {
+            // Media can only come over a connection, whatever the source's figures say.
+            connected: connected || self.bytes.load(Relaxed) > 0,
+            video: self.video.load(Relaxed),
+            keys: self.keys.load(Relaxed),
+            audio: self.audio.load(Relaxed),
+            frames: self.frames.load(Relaxed),
+            samples: self.samples.load(Relaxed),
+            decoder: self.decoder.get().copied(),
+            size: *lock(&self.size),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The GStreamer graph of one connection.
+//!
+//! ```text
+//! rtmp2src ! flvdemux name=d
+//!   d.video ! queue leaky=downstream ! h264parse ! avdec_h264 ! videoconvert ! appsink sync=false
+//!   d.audio ! queue leaky=downstream ! aacparse ! avdec_aac ! audioconvert ! audioresample ! appsink
+//! ```
+//! The demuxer's pads come when their media come, or never. No queue ever blocks: the network
+//! is always read, so a late branch is known by its backlog and cannot stop the other one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app::{AppSink, AppSinkCallbacks};
+use gstreamer_video::VideoInfo;
+use tokio::sync::watch;
+
+use super::arrivals::{Arrivals, Unplayable};
+use super::catch_up::{CatchUp, Coded, Verdict};
+use super::decoder;
+use crate::media::MediaError;
+use crate::media::pipeline::Pipeline;
+use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
+use crate::media::tone::Meter;
+
+pub(super) const SOURCE: &str = "rtmp-source";
+pub(super) const DECODER: &str = "video-decoder";
+/// More than a relay replays on joining.
+const VIDEO_QUEUE: Duration = Duration::from_secs(4);
+const AUDIO_QUEUE: Duration = Duration::from_secs(1);
+
+/// Where one connection delivers.
+#[derive(Debug, Clone)]
+pub(super) struct Outlets {
+    pub(super) arrivals: Arc<Arrivals>,
+    pub(super) picture: Arc<watch::Sender<Option<gst::Sample>>>,
+    pub(super) speaker: Option<SpeakerInput>,
+    pub(super) software_only: bool,
+}
+
+type Built<T> = Result<T, gst::glib::BoolError>;
+
+/// Builds the pipeline that plays `url`, and its source.
+///
+/// # Errors
+/// An element that cannot be made or refuses `url`.
+pub(super) fn build(url: &str, outlets: &Outlets) -> Result<(Pipeline, gst::Element), MediaError> {
+    let pipeline = Pipeline::new("downlink");
+    let source = source(url, &pipeline, outlets).map_err(|error| MediaError::Pipeline {
+        element: SOURCE.to_owned(),
+        message: error,
+        debug: String::new(),
+    })?;
+    Ok((pipeline, source))
+}
+
+fn source(url: &str, pipeline: &Pipeline, outlets: &Outlets) -> Result<gst::Element, String> {
+    let text = |error: gst::glib::BoolError| error.message.to_string();
+    let source = make("rtmp2src", SOURCE).map_err(text)?;
+    let handler = source.dynamic_cast_ref::<gst::URIHandler>();
+    let handler = handler.ok_or("rtmp2src takes no URL")?;
+    handler
+        .set_uri(url)
+        .map_err(|error| error.message().to_owned())?;
+    let demuxer = make("flvdemux", "demuxer").map_err(text)?;
+    let bin = pipeline.gst();
+    bin.add_many([&source, &demuxer]).map_err(text)?;
+    source.link(&demuxer).map_err(text)?;
+    count_bytes(&source, outlets);
+    // Weak: the demuxer's handler must not keep its own pipeline alive.
+    let (bin, outlets) = (bin.downgrade(), outlets.clone());
+    demuxer.connect_pad_added(move |demuxer, pad| {
+        if let Some(bin) = bin.upgrade()
+            && let Err(error) = attach(&bin, pad, &outlets)
+        {
+            gst::element_error!(demuxer, gst::CoreError::Pad, ["{}: {}", pad.name(), error]);
+        }
+    });
+    Ok(source)
+}
+
+fn make(factory: &str, name: &str) -> Built<gst::Element> {
+    gst::ElementFactory::make(factory).name(name).build()
+}
+
+fn count_bytes(source: &gst::Element, outlets: &Outlets) {
+    let arrivals = Arc::clone(&outlets.arrivals);
+    if let Some(pad) = source.static_pad("src") {
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(buffer) = info.buffer() {
+                arrivals.bytes.fetch_add(buffer.size() as u64, Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
+
+/// Builds the branch that plays what comes out of `pad`.
+fn attach(bin: &gst::Pipeline, pad: &gst::Pad, outlets: &Outlets) -> Built<()> {
+    let caps = pad.current_caps();
+    let media = caps.as_ref().and_then(|caps| caps.structure(0));
+    let name = media.map_or("unknown format", |media| media.name().as_str());
+    let mpeg = media.and_then(|media| media.get::<i32>("mpegversion").ok());
+    let elements = match (name, mpeg) {
+        ("video/x-h264", _) => video(pad, outlets)?,
+        ("audio/mpeg", Some(2 | 4)) => audio(pad, outlets)?,
+        _ => {
+            let video = pad.name() == "video";
+            let known = if video { "H.264" } else { "AAC" };
+            let version = mpeg.map_or(String::new(), |mpeg| format!(" version {mpeg}"));
+            let reason = format!("{name}{version} instead of {known}");
+            outlets.arrivals.refuse(Unplayable { video, reason });
+            let sink = gst::ElementFactory::make("fakesink");
+            vec![sink.property("async", false).build()?]
+        }
+    };
+    bin.add_many(&elements)?;
+    gst::Element::link_many(&elements)?;
+    // From the end, so that no element gets data before the next one can take it.
+    for element in elements.iter().rev() {
+        element.sync_state_with_parent()?;
+    }
+    let first = elements.first().and_then(|first| first.static_pad("sink"));
+    if let Some(sink) = first {
+        pad.link(&sink)
+            .map_err(|error| gst::glib::bool_error!("cannot be linked: {error}"))?;
+    }
+    Ok(())
+}
+
+fn queue(name: &str, longest: Duration) -> Built<gst::Element> {
+    gst::ElementFactory::make("queue")
+        .name(name)
+        .property(
+            "max-size-time",
+            u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX),
+        )
+        .property("max-size-bytes", 0u32)
+        .property("max-size-buffers", 0u32)
+        .property_from_str("leaky", "downstream")
+        .build()
+}
+
+fn sink(caps: &gst::Caps, callbacks: AppSinkCallbacks) -> gst::Element {
+    AppSink::builder()
+        .caps(caps)
+        .async_(false)
+        .sync(false)
+        .max_buffers(1)
+        .drop(true)
+        .callbacks(callbacks)
+        .build()
+        .upcast()
+}
+
+fn video(pad: &gst::Pad, outlets: &Outlets) -> Built<Vec<gst::Element>> {
+    let arrivals = &outlets.arrivals;
+    let chosen = decoder::choose(outlets.software_only, decoder::probe)
+        .ok_or_else(|| gst::glib::bool_error!("no H.264 decoder"))?;
+    let decoder = chosen.make(DECODER)?;
+    // One decoder per connection: a second video pad does not exist in FLV.
+    let _ = arrivals.decoder.set(chosen);
+    let queue = queue("video-queue", VIDEO_QUEUE)?;
+    let show = Arc::new(AtomicBool::new(true));
+    count_video(pad, arrivals);
+    gate(&queue, arrivals, &show);
+    let caps = gst::Caps::builder("video/x-raw").field("format", "I420");
+    let sink = sink(&caps.build(), show_pictures(outlets, show));
+    Ok(vec![
+        queue,
+        make("h264parse", "video-parser")?,
+        decoder,
+        make("videoconvert", "video-convert")?,
+        sink,
+    ])
+}
+
+/// Media time of a coded frame in ms: decoding order, so that it only grows.
+fn media_ms(buffer: &gst::BufferRef) -> u64 {
+    buffer.dts_or_pts().map_or(0, gst::ClockTime::mseconds)
+}
+
+fn count_video(pad: &gst::Pad, arrivals: &Arc<Arrivals>) {
+    let arrivals = Arc::clone(arrivals);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer() {
+            arrivals.newest_ms.store(media_ms(buffer), Relaxed);
+            if !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
+                arrivals.keys.fetch_add(1, Relaxed);
+            }
+            arrivals.video.fetch_add(1, Relaxed);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Lets [`CatchUp`] judge each coded frame that leaves `queue`.
+fn gate(queue: &gst::Element, arrivals: &Arc<Arrivals>, show: &Arc<AtomicBool>) {
+    let (arrivals, show) = (Arc::clone(arrivals), Arc::clone(show));
+    let catch_up = std::sync::Mutex::new(CatchUp::new());
+    let Some(pad) = queue.static_pad("src") else {
+        return;
+    };
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(buffer) = info.buffer() else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let newest = arrivals.newest_ms.load(Relaxed);
+        let backlog = newest.saturating_sub(media_ms(buffer));
+        arrivals.backlog_ms.store(backlog, Relaxed);
+        let coded = Coded {
+            key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+            gap: buffer.flags().contains(gst::BufferFlags::DISCONT),
+            backlog: Duration::from_millis(backlog),
+        };
+        let mut catch_up = catch_up
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let verdict = catch_up.judge(coded, Instant::now());
+        show.store(verdict == Verdict::Show, Relaxed);
+        match verdict {
+            Verdict::Show | Verdict::DecodeOnly => gst::PadProbeReturn::Ok,
+            Verdict::Drop => gst::PadProbeReturn::Drop,
+        }
+    });
+}
+
+fn show_pictures(outlets: &Outlets, show: Arc<AtomicBool>) -> AppSinkCallbacks {
+    let (arrivals, picture) = (Arc::clone(&outlets.arrivals), Arc::clone(&outlets.picture));
+    let callback = move |sink: &AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let info = sample.caps().map(VideoInfo::from_caps);
+        if show.load(Relaxed)
+            && let Some(Ok(info)) = info
+        {
+            picture.send_replace(Some(sample));
+            arrivals.shown((info.width(), info.height()));
+        }
+        Ok(gst::FlowSuccess::Ok)
+    };
+    AppSinkCallbacks::builder().new_sample(callback).build()
+}
+
+fn audio(pad: &gst::Pad, outlets: &Outlets) -> Built<Vec<gst::Element>> {
+    let arrivals = Arc::clone(&outlets.arrivals);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        arrivals.audio.fetch_add(1, Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    let caps = gst::Caps::builder("audio/x-raw")
+        .field("format", "S16LE")
+        .field("layout", "interleaved")
+        .field("channels", 1i32)
+        .field("rate", SAMPLE_RATE as i32);
+    Ok(vec![
+        queue("audio-queue", AUDIO_QUEUE)?,
+        make("aacparse", "audio-parser")?,
+        make("avdec_aac", "audio-decoder")?,
+        make("audioconvert", "audio-convert")?,
+        make("audioresample", "audio-resample")?,
+        sink(&caps.build(), play_sound(outlets)),
+    ])
+}
+
+fn play_sound(outlets: &Outlets) -> AppSinkCallbacks {
+    let (arrivals, speaker) = (Arc::clone(&outlets.arrivals), outlets.speaker.clone());
+    let (mut meter, mut samples) = (Meter::new(SAMPLE_RATE), Vec::new());
+    let callback = move |sink: &AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let map = sample
+            .buffer()
+            .and_then(|buffer| buffer.map_readable().ok());
+        let Some(map) = map else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        samples.clear();
+        let bytes = map.chunks_exact(2);
+        samples.extend(bytes.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
+        if let Some(level) = meter.push(&samples) {
+            arrivals.heard(level);
+        }
+        if let Some(speaker) = &speaker {
+            speaker.push(&samples);
+        }
+        arrivals.samples.fetch_add(samples.len() as u64, Relaxed);
+        Ok(gst::FlowSuccess::Ok)
+    };
+    AppSinkCallbacks::builder().new_sample(callback).build()
+}

@@ -1,0 +1,156 @@
+//! Keeps the delay bounded when more video arrives at once than is shown at once.
+//!
+//! A relay replays up to two seconds of old frames to whoever joins, and a network that stalled
+//! delivers its backlog in one burst. Both are decoded as fast as the machine can and only the
+//! newest frame is shown. When decoding does not catch up, what lies before the next key frame
+//! is skipped.
+
+use std::time::{Duration, Instant};
+
+/// A backlog up to this is shown: it is the jitter of a healthy network.
+const SHOWN_BACKLOG: Duration = Duration::from_millis(100);
+/// A backlog over this is worth a skip when decoding does not catch up.
+const SKIPPED_BACKLOG: Duration = Duration::from_millis(300);
+/// How long decoding may take to catch up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What happens to one coded frame that reaches the decoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Show,
+    /// Decode it because later frames build on it, but newer ones are already here.
+    DecodeOnly,
+    /// Cannot be decoded, or is not worth it.
+    Drop,
+}
+
+/// One coded frame as it reaches the decoder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Coded {
+    pub(super) key: bool,
+    /// Frames before this one are missing.
+    pub(super) gap: bool,
+    /// Media time that was received after this frame.
+    pub(super) backlog: Duration,
+}
+
+/// Judges coded frames in their order.
+#[derive(Debug)]
+pub(super) struct CatchUp {
+    needs_key: bool,
+    hidden_since: Option<Instant>,
+    behind_since: Option<Instant>,
+}
+
+impl CatchUp {
+    /// Starts at a key frame: what comes before cannot be decoded.
+    pub(super) fn new() -> Self {
+        Self {
+            needs_key: true,
+            hidden_since: None,
+            behind_since: None,
+        }
+    }
+
+    pub(super) fn judge(&mut self, frame: Coded, now: Instant) -> Verdict {
+        if frame.backlog > SKIPPED_BACKLOG {
+            let since = *self.behind_since.get_or_insert(now);
+            if now.saturating_duration_since(since) >= PATIENCE {
+                self.needs_key = true;
+                self.behind_since = None;
+            }
+        } else {
+            self.behind_since = None;
+        }
+        self.needs_key |= frame.gap;
+        if self.needs_key && !frame.key {
+            return Verdict::Drop;
+        }
+        self.needs_key = false;
+        self.show(frame.backlog, now)
+    }
+
+    /// Old frames stay hidden while decoding catches up, but not for long: a late picture is
+    /// better than none.
+    fn show(&mut self, backlog: Duration, now: Instant) -> Verdict {
+        if backlog <= SHOWN_BACKLOG {
+            self.hidden_since = None;
+            return Verdict::Show;
+        }
+        let since = *self.hidden_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= PATIENCE {
+            Verdict::Show
+        } else {
+            Verdict::DecodeOnly
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn frame(key: bool, gap: bool, backlog: u64) -> Coded {
+        Coded {
+            key,
+            gap,
+            backlog: ms(backlog),
+        }
+    }
+
+    #[test]
+    fn starts_at_a_key_frame() {
+        let (mut catch_up, now) = (CatchUp::new(), Instant::now());
+        assert_eq!(catch_up.judge(frame(false, false, 0), now), Verdict::Drop);
+        assert_eq!(catch_up.judge(frame(true, true, 0), now), Verdict::Show);
+        assert_eq!(catch_up.judge(frame(false, false, 0), now), Verdict::Show);
+        assert_eq!(catch_up.judge(frame(false, true, 0), now), Verdict::Drop);
+        assert_eq!(catch_up.judge(frame(false, false, 0), now), Verdict::Drop);
+        assert_eq!(catch_up.judge(frame(true, false, 0), now), Verdict::Show);
+    }
+
+    #[test]
+    fn a_burst_is_decoded_and_only_its_end_shown() {
+        let (mut catch_up, start) = (CatchUp::new(), Instant::now());
+        // 2 s of frames at 25 per second arrive at once, decoded at 3 ms each.
+        let verdicts: Vec<_> = (0..50u32)
+            .map(|n| {
+                let burst = frame(n == 0, n == 0, u64::from(49 - n) * 40);
+                catch_up.judge(burst, start + ms(3) * n)
+            })
+            .collect();
+        assert!(verdicts[..47].iter().all(|&v| v == Verdict::DecodeOnly));
+        assert!(verdicts[47..].iter().all(|&v| v == Verdict::Show));
+    }
+
+    #[test]
+    fn a_decoder_that_does_not_catch_up_skips_to_a_key_frame() {
+        let (mut catch_up, start) = (CatchUp::new(), Instant::now());
+        let verdict = |catch_up: &mut CatchUp, key, at| {
+            let late = frame(key, false, 800);
+            catch_up.judge(late, start + ms(at))
+        };
+        assert_eq!(verdict(&mut catch_up, true, 0), Verdict::DecodeOnly);
+        assert_eq!(verdict(&mut catch_up, false, 999), Verdict::DecodeOnly);
+        assert_eq!(verdict(&mut catch_up, false, 1000), Verdict::Drop);
+        assert_eq!(verdict(&mut catch_up, false, 1001), Verdict::Drop);
+        // Still behind, but the picture must not stand still for ever.
+        assert_eq!(verdict(&mut catch_up, true, 1002), Verdict::Show);
+        assert_eq!(verdict(&mut catch_up, false, 1003), Verdict::Show);
+    }
+
+    #[test]
+    fn a_backlog_that_comes_and_goes_skips_nothing() {
+        let (mut catch_up, start) = (CatchUp::new(), Instant::now());
+        catch_up.judge(frame(true, false, 0), start);
+        for n in 0..100u32 {
+            let backlog = if n % 10 == 0 { 50 } else { 400 };
+            let verdict = catch_up.judge(frame(false, false, backlog), start + ms(50) * n);
+            assert_ne!(verdict, Verdict::Drop, "{n}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Why a connection ended, in words for the log and as Tencent's number.
+
+use std::time::Duration;
+
+use crate::media::MediaError;
+use crate::protocol::events::PlayCode;
+
+/// Why a connection ended or never came to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the play URL {0}")]
+    BadUrl(String),
+    #[error("the server did not answer within {0:?}")]
+    NoAnswer(Duration),
+    #[error("nothing to play came for {0:?}: nobody sends this stream, or the server hangs")]
+    NoStream(Duration),
+    #[error("nothing was received for {0:?}")]
+    Silence(Duration),
+    #[error("video arrives, but no picture came out of it for {0:?}")]
+    NoPicture(Duration),
+    #[error("the server ended the stream")]
+    Ended,
+    #[error("the server closed the connection before the stream began")]
+    Refused,
+    #[error("{error}{}", detail(.error))]
+    Pipeline { error: MediaError, connected: bool },
+}
+
+/// The part of GStreamer's debug text that is meant for people, if there is one.
+fn detail(error: &MediaError) -> String {
+    match error {
+        MediaError::Pipeline { debug, .. } => debug
+            .lines()
+            .find(|line| line.starts_with("domain "))
+            .map(|line| format!(" ({line})"))
+            .unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// Accepts `rtmp://` and `rtmps://` URLs with a host, an application and a stream.
+///
+/// # Errors
+/// `BadUrl`, without quoting what may be secret.
+pub(super) fn check_url(url: &str) -> Result<(), Fault> {
+    let bad = |reason: String| Err(Fault::BadUrl(reason));
+    let Ok(parsed) = url::Url::parse(url) else {
+        return bad("is not a URL".to_owned());
+    };
+    if !matches!(parsed.scheme(), "rtmp" | "rtmps") {
+        return bad(format!(
+            "has scheme {}, which should be rtmp or rtmps",
+            parsed.scheme()
+        ));
+    }
+    if parsed.host_str().unwrap_or_default().is_empty() {
+        return bad("names no host".to_owned());
+    }
+    let names = parsed.path().split('/').filter(|name| !name.is_empty());
+    if names.count() < 2 {
+        return bad("must name an application and a stream (rtmp://host/live/stream)".to_owned());
+    }
+    Ok(())
+}
+
+impl Fault {
+    /// `error` of the pipeline that plays `url`, without the secret in the URL's query.
+    pub(super) fn pipeline(error: MediaError, url: &str, connected: bool) -> Self {
+        let query = url.split_once('?').map(|(_, query)| query);
+        let error = match (error, query.filter(|query| !query.is_empty())) {
+            (
+                MediaError::Pipeline {
+                    element,
+                    message,
+                    debug,
+                },
+                Some(query),
+            ) => MediaError::Pipeline {
+                element,
+                message: message.replace(query, "[redacted]"),
+                debug: debug.replace(query, "[redacted]"),
+            },
+            (error, _) => error,
+        };
+        Self::Pipeline { error, connected }
+    }
+
+    /// The warning that names the cause.
+    pub(super) fn code(&self) -> PlayCode {
+        match self {
+            Self::BadUrl(_) | Self::NoAnswer(_) => PlayCode::ServerConnFail,
+            Self::NoStream(_) | Self::Silence(_) | Self::Ended | Self::Refused => {
+                PlayCode::ServerDisconnect
+            }
+            Self::NoPicture(_) => PlayCode::VideoDecodeFail,
+            Self::Pipeline { error, connected } => pipeline_code(error, *connected),
+        }
+    }
+
+    /// Trying again cannot help.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::BadUrl(_))
+    }
+
+    /// Another decoder may do better.
+    pub(super) fn blames_decoder(&self) -> bool {
+        match self {
+            Self::NoPicture(_) => true,
+            Self::Pipeline {
+                error: MediaError::Pipeline { element, .. },
+                ..
+            } => element == super::branch::DECODER,
+            _ => false,
+        }
+    }
+}
+
+fn pipeline_code(error: &MediaError, connected: bool) -> PlayCode {
+    let MediaError::Pipeline {
+        element,
+        message,
+        debug,
+    } = error
+    else {
+        return PlayCode::ServerConnFail;
+    };
+    if element != super::branch::SOURCE {
+        return match element.starts_with("audio") {
+            true => PlayCode::AudioDecodeFail,
+            false => PlayCode::VideoDecodeFail,
+        };
+    }
+    let says = |words: &[&str]| {
+        words
+            .iter()
+            .any(|word| message.contains(word) || debug.contains(word))
+    };
+    if connected {
+        PlayCode::ServerDisconnect
+    } else if says(&["g-resolver-error"]) {
+        PlayCode::DnsFail
+    } else if says(&["Could not connect", "Connection refused", "nreachable"]) {
+        PlayCode::ServerConnFail
+    } else if says(&[
+        "Not authorized",
+        "cmd failed",
+        "NetStream.",
+        "NetConnection.",
+    ]) {
+        PlayCode::ServerDisconnect
+    } else {
+        PlayCode::ShakeFail
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts are what rtmp2src of GStreamer 1.22 reports.
+    #[test]
+    fn each_cause_has_its_number() {
+        let resolver = "domain g-resolver-error-quark, code 0";
+        let cases = [
+            (
+                "rtmp-source",
+                "Failed to connect: Error resolving “h”: Name or service not known",
+                resolver,
+                false,
+                PlayCode::DnsFail,
+            ),
+            (
+                "rtmp-source",
+                "Connection refused: Could not connect to 127.0.0.1: Connection refused",
+                "",
+                false,
+                PlayCode::ServerConnFail,
+            ),
+            (
+                "rtmp-source",
+                "Failed to connect: Error receiving data: Connection reset by peer",
+                "domain g-io-error-quark, code 44",
+                false,
+                PlayCode::ShakeFail,
+            ),
+            (
+                "rtmp-source",
+                "Not authorized to connect",
+                "",
+                false,
+                PlayCode::ServerDisconnect,
+            ),
+            (
+                "rtmp-source",
+                "Internal data stream error.",
+                "",
+                true,
+                PlayCode::ServerDisconnect,
+            ),
+            (
+                "video-decoder",
+                "cannot decode",
+                "",
+                true,
+                PlayCode::VideoDecodeFail,
+            ),
+            (
+                "audio-decoder",
+                "cannot decode",
+                "",
+                true,
+                PlayCode::AudioDecodeFail,
+            ),
+        ];
+        for (element, message, debug, connected, code) in cases {
+            let error = MediaError::Pipeline {
+                element: element.to_owned(),
+                message: message.to_owned(),
+                debug: debug.to_owned(),
+            };
+            let fault = Fault::Pipeline { error, connected };
+            assert_eq!(fault.code(), code, "{message}");
+            assert_eq!(fault.blames_decoder(), element == "video-decoder");
+            assert!(!fault.is_final());
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_stream() {
+        for (url, word) in [
+            ("", "not a URL"),
+            ("nonsense", "not a URL"),
+            ("http://h/live/x.flv?txSecret=abc", "scheme http,"),
+            ("rtmp:///live/x", "host"),
+            ("rtmp://h/live", "stream"),
+            ("rtmp://h", "stream"),
+        ] {
+            let fault = check_url(url).expect_err(url);
+            assert!(fault.to_string().contains(word), "{url}: {fault}");
+            assert!(!fault.to_string().contains("abc"));
+            assert!(fault.is_final());
+        }
+        assert_eq!(check_url("rtmp://h:1935/live/x?txSecret=abc"), Ok(()));
+        assert_eq!(check_url("rtmps://h/a/b/c"), Ok(()));
+    }
+
+    #[test]
+    fn hides_the_secret() {
+        let error = MediaError::Pipeline {
+            element: "rtmp-source".to_owned(),
+            message: "no live/x?txSecret=abc".to_owned(),
+            debug: "domain d: x?txSecret=abc".to_owned(),
+        };
+        let fault = Fault::pipeline(error, "rtmp://h/live/x?txSecret=abc", false);
+        assert!(!format!("{fault} {fault:?}").contains("abc"));
+    }
+}

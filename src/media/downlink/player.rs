@@ -1,0 +1,332 @@
+//! The task that owns the player's connection.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use secrecy::ExposeSecret;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::arrivals::Arrivals;
+use super::branch::{self, Outlets};
+use super::fault::{self, Fault};
+use super::progress::{Notice, Progress};
+use super::rates::Rates;
+use super::{DownlinkConfig, DownlinkStats, PlayEvent};
+use crate::media::pipeline::{BusEvent, Pipeline};
+use crate::media::reconnect::Backoff;
+use crate::protocol::events::PlayCode;
+use crate::protocol::stream_url::redacted;
+
+const TICK: Duration = Duration::from_millis(50);
+const STATS_EVERY: Duration = Duration::from_millis(500);
+const NET_STATUS_EVERY: Duration = Duration::from_secs(2);
+
+/// How the work on one connection ended.
+enum End {
+    Stopped,
+    Lost { fault: Fault, played: bool },
+}
+
+/// Sums over the connections before this one.
+#[derive(Debug, Default)]
+struct Earlier {
+    frames: u64,
+    bytes: u64,
+    freezes: u32,
+}
+
+pub(super) struct Player {
+    config: DownlinkConfig,
+    events: mpsc::Sender<PlayEvent>,
+    picture: Arc<watch::Sender<Option<gst::Sample>>>,
+    stats_out: watch::Sender<DownlinkStats>,
+    stats: DownlinkStats,
+    earlier: Earlier,
+    rates: Rates,
+    software_only: bool,
+    started: Instant,
+    stats_due: Instant,
+    net_status_due: Instant,
+}
+
+impl Player {
+    pub(super) fn new(
+        config: DownlinkConfig,
+        events: mpsc::Sender<PlayEvent>,
+        picture: Arc<watch::Sender<Option<gst::Sample>>>,
+        stats_out: watch::Sender<DownlinkStats>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            config,
+            events,
+            picture,
+            stats_out,
+            stats: DownlinkStats::default(),
+            earlier: Earlier::default(),
+            rates: Rates::default(),
+            software_only: false,
+            started: now,
+            stats_due: now,
+            net_status_due: now + NET_STATUS_EVERY,
+        }
+    }
+
+    /// Plays until `stop`, or until the stream is given up.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(self.config.reconnect);
+        loop {
+            let End::Lost { fault, played } = self.play_once(&stop).await else {
+                break;
+            };
+            if played {
+                backoff.succeeded();
+            }
+            let wait = match fault.is_final() {
+                true => None,
+                false => backoff.next(Instant::now(), rand::random()),
+            };
+            self.report_loss(&fault, wait, backoff.tries());
+            let Some(wait) = wait else { break };
+            self.stats.reconnects += 1;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        self.picture.send_replace(None);
+    }
+
+    /// One connection from its start to its end.
+    async fn play_once(&mut self, stop: &CancellationToken) -> End {
+        let arrivals = Arc::new(Arrivals::default());
+        let mut progress = Progress::new(Instant::now());
+        let fault = match self.connect(&arrivals) {
+            Err(fault) => Some(fault),
+            Ok((mut pipeline, source)) => {
+                let fault = tokio::select! {
+                    () = stop.cancelled() => None,
+                    fault = self.follow(&mut pipeline, &source, &arrivals, &mut progress) => Some(fault),
+                };
+                if let Err(error) = pipeline.stop().await {
+                    log::warn!(error:%; "the player's pipeline does not stop");
+                }
+                fault
+            }
+        };
+        if fault.is_some()
+            && let Some(notice) = progress.lost()
+        {
+            self.report(notice, "the picture stands still".to_owned());
+        }
+        self.conclude(&arrivals, &progress);
+        match fault {
+            None => End::Stopped,
+            Some(fault) => End::Lost {
+                fault,
+                played: progress.played(),
+            },
+        }
+    }
+
+    fn connect(&self, arrivals: &Arc<Arrivals>) -> Result<(Pipeline, gst::Element), Fault> {
+        let url = self.config.url.expose_secret();
+        fault::check_url(url)?;
+        let outlets = Outlets {
+            arrivals: Arc::clone(arrivals),
+            picture: Arc::clone(&self.picture),
+            speaker: self.config.speaker.clone(),
+            software_only: self.software_only,
+        };
+        branch::build(url, &outlets).map_err(|error| Fault::pipeline(error, url, false))
+    }
+
+    /// Starts the pipeline and reports what happens, until a fault ends it.
+    async fn follow(
+        &mut self,
+        pipeline: &mut Pipeline,
+        source: &gst::Element,
+        arrivals: &Arrivals,
+        progress: &mut Progress,
+    ) -> Fault {
+        let url = self.config.url.expose_secret().to_owned();
+        if let Err(error) = pipeline.start().await {
+            return Fault::pipeline(error, &url, false);
+        }
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                now = tick.tick() => {
+                    let facts = arrivals.facts(is_connected(source));
+                    match progress.step(facts, now) {
+                        Ok(notices) => self.tell(notices, arrivals, progress, now),
+                        Err(fault) => return fault,
+                    }
+                }
+                event = pipeline.next_event() => match event {
+                    BusEvent::Error(error) => {
+                        return Fault::pipeline(error, &url, progress.is_connected());
+                    }
+                    BusEvent::Eos if progress.is_connected() => return Fault::Ended,
+                    BusEvent::Eos => return Fault::Refused,
+                    BusEvent::Warning { element, message } => self.warn(&element, message),
+                }
+            }
+        }
+    }
+
+    fn tell(
+        &mut self,
+        notices: Vec<Notice>,
+        arrivals: &Arrivals,
+        progress: &Progress,
+        now: Instant,
+    ) {
+        for track in arrivals.refused() {
+            let code = match track.video {
+                true => PlayCode::VideoDecodeFail,
+                false => PlayCode::AudioDecodeFail,
+            };
+            self.report((code, [None; 2]), track.reason);
+        }
+        let due = now >= self.stats_due || !notices.is_empty();
+        if due {
+            self.take_figures(arrivals, progress, now);
+        }
+        for notice in notices {
+            let message = self.describe(notice);
+            self.report(notice, message);
+        }
+        if now >= self.net_status_due {
+            self.net_status_due = now + NET_STATUS_EVERY;
+            self.report_net_status();
+        }
+    }
+
+    fn take_figures(&mut self, arrivals: &Arrivals, progress: &Progress, now: Instant) {
+        let stats = &mut self.stats;
+        let facts = arrivals.facts(progress.is_connected());
+        stats.frames = self.earlier.frames + facts.frames;
+        stats.freezes = self.earlier.freezes + progress.freezes();
+        stats.connected = facts.connected;
+        stats.audio = arrivals.level(now);
+        stats.buffer_ms = arrivals.backlog_ms.load(Relaxed);
+        if let Some((width, height)) = facts.size {
+            (stats.width, stats.height) = (width, height);
+        }
+        if let Some(decoder) = facts.decoder {
+            stats.decoder = decoder.element();
+        }
+        if let (None, Some(first)) = (stats.first_frame_ms, arrivals.first_frame.get()) {
+            let waited = first.saturating_duration_since(self.started);
+            stats.first_frame_ms = u64::try_from(waited.as_millis()).ok();
+        }
+        if now >= self.stats_due {
+            self.stats_due = now + STATS_EVERY;
+            let bytes = self.earlier.bytes + arrivals.bytes.load(Relaxed);
+            (stats.fps, stats.kbps) = self.rates.update(stats.frames, bytes, now);
+        }
+        self.stats_out.send_replace(self.stats.clone());
+    }
+
+    /// The last figures of a connection that has ended.
+    fn conclude(&mut self, arrivals: &Arrivals, progress: &Progress) {
+        self.take_figures(arrivals, progress, Instant::now());
+        self.earlier.frames = self.stats.frames;
+        self.earlier.freezes = self.stats.freezes;
+        self.earlier.bytes += arrivals.bytes.load(Relaxed);
+        self.rates = Rates::default();
+        let stats = &mut self.stats;
+        (stats.fps, stats.kbps, stats.buffer_ms) = (0.0, 0.0, 0);
+        stats.connected = false;
+        stats.audio = super::AudioLevel::default();
+        self.stats_out.send_replace(self.stats.clone());
+    }
+
+    fn report_loss(&mut self, fault: &Fault, wait: Option<Duration>, tries: u32) {
+        self.report((fault.code(), [None; 2]), fault.to_string());
+        if fault.blames_decoder() && !self.software_only && self.stats.decoder == "v4l2h264dec" {
+            self.software_only = true;
+            let message = "the next try decodes in software".to_owned();
+            self.report((PlayCode::HwAccelerationFail, [None; 2]), message);
+        }
+        match wait {
+            Some(wait) => {
+                let params = [Some(i64::from(tries)), None];
+                let message = format!("try {tries} in {} ms: {fault}", wait.as_millis());
+                self.report((PlayCode::Reconnect, params), message);
+            }
+            None => {
+                let message = format!("given up after {tries} tries: {fault}");
+                self.report((PlayCode::NetDisconnect, [None; 2]), message);
+            }
+        }
+    }
+
+    fn warn(&mut self, element: &str, message: String) {
+        match element {
+            branch::DECODER => {
+                self.report((PlayCode::VideoDecodeFail, [None; 2]), message);
+            }
+            "audio-decoder" => {
+                self.report((PlayCode::AudioDecodeFail, [None; 2]), message);
+            }
+            _ => log::debug!(element, message; "the player's pipeline warns"),
+        }
+    }
+
+    fn describe(&self, (code, params): Notice) -> String {
+        match (code, params) {
+            (PlayCode::ChangeResolution, [Some(width), Some(height)]) => {
+                format!("{width}x{height}")
+            }
+            (PlayCode::VideoPlayLag, [Some(millis), _]) => {
+                format!("no picture for {millis} ms")
+            }
+            (PlayCode::StartVideoDecoder, _) => self.stats.decoder.to_owned(),
+            (PlayCode::PlayLoading, _) => "the picture stands still".to_owned(),
+            _ => redacted(self.config.url.expose_secret()),
+        }
+    }
+
+    fn report_net_status(&mut self) {
+        let stats = &self.stats;
+        let message = format!(
+            "NET_SPEED {:.0} VIDEO_FPS {:.1} VIDEO_WIDTH {} VIDEO_HEIGHT {} CACHE_SIZE {}",
+            stats.kbps, stats.fps, stats.width, stats.height, stats.buffer_ms
+        );
+        let params = [Some(stats.kbps as i64), Some(stats.fps as i64)];
+        self.report((PlayCode::NetStatus, params), message);
+    }
+
+    fn report(&mut self, (code, params): Notice, message: String) {
+        let number = code.code();
+        match code {
+            PlayCode::NetStatus => log::debug!(code = number, message; "play"),
+            _ if number < 0 || (2101..4000).contains(&number) => {
+                log::warn!(code = number, message; "play");
+            }
+            _ => log::info!(code = number, message; "play"),
+        }
+        let event = PlayEvent {
+            code,
+            message,
+            params,
+        };
+        if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+            log::warn!(code = event.code.code(); "nobody reads the player's events");
+        }
+    }
+}
+
+/// Whether the server has accepted `play`: before that, the source has no figures.
+fn is_connected(source: &gst::Element) -> bool {
+    let stats = source.property::<Option<gst::Structure>>("stats");
+    stats.is_some_and(|stats| stats.get::<u64>("in-bytes-total").unwrap_or(0) > 0)
+}

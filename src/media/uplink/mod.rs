@@ -1,0 +1,127 @@
+//! The stream we push: frames of a capture, encoded, to an RTMP relay.
+//!
+//! Every connection is a pipeline of its own (see `leg`), so that each starts with a key frame
+//! and with frames of now. One task (see `run`) makes, watches and replaces them.
+
+mod flv;
+mod leg;
+mod run;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use secrecy::SecretString;
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::leg::Taps;
+use self::run::Task;
+use super::capture::Capture;
+use super::push_event::Events;
+use super::{EncoderChoice, PushEvent, Reconnect};
+
+/// What is pushed, where to, and how.
+#[derive(Debug, Clone)]
+pub struct UplinkConfig {
+    /// The signed push URL: `rtmp://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
+    pub url: SecretString,
+    pub bitrate_kbps: u32,
+    pub audio_kbps: u32,
+    /// Seconds between key frames, 1 to 2: a player that joins waits for one.
+    pub gop_seconds: f64,
+    pub encoder: EncoderChoice,
+    pub reconnect: Reconnect,
+}
+
+/// What the uplink does now.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct UplinkStats {
+    /// GStreamer's name of the encoder in use.
+    pub encoder: String,
+    /// Frames encoded since the start.
+    pub frames: u64,
+    /// Over the last two seconds.
+    pub fps: f64,
+    /// Bytes to the relay over the last two seconds, in kbit/s.
+    pub kbps: f64,
+    /// Since the start, over all connections.
+    pub bytes_sent: u64,
+    /// Encoded, but not yet taken by the network.
+    pub backlog_ms: f64,
+    pub reconnects: u32,
+    /// Media is flowing.
+    pub connected: bool,
+}
+
+/// What the session may switch while frames flow.
+#[derive(Debug, Default)]
+struct Mutes {
+    sound: AtomicBool,
+    video: AtomicBool,
+}
+
+/// A running push. Dropping it ends it.
+#[derive(Debug)]
+pub struct Uplink {
+    key_frames: mpsc::Sender<()>,
+    mutes: Arc<Mutes>,
+    stats: watch::Receiver<UplinkStats>,
+    task: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+impl Uplink {
+    /// Starts to push what `capture` delivers. Whether it works is told by events: 1002 when
+    /// media flows, -1307 when it is given up (with [`PushEvent::cause`]).
+    #[must_use]
+    pub fn start(capture: &Capture, config: UplinkConfig, events: mpsc::Sender<PushEvent>) -> Self {
+        let stop = CancellationToken::new();
+        let mutes = Arc::new(Mutes::default());
+        // One is enough: a second request before the first is served asks for the same.
+        let (key_frames, key_frames_in) = mpsc::channel(1);
+        let (stats_out, stats) = watch::channel(UplinkStats::default());
+        let taps = Taps::new(capture, Arc::clone(&mutes));
+        let task = Task::new(taps, config, Events(events), stats_out, key_frames_in);
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move { task.run(stopped).await });
+        Self {
+            key_frames,
+            mutes,
+            stats,
+            task,
+            stop: stop.drop_guard(),
+        }
+    }
+
+    /// Asks the encoder for a key frame now: a player has joined.
+    pub fn request_key_frame(&self) {
+        // Full means that one is asked for already, closed that the push is over.
+        let _ = self.key_frames.try_send(());
+    }
+
+    /// Sends silence in place of the sound.
+    pub fn set_audio_muted(&self, muted: bool) {
+        self.mutes.sound.store(muted, Ordering::Relaxed);
+    }
+
+    /// Sends a black picture in place of the camera's.
+    pub fn set_video_muted(&self, muted: bool) {
+        self.mutes.video.store(muted, Ordering::Relaxed);
+    }
+
+    /// Figures, renewed every two seconds and on each change of the connection.
+    #[must_use]
+    pub fn stats(&self) -> watch::Receiver<UplinkStats> {
+        self.stats.clone()
+    }
+
+    /// Ends the push; the connection is closed when this returns.
+    pub async fn stop(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            log::error!(error:%; "the uplink task failed");
+        }
+    }
+}

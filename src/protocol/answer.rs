@@ -1,0 +1,393 @@
+//! Answers of a room server, and how to tell a real one from HTML, half a JSON or the
+//! success that Node reports for paths it does not know.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::code::Code;
+
+/// The fields that a verb answers with beside `code` and `message`.
+pub trait Answer: Serialize + DeserializeOwned {
+    /// Keys without which the answer cannot be this verb's.
+    const EXPECTED: &'static [&'static str];
+    /// Java answers some verbs with 200 and no body at all.
+    const MAY_BE_EMPTY: bool = false;
+    /// The two test verbs answer without `code`.
+    const HAS_CODE: bool = true;
+}
+
+/// Declares answers: fields are tolerant (absent or null gives the default).
+macro_rules! answers {
+    ($($(#[$doc:meta])* $name:ident expects [$($expected:literal),*] $($konst:ident)* {
+        $($(#[$attr:meta])* $field:ident: $type:ty),* $(,)?
+    })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct $name { $($(#[$attr])* pub $field: $type),* }
+
+        impl Answer for $name {
+            const EXPECTED: &'static [&'static str] = &[$($expected),*];
+            $(answers!(@$konst);)*
+        }
+    )+};
+    (@may_be_empty) => { const MAY_BE_EMPTY: bool = true; };
+    (@no_code) => { const HAS_CODE: bool = false; };
+}
+
+answers! {
+    /// Verbs that only say yes or no.
+    Done expects [] may_be_empty {}
+
+    /// `utils/get_login_info`.
+    LoginInfo expects ["userID", "sdkAppID", "accType", "userSig"] {
+        #[serde(rename = "userID")]
+        user_id: String,
+        #[serde(rename = "sdkAppID", deserialize_with = "number")]
+        sdk_app_id: u64,
+        #[serde(rename = "accType", deserialize_with = "text")]
+        account_type: String,
+        #[serde(rename = "userSig")]
+        user_sig: String,
+    }
+
+    LoggedIn expects ["token"] {
+        #[serde(rename = "userID")]
+        user_id: String,
+        /// Opaque; may contain `*` and `=`.
+        token: String,
+    }
+
+    PushUrl expects ["pushURL"] {
+        #[serde(rename = "pushURL")]
+        push_url: String,
+    }
+
+    CreatedRoom expects ["roomID"] {
+        #[serde(rename = "roomID")]
+        room_id: String,
+    }
+
+    RoomList expects ["rooms"] {
+        rooms: Vec<Room>,
+    }
+
+    /// A room in a list, and the answer to `get_pushers`.
+    Room expects ["pushers"] {
+        #[serde(rename = "roomID")]
+        room_id: String,
+        #[serde(rename = "roomInfo")]
+        room_info: String,
+        /// May name a user who has left.
+        #[serde(rename = "roomCreator")]
+        room_creator: String,
+        #[serde(rename = "mixedPlayURL")]
+        mixed_play_url: String,
+        /// JSON in a string; Java does not send it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        custom: Option<String>,
+        /// Live rooms only.
+        #[serde(rename = "audienceCount", skip_serializing_if = "Option::is_none")]
+        audience_count: Option<u32>,
+        pushers: Vec<Pusher>,
+    }
+
+    /// A member of a room; the list contains the caller too.
+    Pusher expects ["userID"] {
+        #[serde(rename = "userID")]
+        user_id: String,
+        #[serde(rename = "userName")]
+        user_name: String,
+        #[serde(rename = "userAvatar")]
+        user_avatar: String,
+        /// The play URL.
+        #[serde(rename = "accelerateURL")]
+        accelerate_url: String,
+    }
+
+    /// Node and Java name the key differently.
+    CustomInfo expects [] may_be_empty {
+        #[serde(alias = "customInfo")]
+        custom: Value,
+    }
+
+    /// `result` is the mixer's own answer: code 0 outside does not mean that streams are mixed.
+    Merged expects ["result"] {
+        result: Value,
+    }
+
+    Audiences expects ["audiences"] {
+        /// Java always says 0.
+        #[serde(rename = "audienceCount")]
+        audience_count: u32,
+        audiences: Vec<Audience>,
+    }
+
+    Audience expects ["userID"] {
+        #[serde(rename = "userID")]
+        user_id: String,
+        #[serde(rename = "userInfo")]
+        user_info: String,
+    }
+
+    /// `utils/get_test_pushurl`.
+    TestPushUrl expects ["url_push"] no_code {
+        url_push: String,
+        url_play_flv: String,
+        url_play_rtmp: String,
+        url_play_hls: String,
+        url_play_acc: String,
+    }
+
+    /// `utils/get_test_rtmpaccurl`.
+    TestAccUrl expects ["url_rtmpacc"] no_code {
+        url_rtmpacc: String,
+    }
+}
+
+/// Why a room server's answer cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// The server understood and refused.
+    #[error("the room server answered code {code}: {message}")]
+    Refused { code: Code, message: String },
+    #[error("the room server answered HTTP {status}: {excerpt}")]
+    Http { status: u16, excerpt: String },
+    #[error("the room server answered nothing")]
+    Empty,
+    #[error("the room server's answer is not JSON ({reason}): {excerpt}")]
+    NotJson { reason: String, excerpt: String },
+    #[error("the room server's answer has no {0}; is the address right?")]
+    Missing(&'static str),
+    #[error("the room server's answer has a wrong type: {0}")]
+    Wrong(String),
+}
+
+/// Reads the answer to a verb.
+///
+/// # Errors
+/// Anything but HTTP 200 with code 0 and the verb's expected keys.
+pub fn parse<A: Answer>(status: u16, body: &[u8]) -> Result<A, AnswerError> {
+    if status != 200 {
+        return Err(AnswerError::Http {
+            status,
+            excerpt: excerpt(body),
+        });
+    }
+    if body.trim_ascii().is_empty() {
+        return if A::MAY_BE_EMPTY {
+            from_fields(Map::new())
+        } else {
+            Err(AnswerError::Empty)
+        };
+    }
+    let fields: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|error| AnswerError::NotJson {
+            reason: error.to_string(),
+            excerpt: excerpt(body),
+        })?;
+    if A::HAS_CODE {
+        check_code(&fields)?;
+    }
+    if let Some(key) = A::EXPECTED
+        .iter()
+        .find(|key| fields.get(**key).is_none_or(Value::is_null))
+    {
+        return Err(AnswerError::Missing(key));
+    }
+    from_fields(fields)
+}
+
+fn from_fields<A: Answer>(fields: Map<String, Value>) -> Result<A, AnswerError> {
+    serde_json::from_value(without_nulls(Value::Object(fields)))
+        .map_err(|error| AnswerError::Wrong(shortened(error.to_string().as_bytes())))
+}
+
+fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
+    let code = fields.get("code").ok_or(AnswerError::Missing("code"))?;
+    let number = as_i64(code).ok_or_else(|| {
+        let code = shortened(code.to_string().as_bytes());
+        AnswerError::Wrong(format!("code is {code}"))
+    })?;
+    if number == 0 {
+        // Node's answer to a path it does not know: success, an empty `data` and no message.
+        let unknown_path = fields
+            .get("data")
+            .is_some_and(|data| data == &Value::Object(Map::new()))
+            && !fields.contains_key("message");
+        return if unknown_path {
+            Err(AnswerError::Missing("message"))
+        } else {
+            Ok(())
+        };
+    }
+    let text = fields
+        .get("message")
+        .or_else(|| fields.get("error"))
+        .and_then(Value::as_str);
+    Err(AnswerError::Refused {
+        code: Code::from_number(number),
+        message: text
+            .unwrap_or_default()
+            .chars()
+            .take(EXCERPT_CHARS)
+            .collect(),
+    })
+}
+
+/// Longest piece of a foreign answer that is repeated in an error.
+const EXCERPT_CHARS: usize = 120;
+
+/// The beginning of an answer, for an error. Of half a JSON nothing is shown, because tokens and
+/// signed URLs may stand in it.
+fn excerpt(body: &[u8]) -> String {
+    if body.trim_ascii_start().starts_with(b"{") {
+        return format!("{{... ({} bytes)", body.len());
+    }
+    shortened(body)
+}
+
+fn shortened(body: &[u8]) -> String {
+    let head = &body[..body.len().min(4 * EXCERPT_CHARS)];
+    String::from_utf8_lossy(head)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(EXCERPT_CHARS)
+        .collect()
+}
+
+fn as_i64(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Java sends null where it has nothing; for us that is the same as an absent key.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_nulls(value)))
+            .collect(),
+        other => other,
+    }
+}
+
+/// A number, also in quotes.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    as_i64(&value)
+        .and_then(|number| u64::try_from(number).ok())
+        .ok_or_else(|| serde::de::Error::custom(format!("{value} is not a number from 0")))
+}
+
+/// A string, also when it came as a bare number.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn ok<A: Answer>(body: &Value) -> A {
+        parse(200, body.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn reads_both_servers() {
+        let node: LoginInfo = ok(&json!({"code":0,"message":"请求成功","userID":"u",
+            "sdkAppID":1_400_000_001,"accType":"12345","userSig":"eJ"}));
+        let java: LoginInfo = ok(&json!({"code":"0","message":"","userID":"u",
+            "sdkAppID":"1400000001","accType":12345,"userSig":"eJ"}));
+        assert_eq!(node, java);
+        let node: CustomInfo = ok(&json!({"code":0,"message":"","custom":"{\"like\":3}"}));
+        let java: CustomInfo = ok(&json!({"code":0,"message":"","customInfo":"{\"like\":3}"}));
+        assert_eq!(node, java);
+        let room: Room = ok(&json!({"code":0,"message":"","roomID":"r","custom":"{}",
+            "roomCreator":null,"pushers":[{"userID":"a","code":0,"message":""}]}));
+        assert_eq!(
+            (room.room_creator.as_str(), room.pushers[0].user_id.as_str()),
+            ("", "a")
+        );
+        let url: TestAccUrl = ok(&json!({"url_rtmpacc":"rtmp://x"}));
+        assert_eq!(url.url_rtmpacc, "rtmp://x");
+    }
+
+    #[test]
+    fn an_empty_body_is_success_only_where_java_sends_one() {
+        assert!(parse::<CustomInfo>(200, b"").is_ok());
+        assert_eq!(parse::<Room>(200, b" \n"), Err(AnswerError::Empty));
+    }
+
+    #[test]
+    fn the_success_of_an_unknown_path_is_none() {
+        let body = br#"{"code":0,"data":{}}"#;
+        assert_eq!(
+            parse::<Done>(200, body),
+            Err(AnswerError::Missing("message"))
+        );
+        assert_eq!(
+            parse::<PushUrl>(200, body),
+            Err(AnswerError::Missing("message"))
+        );
+        assert_eq!(
+            parse::<Done>(200, br#"{"code":0,"message":"x"}"#),
+            Ok(Done {})
+        );
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        let refused = parse::<Done>(200, br#"{"code":-1,"error":"boom"}"#).unwrap_err();
+        assert_eq!(
+            refused,
+            AnswerError::Refused {
+                code: Code::Exception,
+                message: "boom".into()
+            }
+        );
+        let html = parse::<Done>(200, b"<html>\n<body>").unwrap_err();
+        assert!(matches!(html, AnswerError::NotJson { excerpt, .. } if excerpt == "<html> <body>"));
+        let half = parse::<LoggedIn>(200, br#"{"code":0,"token":"secret"#).unwrap_err();
+        assert!(!half.to_string().contains("secret"), "{half}");
+        let huge = format!(
+            r#"{{"code":0,"message":"","rooms":"{}"}}"#,
+            "x".repeat(100_000)
+        );
+        let wrong = parse::<RoomList>(200, huge.as_bytes()).unwrap_err();
+        assert!(wrong.to_string().len() < 300, "{wrong}");
+        assert!(matches!(
+            parse::<Done>(200, b"[1]"),
+            Err(AnswerError::NotJson { .. })
+        ));
+        assert!(matches!(
+            parse::<Done>(502, b"x"),
+            Err(AnswerError::Http { status: 502, .. })
+        ));
+        assert_eq!(parse::<Done>(200, b"{}"), Err(AnswerError::Missing("code")));
+        let wrong = parse::<RoomList>(200, br#"{"code":0,"message":"","rooms":7}"#);
+        assert!(matches!(wrong, Err(AnswerError::Wrong(_))));
+        let none = parse::<LoggedIn>(200, br#"{"code":0,"message":"","token":null}"#);
+        assert_eq!(none, Err(AnswerError::Missing("token")));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(status in 100_u16..600, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse::<Room>(status, &body);
+            let _ = parse::<LoginInfo>(200, &body);
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! The HTTP client of the room protocol: one method per verb, one request and one answer each.
+//!
+//! It keeps no state but its connections: who asks is passed as [`Identity`]. Each exchange
+//! ends by its deadline with an answer or a named error; nothing is retried here, no redirect
+//! is followed, no proxy of the environment is used, and TLS certificates are verified.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::protocol::answer::{
+    self, Answer, AnswerError, CreatedRoom, Done, LoggedIn, LoginInfo, PushUrl, Room, RoomList,
+};
+use crate::protocol::request::{
+    self as req, AddPusher, CreateRoom, DeletePusher, DestroyRoom, GetPushers, GetRoomList,
+    PusherHeartbeat, Request,
+};
+use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb};
+
+use super::address::{below, parse_base};
+use super::error::{Class, Endpoint, RoomError, TransportKind};
+
+/// Most bytes of an answer that are read; a full list of rooms stays far below.
+pub const ANSWER_LIMIT: usize = 1 << 20;
+
+/// Rooms asked for at once.
+const PAGE: u32 = 20;
+/// Pages read at the most, against a server that never comes to an end.
+const MAX_PAGES: u32 = 50;
+
+/// Node closes idle connections after 5 s: one that was idle for longer is not used again, so
+/// that a request does not run into the closing.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// Where the room server is and how patient we are with it.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    /// With or without a trailing slash, with or without the room type.
+    pub base_url: String,
+    pub room_type: RoomType,
+    pub connect_timeout: Duration,
+    /// For a whole exchange, the connection included.
+    pub deadline: Duration,
+    /// Certificates (PEM) that are trusted beside those of the system.
+    pub extra_ca_pem: Option<String>,
+}
+
+impl ClientSettings {
+    /// The usual patience: 3 s to connect, 5 s in all (what the official clients wait).
+    #[must_use]
+    pub fn new(base_url: impl Into<String>, room_type: RoomType) -> Self {
+        Self {
+            base_url: base_url.into(),
+            room_type,
+            connect_timeout: Duration::from_secs(3),
+            deadline: Duration::from_secs(5),
+            extra_ca_pem: None,
+        }
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("the room server's address {value:?} is wrong: {reason}")]
+    BaseUrl { value: String, reason: String },
+    #[error("the extra CA certificates cannot be read")]
+    ExtraCa(#[source] reqwest::Error),
+    #[error("TLS cannot be set up")]
+    Tls(#[source] reqwest::Error),
+}
+
+/// What a login is made from.
+#[derive(Debug, Clone)]
+pub struct UserCredentials {
+    pub sdk_app_id: u64,
+    pub account_type: String,
+    pub user_id: String,
+    pub user_sig: SecretString,
+}
+
+/// Who asks: the result of a login.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub user_id: String,
+    pub token: SecretString,
+}
+
+/// The outcome of `create_room`, with the room's id. Both are fine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    New(String),
+    /// The id was taken; inactive rooms are never reclaimed by the official servers.
+    Existed(String),
+}
+
+impl Created {
+    #[must_use]
+    pub fn room_id(&self) -> &str {
+        match self {
+            Self::New(id) | Self::Existed(id) => id,
+        }
+    }
+}
+
+/// A room server, asked about rooms of one type. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RoomClient {
+    http: reqwest::Client,
+    base: Url,
+    room_type: RoomType,
+    deadline: Duration,
+}
+
+impl RoomClient {
+    /// # Errors
+    /// An address that is none, or certificates that cannot be loaded.
+    pub fn new(settings: &ClientSettings) -> Result<Self, SetupError> {
+        let base = parse_base(&settings.base_url, settings.room_type)?;
+        // Fails only when somebody installed one before, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("rtckiosk/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(2);
+        builder = match &settings.extra_ca_pem {
+            // Without TLS the system's certificates do not matter, so a board without any works.
+            _ if base.scheme() == "http" => builder.tls_certs_only([]),
+            Some(pem) => builder.tls_certs_merge(
+                reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+                    .map_err(SetupError::ExtraCa)?,
+            ),
+            None => builder,
+        };
+        Ok(Self {
+            http: builder.build().map_err(SetupError::Tls)?,
+            base,
+            room_type: settings.room_type,
+            deadline: settings.deadline,
+        })
+    }
+
+    /// The same client with another deadline for a whole exchange.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    #[must_use]
+    pub fn room_type(&self) -> RoomType {
+        self.room_type
+    }
+
+    /// Asks for credentials; without `user_id` the server invents one.
+    ///
+    /// # Errors
+    /// Also when Java answers success with empty fields, which means that it could not sign.
+    pub async fn get_login_info(
+        &self,
+        user_id: Option<&str>,
+    ) -> Result<UserCredentials, RoomError> {
+        let mut url = below(&self.base, "utils", "get_login_info");
+        if let Some(user_id) = user_id {
+            url.query_pairs_mut().append_pair("userID", user_id);
+        }
+        let info: LoginInfo = self
+            .exchange(Endpoint::LoginInfo, self.http.get(url))
+            .await?;
+        let expect = |key, value: &str| not_empty(Endpoint::LoginInfo, key, value);
+        expect("userID", &info.user_id)?;
+        expect("userSig", &info.user_sig)?;
+        Ok(UserCredentials {
+            sdk_app_id: info.sdk_app_id,
+            account_type: info.account_type,
+            user_id: info.user_id,
+            user_sig: info.user_sig.into(),
+        })
+    }
+
+    /// Logs in; an earlier login of the same user, on any device, becomes void.
+    ///
+    /// # Errors
+    /// Class [`Class::LoginAgain`] when the server refuses the userSig.
+    pub async fn login(&self, credentials: &UserCredentials) -> Result<Identity, RoomError> {
+        let mut url = self.verb_url(Verb::Login);
+        url.query_pairs_mut()
+            .append_pair("sdkAppID", &credentials.sdk_app_id.to_string())
+            .append_pair("accountType", &credentials.account_type)
+            .append_pair("userID", &credentials.user_id)
+            .append_pair("userSig", credentials.user_sig.expose_secret());
+        let answer: LoggedIn = self.post(url, &req::Login {}).await?;
+        not_empty(Endpoint::Room(Verb::Login), "token", &answer.token)?;
+        Ok(Identity {
+            user_id: credentials.user_id.clone(),
+            token: answer.token.into(),
+        })
+    }
+
+    /// Gives the token back. Node always answers -1, so the result means little.
+    ///
+    /// # Errors
+    /// As every verb; to be ignored.
+    pub async fn logout(&self, me: &Identity) -> Result<(), RoomError> {
+        let done: Result<Done, _> = self.call(me, &req::Logout {}).await;
+        done.map(drop)
+    }
+
+    /// A URL to push to, for one publisher. Java derives the stream from `room_id`.
+    ///
+    /// # Errors
+    /// As every verb.
+    pub async fn get_push_url(&self, me: &Identity, room_id: &str) -> Result<String, RoomError> {
+        let request = req::GetPushUrl {
+            room_id: (self.room_type != RoomType::Live).then(|| room_id.to_owned()),
+            user_id: me.user_id.clone(),
+        };
+        let answer: PushUrl = self.call(me, &request).await?;
+        not_empty(
+            Endpoint::Room(Verb::GetPushUrl),
+            "pushURL",
+            &answer.push_url,
+        )?;
+        Ok(answer.push_url)
+    }
+
+    /// All active rooms: pages are read until one is not full.
+    ///
+    /// # Errors
+    /// As every verb.
+    pub async fn get_room_list(&self, me: &Identity) -> Result<Vec<Room>, RoomError> {
+        let mut rooms: Vec<Room> = Vec::new();
+        for page in 0..MAX_PAGES {
+            let listed = self.get_room_page(me, page * PAGE, PAGE).await?;
+            let full = listed.len() >= PAGE as usize;
+            let before = rooms.len();
+            // Rooms that come and go meanwhile shift the pages, so one may be listed twice.
+            for room in listed {
+                if !rooms.iter().any(|known| known.room_id == room.room_id) {
+                    rooms.push(room);
+                }
+            }
+            if !full || rooms.len() == before {
+                break;
+            }
+        }
+        Ok(rooms)
+    }
+
+    /// At most `cnt` active rooms after the first `index`.
+    ///
+    /// # Errors
+    /// As every verb.
+    pub async fn get_room_page(
+        &self,
+        me: &Identity,
+        index: u32,
+        cnt: u32,
+    ) -> Result<Vec<Room>, RoomError> {
+        let list: RoomList = self.call(me, &GetRoomList { index, cnt }).await?;
+        Ok(list.rooms)
+    }
+
+    /// A room with its members, the caller included.
+    ///
+    /// # Errors
+    /// Class [`Class::RoomGone`] when there is no such room or nobody entered it yet.
+    pub async fn get_pushers(&self, me: &Identity, room_id: &str) -> Result<Room, RoomError> {
+        let room_id = room_id.to_owned();
+        self.call(me, &GetPushers { room_id }).await
+    }
+
+    /// Reserves a room id; empty lets the server invent one.
+    ///
+    /// # Errors
+    /// `room_info` over 1024 bytes is refused here, because the servers answer differently.
+    pub async fn create_room(
+        &self,
+        me: &Identity,
+        room_id: &str,
+        room_info: &str,
+    ) -> Result<Created, RoomError> {
+        if room_info.len() > ROOM_INFO_LIMIT {
+            return Err(RoomError::RoomInfoTooLong {
+                bytes: room_info.len(),
+                limit: ROOM_INFO_LIMIT,
+            });
+        }
+        let request = CreateRoom {
+            user_id: me.user_id.clone(),
+            room_info: room_info.to_owned(),
+            room_id: room_id.to_owned(),
+        };
+        match self.call::<_, CreatedRoom>(me, &request).await {
+            Ok(created) => {
+                not_empty(Endpoint::Room(Verb::CreateRoom), "roomID", &created.room_id)?;
+                Ok(Created::New(created.room_id))
+            }
+            Err(RoomError::Answer {
+                source:
+                    AnswerError::Refused {
+                        code: Code::RoomExists,
+                        ..
+                    },
+                ..
+            }) => Ok(Created::Existed(room_id.to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Destroys a room; only its creator may.
+    ///
+    /// # Errors
+    /// As every verb.
+    pub async fn destroy_room(&self, me: &Identity, room_id: &str) -> Result<(), RoomError> {
+        let request = DestroyRoom {
+            room_id: room_id.to_owned(),
+            user_id: me.user_id.clone(),
+        };
+        self.call::<_, Done>(me, &request).await.map(drop)
+    }
+
+    /// Enters a room, or renews the own entry. The room must exist: both official servers are
+    /// broken when this creates it. `request.user_id` is set to the caller.
+    ///
+    /// When the server fails although it may have stored the member (Node and Java do so when
+    /// only the notification failed), the member list decides.
+    ///
+    /// # Errors
+    /// Class [`Class::Full`] when no seat is free.
+    pub async fn add_pusher(&self, me: &Identity, request: &AddPusher) -> Result<(), RoomError> {
+        let mut request = request.clone();
+        request.user_id.clone_from(&me.user_id);
+        match self.call::<_, Done>(me, &request).await {
+            Err(error) if error.may_have_worked() => {
+                let stored = self
+                    .get_pushers(me, &request.room_id)
+                    .await
+                    .is_ok_and(|room| room.pushers.iter().any(|p| p.user_id == me.user_id));
+                if stored { Ok(()) } else { Err(error) }
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// Leaves a room; not having been a member (any more) is fine.
+    ///
+    /// # Errors
+    /// As every verb.
+    pub async fn delete_pusher(&self, me: &Identity, room_id: &str) -> Result<(), RoomError> {
+        let request = DeletePusher {
+            room_id: room_id.to_owned(),
+            user_id: me.user_id.clone(),
+        };
+        match self.call::<_, Done>(me, &request).await {
+            Err(error) if error.class() == Class::ReAdd => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Tells the server that we are still there.
+    ///
+    /// # Errors
+    /// Class [`Class::ReAdd`] when we are not a member (any more), or the room is gone.
+    pub async fn heartbeat(&self, me: &Identity, room_id: &str) -> Result<(), RoomError> {
+        let request = PusherHeartbeat {
+            room_id: room_id.to_owned(),
+            user_id: me.user_id.clone(),
+        };
+        self.call::<_, Done>(me, &request).await.map(drop)
+    }
+
+    /// Any verb by the type of its body.
+    ///
+    /// # Errors
+    /// A named error within the deadline, whatever the peer does.
+    pub async fn call<R: Request + Sync, A: Answer>(
+        &self,
+        me: &Identity,
+        request: &R,
+    ) -> Result<A, RoomError> {
+        let mut url = self.verb_url(R::VERB);
+        url.query_pairs_mut()
+            .append_pair("userID", &me.user_id)
+            .append_pair("token", me.token.expose_secret());
+        self.post(url, request).await
+    }
+
+    fn verb_url(&self, verb: Verb) -> Url {
+        below(&self.base, self.room_type.path(), verb.path())
+    }
+
+    async fn post<R: Request + Sync, A: Answer>(
+        &self,
+        url: Url,
+        request: &R,
+    ) -> Result<A, RoomError> {
+        let post = self.http.post(url).json(request);
+        self.exchange(Endpoint::Room(R::VERB), post).await
+    }
+
+    async fn exchange<A: Answer>(
+        &self,
+        endpoint: Endpoint,
+        request: reqwest::RequestBuilder,
+    ) -> Result<A, RoomError> {
+        let timeout = RoomError::Transport {
+            endpoint,
+            kind: TransportKind::Timeout,
+            source: None,
+        };
+        let (status, body) = tokio::time::timeout(self.deadline, fetch(endpoint, request))
+            .await
+            .map_err(|_| timeout)??;
+        answer::parse(status, &body).map_err(|error| RoomError::answer(endpoint, error))
+    }
+}
+
+/// Sends the request and reads the answer piece by piece, up to the limit.
+async fn fetch(
+    endpoint: Endpoint,
+    request: reqwest::RequestBuilder,
+) -> Result<(u16, Vec<u8>), RoomError> {
+    let broken = |error: reqwest::Error| RoomError::Transport {
+        endpoint,
+        kind: TransportKind::of(&error),
+        source: Some(error.without_url()),
+    };
+    let mut response = request.send().await.map_err(broken)?;
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(broken)? {
+        if body.len() + piece.len() > ANSWER_LIMIT {
+            return Err(RoomError::TooLarge {
+                endpoint,
+                limit: ANSWER_LIMIT,
+            });
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok((response.status().as_u16(), body))
+}
+
+fn not_empty(endpoint: Endpoint, key: &'static str, value: &str) -> Result<(), RoomError> {
+    if value.is_empty() {
+        return Err(RoomError::answer(endpoint, AnswerError::Missing(key)));
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! What can go wrong between us and a room server, and what to do about it.
+
+use crate::protocol::answer::AnswerError;
+use crate::protocol::{Code, Verb};
+
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    Room(Verb),
+    /// `utils/get_login_info`.
+    LoginInfo,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Room(verb) => verb.fmt(f),
+            Self::LoginInfo => f.write_str("get_login_info"),
+        }
+    }
+}
+
+/// How an exchange broke before there was an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportKind {
+    /// No whole answer before the deadline.
+    Timeout,
+    /// The name of the server could not be resolved.
+    Dns,
+    /// Nobody listens there, or there is no way to it.
+    Connect,
+    /// No TLS session: usually a certificate that is not trusted, or a wrong clock.
+    Tls,
+    /// The connection ended in the middle, or what came was not HTTP.
+    Broken,
+}
+
+impl std::fmt::Display for TransportKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "no answer in time",
+            Self::Dns => "the room server's name cannot be resolved",
+            Self::Connect => "the room server cannot be connected",
+            Self::Tls => "no TLS session with the room server",
+            Self::Broken => "the connection to the room server broke",
+        })
+    }
+}
+
+impl TransportKind {
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::Timeout
+        } else if error.is_dns() {
+            Self::Dns
+        } else if is_tls(error) {
+            Self::Tls
+        } else if error.is_connect() {
+            Self::Connect
+        } else {
+            Self::Broken
+        }
+    }
+}
+
+/// Whether rustls stands anywhere in the chain; an `io::Error` hides what it wraps from
+/// `source()`.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        next = match error.downcast_ref::<std::io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as _),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+/// Why a request to the room server did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomError {
+    #[error("{endpoint}: {kind}")]
+    Transport {
+        endpoint: Endpoint,
+        kind: TransportKind,
+        /// Its URL is removed, because the query carries token or userSig.
+        #[source]
+        source: Option<reqwest::Error>,
+    },
+    #[error("{endpoint}: the answer is larger than {limit} bytes")]
+    TooLarge { endpoint: Endpoint, limit: usize },
+    #[error("{endpoint}: {source}")]
+    Answer {
+        endpoint: Endpoint,
+        source: AnswerError,
+    },
+    #[error("roomInfo has {bytes} bytes, but the room servers take at most {limit}")]
+    RoomInfoTooLong { bytes: usize, limit: usize },
+    #[error("the userSig in {} cannot be read", path.display())]
+    UserSigFile {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the user id {user_id} is being used by another device: it logs in over and over")]
+    LoginTakenOver { user_id: String },
+    #[error("already in room {room_id}: leave it first")]
+    AlreadyInRoom { room_id: String },
+    #[error("the room to enter has no id")]
+    MissingRoomId,
+    #[error("the room server gave no result within {after:?}")]
+    Deadline { after: std::time::Duration },
+    #[error("the room was left before entering it was done")]
+    LeftMeanwhile,
+    #[error("the room session has stopped")]
+    Stopped,
+}
+
+/// What a failed request calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Ask again, after a pause.
+    Retry,
+    /// The token (or, on login, the userSig) is not accepted.
+    LoginAgain,
+    /// We are not, or no longer, a member.
+    ReAdd,
+    /// The room does not exist.
+    RoomGone,
+    /// No seat is free.
+    Full,
+    /// Asking again would give the same answer.
+    Fatal,
+}
+
+impl RoomError {
+    pub(super) fn answer(endpoint: Endpoint, source: AnswerError) -> Self {
+        Self::Answer { endpoint, source }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Transport { .. } | Self::TooLarge { .. } | Self::Deadline { .. } => Class::Retry,
+            Self::Answer { endpoint, source } => match source {
+                AnswerError::Refused { code, .. } => class_of_code(*endpoint, *code),
+                // Java: a missing body, an unknown field, not JSON.
+                AnswerError::Http {
+                    status: 400 | 415, ..
+                } => Class::Fatal,
+                // The rest is not a room server speaking, but a proxy, a captive portal or a
+                // server that is being restarted: that passes.
+                _ => Class::Retry,
+            },
+            Self::UserSigFile { .. } => Class::LoginAgain,
+            Self::RoomInfoTooLong { .. }
+            | Self::LoginTakenOver { .. }
+            | Self::AlreadyInRoom { .. }
+            | Self::MissingRoomId
+            | Self::LeftMeanwhile
+            | Self::Stopped => Class::Fatal,
+        }
+    }
+
+    /// Whether a room server is there and answered in its language.
+    #[must_use]
+    pub fn is_from_room_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Answer {
+                source: AnswerError::Refused { .. },
+                ..
+            }
+        )
+    }
+
+    /// Whether the server may have done what was asked although it reported a failure: Node
+    /// answers -1 or 500, Java 500, when only the notification failed.
+    #[must_use]
+    pub fn may_have_worked(&self) -> bool {
+        matches!(
+            self,
+            Self::Answer {
+                source: AnswerError::Refused {
+                    code: Code::Exception,
+                    ..
+                } | AnswerError::Http {
+                    status: 500..=599,
+                    ..
+                },
+                ..
+            }
+        )
+    }
+
+    /// The error with its deepest cause, on one line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let mut deepest = None;
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            deepest = Some(error);
+            next = error.source();
+        }
+        match (self, deepest) {
+            (Self::Transport { .. } | Self::UserSigFile { .. }, Some(cause)) => {
+                format!("{self} ({cause})")
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
+fn class_of_code(endpoint: Endpoint, code: Code) -> Class {
+    let Endpoint::Room(verb) = endpoint else {
+        return Class::Retry;
+    };
+    if code.means_login_again(verb) {
+        return Class::LoginAgain;
+    }
+    if code.means_room_missing(verb) {
+        return Class::RoomGone;
+    }
+    match code {
+        Code::Exception | Code::GroupCreation => Class::Retry,
+        Code::NotAMember => Class::ReAdd,
+        Code::RoomFull => Class::Full,
+        _ => Class::Fatal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(verb: Verb, number: i64) -> RoomError {
+        let source = AnswerError::Refused {
+            code: Code::from_number(number),
+            message: String::new(),
+        };
+        RoomError::answer(Endpoint::Room(verb), source)
+    }
+
+    #[test]
+    fn codes_by_verb_on_both_servers() {
+        for (verb, code, class) in [
+            (Verb::Login, 7, Class::LoginAgain),
+            (Verb::Login, -1, Class::LoginAgain),
+            (Verb::Login, 4, Class::LoginAgain),
+            (Verb::AddPusher, 7, Class::LoginAgain),
+            (Verb::PusherHeartbeat, 7, Class::LoginAgain),
+            (Verb::PusherHeartbeat, 5, Class::ReAdd),
+            (Verb::DeletePusher, 5, Class::ReAdd),
+            (Verb::GetPushers, 3, Class::RoomGone),
+            (Verb::GetPushers, 1, Class::RoomGone),
+            (Verb::DestroyRoom, 3, Class::Fatal),
+            (Verb::AddPusher, 5001, Class::Full),
+            (Verb::AddPusher, -1, Class::Retry),
+            (Verb::CreateRoom, 6, Class::Retry),
+            (Verb::CreateRoom, 10, Class::Fatal),
+            (Verb::AddPusher, 1, Class::Fatal),
+            (Verb::AddPusher, 2, Class::Fatal),
+            (Verb::AddPusher, 77, Class::Fatal),
+        ] {
+            assert_eq!(refused(verb, code).class(), class, "{verb} {code}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_room_server_is_asked_again() {
+        let http = |status| AnswerError::Http {
+            status,
+            excerpt: String::new(),
+        };
+        for (source, class, may_have_worked) in [
+            (http(500), Class::Retry, true),
+            (http(502), Class::Retry, true),
+            (http(404), Class::Retry, false),
+            (http(302), Class::Retry, false),
+            (http(400), Class::Fatal, false),
+            (AnswerError::Empty, Class::Retry, false),
+            (AnswerError::Missing("token"), Class::Retry, false),
+        ] {
+            let error = RoomError::answer(Endpoint::Room(Verb::AddPusher), source);
+            assert_eq!(error.class(), class, "{error}");
+            assert_eq!(error.may_have_worked(), may_have_worked, "{error}");
+            assert!(!error.is_from_room_server());
+        }
+        assert!(refused(Verb::AddPusher, -1).may_have_worked());
+        assert!(!refused(Verb::AddPusher, 5001).may_have_worked());
+    }
+}

@@ -1,0 +1,60 @@
+//! Whether the room server is there, judged by the outcomes of exchanges. Pure.
+
+use tokio::time::Instant;
+
+/// Failures in a row after which the server counts as unreachable: one may be bad luck.
+const FAILURES: u32 = 2;
+
+/// A change that is worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Lost { since: Instant },
+    Found,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    failures: u32,
+    since: Option<Instant>,
+}
+
+impl Health {
+    /// Takes in whether a room server answered at `now`.
+    pub(super) fn record(&mut self, answered: bool, now: Instant) -> Option<Change> {
+        if answered {
+            let was_lost = self.failures >= FAILURES;
+            *self = Self::default();
+            return was_lost.then_some(Change::Found);
+        }
+        let since = *self.since.get_or_insert(now);
+        self.failures = self.failures.saturating_add(1);
+        (self.failures == FAILURES).then_some(Change::Lost { since })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn tells_each_change_once() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let lost = Some(Change::Lost { since: at(1) });
+        let mut health = Health::default();
+        for (answered, seconds, change) in [
+            (true, 0, None),
+            (false, 1, None),
+            (false, 2, lost),
+            (false, 3, None),
+            (true, 4, Some(Change::Found)),
+            (true, 5, None),
+            (false, 6, None),
+            (true, 7, None),
+        ] {
+            assert_eq!(health.record(answered, at(seconds)), change, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The login and everything that is asked with it: one login at a time, renewed when the
+//! server refuses the token, and a record of whether the server is there.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use super::client::{Identity, RoomClient, UserCredentials};
+use super::error::{Class, RoomError};
+use super::event::{Outbox, RoomEvent};
+use super::health::{Change, Health};
+use super::recovery::Window;
+use super::settings::Credentials;
+
+/// Tokens lost within [`LOST_WINDOW`] after which another device must be using our user id: a
+/// second login voids the first, so two devices would throw each other out for ever.
+const LOST_LIMIT: usize = 4;
+const LOST_WINDOW: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct Link {
+    client: RoomClient,
+    credentials: Credentials,
+    /// Held during a login, so that there is only one.
+    login: tokio::sync::Mutex<Login>,
+    logins: AtomicU64,
+    health: Mutex<Health>,
+    pub(super) outbox: Outbox,
+}
+
+#[derive(Debug)]
+struct Login {
+    identity: Option<Identity>,
+    /// The user id that the server invented, kept for the next logins.
+    user_id: Option<String>,
+    lost: Window,
+    /// Whether a refusal was told already.
+    refused: bool,
+}
+
+impl Link {
+    pub(super) fn new(client: RoomClient, credentials: Credentials, outbox: Outbox) -> Self {
+        let login = Login {
+            identity: None,
+            user_id: None,
+            lost: Window::new(LOST_WINDOW),
+            refused: false,
+        };
+        Self {
+            client,
+            credentials,
+            login: tokio::sync::Mutex::new(login),
+            logins: AtomicU64::new(0),
+            health: Mutex::default(),
+            outbox,
+        }
+    }
+
+    /// Logins so far. A larger number than before means that the token was lost meanwhile.
+    pub(super) fn logins(&self) -> u64 {
+        self.logins.load(Ordering::Relaxed)
+    }
+
+    /// Asks something as the logged-in user: logs in first if need be, and logs in again and
+    /// repeats it once if the server refuses the token.
+    pub(super) async fn ask<T, F, R>(&self, limit: Duration, request: F) -> Result<T, RoomError>
+    where
+        F: Fn(RoomClient, Arc<Identity>) -> R + Send,
+        R: Future<Output = Result<T, RoomError>> + Send,
+        T: Send,
+    {
+        tokio::time::timeout(limit, self.ask_patiently(request))
+            .await
+            .unwrap_or(Err(RoomError::Deadline { after: limit }))
+    }
+
+    async fn ask_patiently<T, F, R>(&self, request: F) -> Result<T, RoomError>
+    where
+        F: Fn(RoomClient, Arc<Identity>) -> R + Send,
+        R: Future<Output = Result<T, RoomError>> + Send,
+        T: Send,
+    {
+        let me = Arc::new(self.identity().await?);
+        let first = request(self.client.clone(), me.clone()).await;
+        let first = self.noted(first).await;
+        if !matches!(&first, Err(error) if error.class() == Class::LoginAgain) {
+            return first;
+        }
+        self.forget(&me).await?;
+        let me = Arc::new(self.identity().await?);
+        let second = request(self.client.clone(), me).await;
+        self.noted(second).await
+    }
+
+    /// Gives the token back and forgets it, whatever the server answers.
+    pub(super) async fn logout(&self, limit: Duration) {
+        let mut login = self.login.lock().await;
+        if let Some(me) = login.identity.take() {
+            let client = self.client.clone().with_deadline(limit);
+            if let Err(error) = client.logout(&me).await {
+                log::debug!(reason = error.reason(); "logout was not confirmed");
+            }
+        }
+        self.outbox.note(|snapshot| snapshot.user_id = None);
+    }
+
+    async fn identity(&self) -> Result<Identity, RoomError> {
+        let mut login = self.login.lock().await;
+        if let Some(identity) = &login.identity {
+            return Ok(identity.clone());
+        }
+        match self.log_in(&mut login).await {
+            Ok(identity) => {
+                login.refused = false;
+                login.identity = Some(identity.clone());
+                self.tell_login(&identity.user_id).await;
+                Ok(identity)
+            }
+            Err(error) => {
+                if error.class() == Class::LoginAgain && !login.refused {
+                    login.refused = true;
+                    let reason = error.reason();
+                    log::warn!(reason:% = reason; "login to the room server refused");
+                    self.outbox.emit(RoomEvent::LoginRefused { reason }).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn log_in(&self, login: &mut Login) -> Result<Identity, RoomError> {
+        let credentials = self.fresh_credentials(login).await?;
+        self.noted(self.client.login(&credentials).await).await
+    }
+
+    async fn tell_login(&self, user_id: &str) {
+        let logins = self.logins.fetch_add(1, Ordering::Relaxed) + 1;
+        log::info!(user_id:% = user_id, logins = logins; "logged in to the room server");
+        let user_id = user_id.to_owned();
+        self.outbox.note(|snapshot| {
+            snapshot.user_id = Some(user_id.clone());
+            snapshot.logins = logins;
+        });
+        self.outbox.emit(RoomEvent::LoggedIn { user_id }).await;
+    }
+
+    /// A server that restarted may have new signing keys, so its own credentials are asked for
+    /// at every login.
+    async fn fresh_credentials(&self, login: &mut Login) -> Result<UserCredentials, RoomError> {
+        let wanted = match &self.credentials {
+            Credentials::Given(credentials) => return Ok(credentials.clone()),
+            Credentials::SigFile {
+                sdk_app_id,
+                account_type,
+                user_id,
+                path,
+            } => {
+                return Ok(UserCredentials {
+                    sdk_app_id: *sdk_app_id,
+                    account_type: account_type.clone(),
+                    user_id: user_id.clone(),
+                    user_sig: read_user_sig(path).await?,
+                });
+            }
+            Credentials::GetLoginInfo { user_id } => login.user_id.as_ref().or(user_id.as_ref()),
+        };
+        let result = self.client.get_login_info(wanted.map(String::as_str)).await;
+        let credentials = self.noted(result).await?;
+        login.user_id = Some(credentials.user_id.clone());
+        Ok(credentials)
+    }
+
+    /// Drops the refused token, unless another task has renewed it already.
+    async fn forget(&self, refused: &Identity) -> Result<(), RoomError> {
+        let mut login = self.login.lock().await;
+        let is_current = login
+            .identity
+            .as_ref()
+            .is_some_and(|current| current.token.expose_secret() == refused.token.expose_secret());
+        if !is_current {
+            return Ok(());
+        }
+        login.identity = None;
+        let now = Instant::now();
+        login.lost.add(now);
+        if login.lost.count(now) >= LOST_LIMIT {
+            return Err(RoomError::LoginTakenOver {
+                user_id: refused.user_id.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes note of an outcome: a change of reachability becomes an event.
+    async fn noted<T>(&self, result: Result<T, RoomError>) -> Result<T, RoomError> {
+        let error = result.as_ref().err();
+        let answered = error.is_none_or(RoomError::is_from_room_server);
+        let reason = error.map(RoomError::reason);
+        if let Some(reason) = &reason {
+            let reason = reason.clone();
+            self.outbox
+                .note(|snapshot| snapshot.last_error = Some(reason));
+        }
+        let change = self
+            .health
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .record(answered, Instant::now());
+        match change {
+            Some(Change::Lost { since }) => {
+                let reason = reason.unwrap_or_default();
+                log::warn!(reason:% = reason; "the room server is unreachable");
+                self.outbox.note(|snapshot| snapshot.reachable = false);
+                let event = RoomEvent::ServerUnreachable { reason, since };
+                self.outbox.emit(event).await;
+            }
+            Some(Change::Found) => {
+                log::info!("the room server is reachable again");
+                self.outbox.note(|snapshot| snapshot.reachable = true);
+                self.outbox.emit(RoomEvent::ServerReachable).await;
+            }
+            None => {}
+        }
+        result
+    }
+}
+
+async fn read_user_sig(path: &Path) -> Result<SecretString, RoomError> {
+    match tokio::fs::read_to_string(path).await {
+        Ok(text) => Ok(text.trim().into()),
+        Err(source) => Err(RoomError::UserSigFile {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}

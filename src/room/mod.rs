@@ -1,0 +1,27 @@
+//! Speaks RTCRoom to a room server: login, rooms, membership with its heartbeat, and who else
+//! is in the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
+//!
+//! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `backoff`, `health`); `link`
+//! keeps the login, `membership` and `seat` are one stay in a room, `session` owns both.
+
+mod address;
+pub mod backoff;
+pub mod client;
+pub mod error;
+pub mod event;
+mod health;
+pub mod idle_room;
+mod link;
+pub mod member_diff;
+mod membership;
+pub mod recovery;
+mod seat;
+pub mod session;
+mod settings;
+
+pub use client::{ClientSettings, Created, Identity, RoomClient, SetupError, UserCredentials};
+pub use error::{Class, RoomError, TransportKind};
+pub use event::{ClosedReason, KickedReason, RoomEvent, RoomSnapshot};
+pub use member_diff::Member;
+pub use recovery::Role;
+pub use session::{Credentials, EnterRoom, RoomHandle, RoomSession, SessionSettings, Timings};

@@ -1,0 +1,220 @@
+//! What to do when the server does not know us as a member any more. Pure.
+//!
+//! The servers keep rooms and tokens in memory only, so the usual cause is a restart: the
+//! token is refused too, and everybody has to come back. The second is our own silence: the
+//! reaper drops a member who was not heard for 20 s. Both are explained, and we come back as
+//! often as needed: a room server never ends a call, the media flow without it.
+//!
+//! Without such an explanation somebody did it on purpose. Once may still be a restart of a
+//! server that keeps its tokens, so we come back once; when it happens again soon, we accept
+//! it: a guest takes a room that vanished from under a running call as closed, a host insists
+//! a little longer because the room is his own, and who is removed again and again is kicked.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Whose room it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// We create the room when it is missing.
+    Host,
+    /// Somebody else opened it.
+    Guest,
+}
+
+/// How `get_pushers` sees us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    RoomGone,
+    WithoutMe,
+    /// Listed after all, so the heartbeat was refused in error: entering again settles it.
+    WithMe,
+}
+
+/// What is known beside the sight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    pub role: Role,
+    /// Whether the login had to be renewed since the server last knew us.
+    pub relogged_in: bool,
+    /// Time since the server last knew us.
+    pub silent: Duration,
+    /// Whether others have been in the room with us.
+    pub had_company: bool,
+    /// Times the room vanished unexplained within [`STRIKE_WINDOW`], before this one.
+    pub vanished: usize,
+    /// Times we were removed unexplained within [`STRIKE_WINDOW`], before this one.
+    pub removed: usize,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Add,
+    CreateAndAdd,
+    /// The room was destroyed.
+    Close,
+    /// We were removed on purpose.
+    Kicked,
+}
+
+/// An unexplained loss, to be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strike {
+    Vanished,
+    Removed,
+}
+
+/// Silence after which both official servers drop a member.
+pub const REAPER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Losses further apart have nothing to do with each other.
+pub const STRIKE_WINDOW: Duration = Duration::from_secs(60);
+/// Unexplained losses that a host, or a guest alone, and a removed member put up with.
+const PATIENCE: usize = 3;
+
+/// The next step, and the strike to count.
+#[must_use]
+pub fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
+    let explained = facts.relogged_in || facts.silent >= REAPER_TIMEOUT;
+    match sight {
+        Sight::WithMe => (Step::Add, None),
+        Sight::WithoutMe if explained => (Step::Add, None),
+        Sight::RoomGone if explained => (Step::CreateAndAdd, None),
+        Sight::WithoutMe => {
+            let kicked = facts.removed + 1 >= PATIENCE;
+            let step = if kicked { Step::Kicked } else { Step::Add };
+            (step, Some(Strike::Removed))
+        }
+        Sight::RoomGone => {
+            let patience = match facts.role {
+                Role::Guest if facts.had_company => 2,
+                Role::Guest | Role::Host => PATIENCE,
+            };
+            let close = facts.vanished + 1 >= patience;
+            let step = if close {
+                Step::Close
+            } else {
+                Step::CreateAndAdd
+            };
+            (step, Some(Strike::Vanished))
+        }
+    }
+}
+
+/// Counts what happened within a window.
+#[derive(Debug)]
+pub struct Window {
+    length: Duration,
+    times: VecDeque<Instant>,
+}
+
+impl Window {
+    #[must_use]
+    pub fn new(length: Duration) -> Self {
+        Self {
+            length,
+            times: VecDeque::new(),
+        }
+    }
+
+    pub fn add(&mut self, now: Instant) {
+        self.forget_old(now);
+        self.times.push_back(now);
+    }
+
+    pub fn count(&mut self, now: Instant) -> usize {
+        self.forget_old(now);
+        self.times.len()
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        while self
+            .times
+            .front()
+            .is_some_and(|time| now.duration_since(*time) > self.length)
+        {
+            self.times.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALM: Facts = Facts {
+        role: Role::Guest,
+        relogged_in: false,
+        silent: Duration::from_secs(7),
+        had_company: true,
+        vanished: 0,
+        removed: 0,
+    };
+    const HOST: Facts = Facts {
+        role: Role::Host,
+        ..CALM
+    };
+
+    #[test]
+    fn table() {
+        use Sight::{RoomGone, WithMe, WithoutMe};
+        use Step::{Add, Close, CreateAndAdd, Kicked};
+        let relogged = |facts| Facts {
+            relogged_in: true,
+            vanished: 9,
+            removed: 9,
+            ..facts
+        };
+        let silent = |facts| Facts {
+            silent: REAPER_TIMEOUT,
+            vanished: 9,
+            removed: 9,
+            ..facts
+        };
+        let vanished = |facts, vanished| Facts { vanished, ..facts };
+        let removed = |facts, removed| Facts { removed, ..facts };
+        let alone = Facts {
+            had_company: false,
+            ..CALM
+        };
+        let (gone, out) = (Some(Strike::Vanished), Some(Strike::Removed));
+        for (facts, sight, expected) in [
+            // A restart or our silence explains everything, however often.
+            (relogged(CALM), RoomGone, (CreateAndAdd, None)),
+            (relogged(HOST), RoomGone, (CreateAndAdd, None)),
+            (relogged(CALM), WithoutMe, (Add, None)),
+            (silent(CALM), RoomGone, (CreateAndAdd, None)),
+            (silent(CALM), WithoutMe, (Add, None)),
+            // A heartbeat refused in error.
+            (CALM, WithMe, (Add, None)),
+            // The room vanishes under a running call.
+            (CALM, RoomGone, (CreateAndAdd, gone)),
+            (vanished(CALM, 1), RoomGone, (Close, gone)),
+            (vanished(alone, 1), RoomGone, (CreateAndAdd, gone)),
+            (vanished(alone, 2), RoomGone, (Close, gone)),
+            (vanished(HOST, 1), RoomGone, (CreateAndAdd, gone)),
+            (vanished(HOST, 2), RoomGone, (Close, gone)),
+            // Somebody removes us.
+            (CALM, WithoutMe, (Add, out)),
+            (removed(CALM, 1), WithoutMe, (Add, out)),
+            (removed(CALM, 2), WithoutMe, (Kicked, out)),
+            (removed(HOST, 2), WithoutMe, (Kicked, out)),
+        ] {
+            assert_eq!(next_step(&facts, sight), expected, "{facts:?} {sight:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_forgets() {
+        let start = Instant::now();
+        let mut window = Window::new(STRIKE_WINDOW);
+        for seconds in [0, 10, 59] {
+            window.add(start + Duration::from_secs(seconds));
+        }
+        assert_eq!(window.count(start + Duration::from_secs(60)), 3);
+        assert_eq!(window.count(start + Duration::from_secs(65)), 2);
+        assert_eq!(window.count(start + Duration::from_secs(200)), 0);
+    }
+}

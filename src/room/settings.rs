@@ -1,0 +1,176 @@
+//! What a room session is told when it starts and when it enters a room.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::protocol::request::AddPusher;
+use crate::protocol::stream_url::redacted;
+
+use super::backoff::{Backoff, jittered};
+use super::client::{ClientSettings, UserCredentials};
+use super::recovery::{REAPER_TIMEOUT, Role};
+
+/// Server, room type and cadence of a session.
+#[derive(Debug, Clone)]
+pub struct SessionSettings {
+    pub client: ClientSettings,
+    /// Members a room admits, ourselves included.
+    pub capacity: usize,
+    pub timings: Timings,
+}
+
+impl SessionSettings {
+    /// The usual capacity of the room type and the usual timings.
+    #[must_use]
+    pub fn new(client: ClientSettings) -> Self {
+        Self {
+            capacity: client.room_type.default_capacity(),
+            client,
+            timings: Timings::default(),
+        }
+    }
+}
+
+/// Where the identity comes from.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// The server's `get_login_info`, asked again at every login; without a user id the
+    /// server invents one, which is then kept.
+    GetLoginInfo {
+        user_id: Option<String>,
+    },
+    Given(UserCredentials),
+    /// As given, but the userSig stands in a file that is read at each login, so that it can
+    /// be renewed in a running session.
+    SigFile {
+        sdk_app_id: u64,
+        account_type: String,
+        user_id: String,
+        path: PathBuf,
+    },
+}
+
+/// Heartbeats never start further apart than 12 s: one may be lost before the servers' 20 s are
+/// over. The last second is for what is late in our own house.
+const MAX_HEARTBEAT_PAUSE: Duration = Duration::from_secs(11);
+const FIRST_HEARTBEAT: Duration = Duration::from_secs(3);
+
+/// How often and how long. The defaults are for production; tests use shorter ones.
+#[derive(Debug, Clone)]
+pub struct Timings {
+    /// Between heartbeats, give or take a tenth. The servers drop a member after 20 s.
+    pub heartbeat: Duration,
+    /// Between two looks at the member list, while no message channel announces changes.
+    pub poll: Duration,
+    /// Between two looks at the server while we are in no room.
+    pub idle_probe: Duration,
+    pub backoff_min: Duration,
+    pub backoff_max: Duration,
+    /// For everything that `enter` does, retries included.
+    pub enter_deadline: Duration,
+    /// For `delete_pusher` and `logout`: who leaves does not wait.
+    pub leave_deadline: Duration,
+    /// How long the others may be absent from the list after the server forgot its members.
+    pub return_grace: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(7),
+            poll: Duration::from_secs(2),
+            idle_probe: Duration::from_secs(30),
+            backoff_min: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(10),
+            enter_deadline: Duration::from_secs(20),
+            leave_deadline: Duration::from_secs(2),
+            return_grace: REAPER_TIMEOUT,
+        }
+    }
+}
+
+impl Timings {
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff::new(self.backoff_min, self.backoff_max)
+    }
+
+    /// From the start of one heartbeat to the start of the next.
+    pub(super) fn heartbeat_pause(&self, random: f64) -> Duration {
+        jittered(self.heartbeat, random).min(MAX_HEARTBEAT_PAUSE)
+    }
+
+    /// A heartbeat that takes longer, a new login included, is given up for the next one.
+    pub(super) fn heartbeat_deadline(&self) -> Duration {
+        self.heartbeat.mul_f64(10.0 / 7.0).min(MAX_HEARTBEAT_PAUSE)
+    }
+
+    /// The first heartbeat comes early (3 s), as the official mini client does it: a ghost
+    /// room, in which we are no member although entering succeeded, shows at once.
+    pub(super) fn first_heartbeat(&self) -> Duration {
+        self.heartbeat.mul_f64(3.0 / 7.0).min(FIRST_HEARTBEAT)
+    }
+}
+
+/// The room to enter, and as whom.
+#[derive(Clone)]
+pub struct EnterRoom {
+    pub room_id: String,
+    /// Needed again when the server has lost its memory and we re-create the room.
+    pub room_info: String,
+    pub role: Role,
+    pub user_name: String,
+    pub user_avatar: String,
+    /// From `get_push_url`; pushing to it has begun.
+    pub push_url: String,
+}
+
+impl std::fmt::Debug for EnterRoom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnterRoom")
+            .field("room_id", &self.room_id)
+            .field("room_info", &self.room_info)
+            .field("role", &self.role)
+            .field("user_name", &self.user_name)
+            .field("user_avatar", &self.user_avatar)
+            .field("push_url", &redacted(&self.push_url))
+            .finish()
+    }
+}
+
+impl EnterRoom {
+    pub(super) fn request(&self, user_id: &str) -> AddPusher {
+        AddPusher {
+            room_id: self.room_id.clone(),
+            room_info: self.room_info.clone(),
+            user_id: user_id.to_owned(),
+            user_name: self.user_name.clone(),
+            user_avatar: self.user_avatar.clone(),
+            push_url: self.push_url.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heartbeats_start_at_most_12_s_apart() {
+        for heartbeat in [1, 7, 12, 60].map(Duration::from_secs) {
+            let timings = Timings {
+                heartbeat,
+                ..Timings::default()
+            };
+            let pause = timings.heartbeat_pause(1.0);
+            assert!(pause < Duration::from_secs(12), "{pause:?}");
+            // A heartbeat that fails late is followed by the next at once.
+            let deadline = timings.heartbeat_deadline();
+            assert!(deadline < Duration::from_secs(12), "{deadline:?}");
+            assert!(timings.first_heartbeat() <= Duration::from_secs(3));
+        }
+        let usual = Timings::default();
+        assert_eq!(usual.heartbeat_pause(0.0), Duration::from_millis(6300));
+        assert_eq!(usual.heartbeat_pause(1.0), Duration::from_millis(7700));
+        assert_eq!(usual.first_heartbeat(), Duration::from_secs(3));
+    }
+}

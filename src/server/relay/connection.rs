@@ -1,0 +1,502 @@
+//! One RTMP connection: socket, deadlines, and the role it plays in the hub.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::chunk_reader::{ChunkError, ChunkReader};
+use super::chunk_writer::ChunkWriter;
+use super::command::Status;
+use super::hub::{Hub, Presence, Publication, Subscription};
+use super::media::Media;
+use super::message::Message;
+use super::session::{Request, Session, SessionError, StreamName};
+use super::{Clock, RelayConfig};
+use crate::protocol::stream_url;
+
+/// Longest message before a client has a role: commands only.
+const MAX_EARLY_MESSAGE: usize = 64 * 1024;
+/// Received bytes after which an acknowledgement is sent. Far below the announced window,
+/// so that a sender sees early what its network holds back.
+const ACK_EVERY: u32 = 16 * 1024;
+/// Most that is taken from a player's queue at once: the rest stays where it can be dropped.
+const BATCH: usize = 64 * 1024;
+/// Answers that may wait for a client that does not read, before it is not read from either.
+const MAX_UNSENT: usize = 256 * 1024;
+/// What a closing connection gets to take its last status.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: RelayConfig,
+    pub(super) clock: Clock,
+    pub(super) hub: Arc<Hub>,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("the client left")]
+    ByClient,
+    #[error("the relay stops")]
+    Stopping,
+    #[error("kicked out or replaced")]
+    Kicked,
+    #[error("refused: {0}")]
+    Refused(String),
+    #[error("nothing to play for {0:?}")]
+    NothingToPlay(Duration),
+    #[error("no handshake, connect and publish or play within {0:?}")]
+    SetupTooSlow(Duration),
+    #[error("the publisher sent nothing for {0:?}")]
+    PublisherSilent(Duration),
+    #[error("the client read nothing for {0:?}")]
+    WriteStalled(Duration),
+    #[error("handshake: {0}")]
+    Handshake(String),
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Serves one client until it leaves, misbehaves or `stop` is cancelled.
+pub(super) async fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) {
+    if let Err(error) = socket.set_nodelay(true) {
+        log::debug!(peer:%, error:%; "TCP_NODELAY is not to be had");
+    }
+    let setup_deadline = Instant::now() + shared.config.handshake_timeout;
+    let (read, write) = socket.into_split();
+    let mut connection = Connection {
+        peer,
+        session: Session::new(shared.config.app.clone()),
+        inbound: Inbound::new(read),
+        outbound: Outbound::new(write),
+        role: Role::None,
+        notified: false,
+        setup_deadline,
+        last_read: Instant::now(),
+        shared,
+    };
+    let setup_time = connection.shared.config.handshake_timeout;
+    let handshake = timeout_at(setup_deadline, connection.handshake());
+    let ended = tokio::select! {
+        result = handshake => match result {
+            Ok(Ok(())) => connection.run(&stop).await,
+            Ok(Err(ended)) => ended,
+            Err(_) => Ended::SetupTooSlow(setup_time),
+        },
+        () = stop.cancelled() => Ended::Stopping,
+    };
+    connection.close(&ended).await;
+}
+
+#[derive(Debug)]
+enum Role {
+    None,
+    Publisher(Publication),
+    Player(Subscription),
+}
+
+impl Role {
+    async fn cancelled(&self) {
+        match self {
+            Self::None => std::future::pending().await,
+            Self::Publisher(publication) => publication.cancelled().cancelled().await,
+            Self::Player(subscription) => subscription.cancelled().cancelled().await,
+        }
+    }
+
+    async fn woken(&self) {
+        match self {
+            Self::Player(subscription) => subscription.wait().await,
+            Self::None | Self::Publisher(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Connection {
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    session: Session,
+    inbound: Inbound,
+    outbound: Outbound,
+    role: Role,
+    /// The player has been told that nobody publishes.
+    notified: bool,
+    setup_deadline: Instant,
+    last_read: Instant,
+}
+
+impl Connection {
+    async fn handshake(&mut self) -> Result<(), Ended> {
+        let mut handshake = Handshake::new(PeerType::Server);
+        loop {
+            if self.inbound.fill().await? == 0 {
+                return Err(Ended::ByClient);
+            }
+            let input = self.inbound.buffer.split();
+            let result = handshake.process_bytes(&input);
+            let (answer, rest) = match result.map_err(|e| Ended::Handshake(e.to_string()))? {
+                HandshakeProcessResult::InProgress { response_bytes } => (response_bytes, None),
+                HandshakeProcessResult::Completed {
+                    response_bytes,
+                    remaining_bytes,
+                } => (response_bytes, Some(remaining_bytes)),
+            };
+            self.outbound.chunks.push_bytes(Bytes::from(answer));
+            while !self.outbound.chunks.is_empty() {
+                self.outbound.write_some().await?;
+            }
+            if let Some(rest) = rest {
+                self.inbound.start(&rest);
+                return Ok(());
+            }
+        }
+    }
+
+    async fn run(&mut self, stop: &CancellationToken) -> Ended {
+        loop {
+            if self.outbound.chunks.is_empty() {
+                self.outbound.last_progress = Instant::now();
+            }
+            if let Err(ended) = self.feed_player() {
+                return ended;
+            }
+            let deadline = self.deadline();
+            let may_read = self.outbound.chunks.len() < MAX_UNSENT;
+            let must_write = !self.outbound.chunks.is_empty();
+            let step = tokio::select! {
+                message = self.inbound.next(), if may_read => match message {
+                    Ok(message) => self.on_message(message),
+                    Err(ended) => Err(ended),
+                },
+                written = self.outbound.write_some(), if must_write => match written {
+                    Ok(bytes) => {
+                        self.on_written(bytes);
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                },
+                () = self.role.woken(), if !must_write => Ok(()),
+                () = self.role.cancelled() => Err(Ended::Kicked),
+                () = stop.cancelled() => Err(Ended::Stopping),
+                () = sleep_until(deadline.0) => self.on_deadline(deadline.1),
+            };
+            if let Err(ended) = step {
+                return ended;
+            }
+        }
+    }
+
+    fn on_message(&mut self, message: Message) -> Result<(), Ended> {
+        self.last_read = Instant::now();
+        if let Some(ack) = self.inbound.acknowledgement() {
+            self.outbound.chunks.push(&ack);
+        }
+        match self.session.handle(message, &mut self.outbound.chunks)? {
+            None => Ok(()),
+            Some(Request::Publish(name)) => self.publish(&name),
+            Some(Request::Play(name)) => self.play(&name),
+            Some(Request::Media(message)) => {
+                if let (Role::Publisher(publication), Some(media)) =
+                    (&self.role, Media::from_message(message))
+                {
+                    publication.push(media);
+                }
+                Ok(())
+            }
+            Some(Request::End) => {
+                let role = std::mem::replace(&mut self.role, Role::None);
+                if let Role::Publisher(publication) = role {
+                    log::info!(stream = publication.id(), peer:% = self.peer; "publisher ended");
+                    publication.end();
+                }
+                // It may take another role, with a new deadline.
+                self.setup_deadline = Instant::now() + self.shared.config.handshake_timeout;
+                self.inbound.chunks.limit(MAX_EARLY_MESSAGE);
+                Ok(())
+            }
+        }
+    }
+
+    fn publish(&mut self, name: &StreamName) -> Result<(), Ended> {
+        if let Some(reason) = self.shared.refusal(name) {
+            return self.refuse("NetStream.Publish.Unauthorized", name, reason);
+        }
+        let unix_now = (self.shared.clock.0)();
+        match self.shared.hub.publish(&name.id, self.peer, unix_now) {
+            Ok(publication) => self.role = Role::Publisher(publication),
+            Err(refusal) => {
+                return self.refuse("NetStream.Publish.BadName", name, refusal.to_string());
+            }
+        }
+        self.inbound
+            .chunks
+            .limit(self.shared.config.max_message_bytes);
+        self.session
+            .accept_publish(&name.id, &mut self.outbound.chunks);
+        log::info!(stream = name.id, peer:% = self.peer; "publisher started");
+        Ok(())
+    }
+
+    fn play(&mut self, name: &StreamName) -> Result<(), Ended> {
+        if self.shared.config.signed_play
+            && let Some(reason) = self.shared.refusal(name)
+        {
+            return self.refuse("NetStream.Play.Unauthorized", name, reason);
+        }
+        match self.shared.hub.play(&name.id, self.peer) {
+            Ok(subscription) => self.role = Role::Player(subscription),
+            Err(refusal) => {
+                return self.refuse("NetStream.Play.Failed", name, refusal.to_string());
+            }
+        }
+        self.notified = false;
+        self.session
+            .accept_play(&name.id, &mut self.outbound.chunks);
+        log::info!(stream = name.id, peer:% = self.peer; "player started");
+        Ok(())
+    }
+
+    fn refuse(&mut self, code: &'static str, name: &StreamName, why: String) -> Result<(), Ended> {
+        let description = format!("{}: {why}", name.id);
+        log::warn!(stream = name.id, peer:% = self.peer, code, reason = why; "client refused");
+        let status = Status::error(code, description);
+        self.session.notify(&status, &mut self.outbound.chunks);
+        Err(Ended::Refused(why))
+    }
+
+    fn on_written(&self, bytes: usize) {
+        if let Role::Player(subscription) = &self.role {
+            subscription.written(bytes);
+        }
+    }
+
+    /// Moves what waits for a player to its socket, or tells it that nothing will come.
+    fn feed_player(&mut self) -> Result<(), Ended> {
+        let Role::Player(subscription) = &self.role else {
+            return Ok(());
+        };
+        let out = &mut self.outbound.chunks;
+        let stream = self.session.stream();
+        while out.len() < BATCH
+            && let Some(media) = subscription.pop()
+        {
+            if std::mem::take(&mut self.notified) {
+                let name = subscription.id();
+                let status = Status::ok(
+                    "NetStream.Play.PublishNotify",
+                    format!("{name} is published."),
+                );
+                out.push(&Message::stream_begin(stream));
+                self.session.notify(&status, out);
+            }
+            out.push(&media.to_message(stream));
+        }
+        let Presence::Vacant { since, ended } = subscription.presence() else {
+            return Ok(());
+        };
+        let (config, id) = (&self.shared.config, subscription.id());
+        if since.elapsed() >= config.player_patience {
+            let status = Status::error(
+                "NetStream.Play.StreamNotFound",
+                format!("Nobody publishes {id}."),
+            );
+            self.session.notify(&status, out);
+            return Err(Ended::NothingToPlay(config.player_patience));
+        }
+        if !self.notified && ended {
+            self.notified = true;
+            let status = Status::ok(
+                "NetStream.Play.UnpublishNotify",
+                format!("{id} is unpublished."),
+            );
+            self.session.notify(&status, out);
+            out.push(&Message::stream_eof(stream));
+        }
+        Ok(())
+    }
+
+    /// The next moment at which something must have happened, and what is wrong if not.
+    fn deadline(&self) -> (Instant, Deadline) {
+        let config = &self.shared.config;
+        let role = match &self.role {
+            Role::None => (self.setup_deadline, Deadline::Setup),
+            Role::Publisher(_) => (self.last_read + config.idle_timeout, Deadline::Idle),
+            Role::Player(subscription) => match subscription.presence() {
+                Presence::Publishing => (Instant::now() + config.write_timeout, Deadline::Look),
+                Presence::Vacant { since, .. } => (since + config.player_patience, Deadline::Look),
+            },
+        };
+        if self.outbound.chunks.is_empty() {
+            return role;
+        }
+        let write = self.outbound.last_progress + config.write_timeout;
+        if write < role.0 {
+            (write, Deadline::Write)
+        } else {
+            role
+        }
+    }
+
+    fn on_deadline(&self, deadline: Deadline) -> Result<(), Ended> {
+        let config = &self.shared.config;
+        match deadline {
+            Deadline::Look => Ok(()),
+            Deadline::Setup => Err(Ended::SetupTooSlow(config.handshake_timeout)),
+            Deadline::Idle => Err(Ended::PublisherSilent(config.idle_timeout)),
+            Deadline::Write => Err(Ended::WriteStalled(config.write_timeout)),
+        }
+    }
+
+    /// Says the last words within [`LINGER`], so that a refused client learns why.
+    async fn close(mut self, ended: &Ended) {
+        match &self.role {
+            Role::None => log::debug!(peer:% = self.peer, reason:% = ended; "connection closed"),
+            Role::Publisher(publication) => {
+                log::info!(stream = publication.id(), peer:% = self.peer, reason:% = ended; "publisher lost");
+            }
+            Role::Player(subscription) => {
+                log::info!(stream = subscription.id(), peer:% = self.peer, reason:% = ended; "player left");
+            }
+        }
+        self.role = Role::None;
+        if matches!(
+            ended,
+            Ended::ByClient | Ended::Io(_) | Ended::WriteStalled(_)
+        ) {
+            return;
+        }
+        let last_words = async {
+            while !self.outbound.chunks.is_empty() {
+                self.outbound.write_some().await?;
+            }
+            self.outbound.write.shutdown().await?;
+            // Closing with unread input would reset the connection and lose the last words.
+            while self.inbound.fill().await? > 0 {
+                self.inbound.buffer.clear();
+            }
+            Ok::<(), std::io::Error>(())
+        };
+        // Nothing is owed to a client that does not take it in time.
+        let _ = timeout(LINGER, last_words).await;
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Deadline {
+    Setup,
+    Idle,
+    Write,
+    /// Not a fault: time to look whether something changed.
+    Look,
+}
+
+impl Shared {
+    /// Why the signature of a stream URL does not open it, if it does not.
+    fn refusal(&self, name: &StreamName) -> Option<String> {
+        let key = self.config.push_key.as_ref()?;
+        let now = (self.clock.0)();
+        let verified = stream_url::verify_query(key.expose_secret(), &name.id, &name.query, now);
+        verified.err().map(|refusal| refusal.to_string())
+    }
+}
+
+#[derive(Debug)]
+struct Inbound {
+    read: OwnedReadHalf,
+    buffer: BytesMut,
+    chunks: ChunkReader,
+    /// Bytes since the handshake; wraps, as the acknowledgement does.
+    received: u32,
+    acknowledged: u32,
+}
+
+impl Inbound {
+    fn new(read: OwnedReadHalf) -> Self {
+        Self {
+            read,
+            buffer: BytesMut::new(),
+            chunks: ChunkReader::new(MAX_EARLY_MESSAGE),
+            received: 0,
+            acknowledged: 0,
+        }
+    }
+
+    /// Begins with what came behind the handshake.
+    fn start(&mut self, rest: &[u8]) {
+        self.buffer.extend_from_slice(rest);
+        self.received = u32::try_from(rest.len()).unwrap_or(0);
+    }
+
+    async fn fill(&mut self) -> std::io::Result<usize> {
+        self.buffer.reserve(4096);
+        self.read.read_buf(&mut self.buffer).await
+    }
+
+    /// The next message. Safe to cancel.
+    async fn next(&mut self) -> Result<Message, Ended> {
+        loop {
+            if let Some(message) = self.chunks.next(&mut self.buffer)? {
+                return Ok(message);
+            }
+            let count = self.fill().await?;
+            if count == 0 {
+                return Err(Ended::ByClient);
+            }
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            self.received = self.received.wrapping_add(count);
+        }
+    }
+
+    fn acknowledgement(&mut self) -> Option<Message> {
+        let due = self.received.wrapping_sub(self.acknowledged) >= ACK_EVERY;
+        due.then(|| {
+            self.acknowledged = self.received;
+            Message::acknowledgement(self.received)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Outbound {
+    write: OwnedWriteHalf,
+    chunks: ChunkWriter,
+    last_progress: Instant,
+}
+
+impl Outbound {
+    fn new(write: OwnedWriteHalf) -> Self {
+        Self {
+            write,
+            chunks: ChunkWriter::new(),
+            last_progress: Instant::now(),
+        }
+    }
+
+    /// Safe to cancel.
+    async fn write_some(&mut self) -> std::io::Result<usize> {
+        let written = self.chunks.write_some(&mut self.write).await?;
+        self.last_progress = Instant::now();
+        Ok(written)
+    }
+}

@@ -1,0 +1,101 @@
+//! RTMP messages: what chunks are assembled into, and the few that control the transport.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// Message types of the RTMP specification, section 5.4 and 7.1.
+pub(super) mod kind {
+    pub(crate) const SET_CHUNK_SIZE: u8 = 1;
+    pub(crate) const ABORT: u8 = 2;
+    pub(crate) const ACKNOWLEDGEMENT: u8 = 3;
+    pub(crate) const USER_CONTROL: u8 = 4;
+    pub(crate) const WINDOW_ACK_SIZE: u8 = 5;
+    pub(crate) const SET_PEER_BANDWIDTH: u8 = 6;
+    pub(crate) const AUDIO: u8 = 8;
+    pub(crate) const VIDEO: u8 = 9;
+    pub(crate) const DATA_AMF3: u8 = 15;
+    pub(crate) const COMMAND_AMF3: u8 = 17;
+    pub(crate) const DATA_AMF0: u8 = 18;
+    pub(crate) const COMMAND_AMF0: u8 = 20;
+}
+
+/// User control events (RTMP specification, section 7.1.7).
+mod event {
+    pub(super) const STREAM_BEGIN: u16 = 0;
+    pub(super) const STREAM_EOF: u16 = 1;
+    pub(super) const PING_REQUEST: u16 = 6;
+    pub(super) const PING_RESPONSE: u16 = 7;
+}
+
+/// One whole RTMP message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) kind: u8,
+    /// Message stream id: 0 for the connection, otherwise what `createStream` gave.
+    pub(super) stream: u32,
+    /// Milliseconds; wraps.
+    pub(super) timestamp: u32,
+    pub(super) payload: Bytes,
+}
+
+impl Message {
+    pub(super) fn new(kind: u8, stream: u32, payload: Bytes) -> Self {
+        Self {
+            kind,
+            stream,
+            timestamp: 0,
+            payload,
+        }
+    }
+
+    pub(super) fn set_chunk_size(size: u32) -> Self {
+        Self::number(kind::SET_CHUNK_SIZE, size)
+    }
+
+    pub(super) fn acknowledgement(bytes: u32) -> Self {
+        Self::number(kind::ACKNOWLEDGEMENT, bytes)
+    }
+
+    pub(super) fn window_ack_size(size: u32) -> Self {
+        Self::number(kind::WINDOW_ACK_SIZE, size)
+    }
+
+    /// Limit type 2 (dynamic), as every server sends it.
+    pub(super) fn set_peer_bandwidth(size: u32) -> Self {
+        let mut payload = BytesMut::with_capacity(5);
+        payload.put_u32(size);
+        payload.put_u8(2);
+        Self::new(kind::SET_PEER_BANDWIDTH, 0, payload.freeze())
+    }
+
+    pub(super) fn stream_begin(stream: u32) -> Self {
+        Self::user_control(event::STREAM_BEGIN, stream)
+    }
+
+    pub(super) fn stream_eof(stream: u32) -> Self {
+        Self::user_control(event::STREAM_EOF, stream)
+    }
+
+    /// The answer to a ping request, or nothing for any other user control message.
+    pub(super) fn pong(&self) -> Option<Self> {
+        let (kind, value) = self.payload.split_first_chunk::<2>()?;
+        let value = value.first_chunk::<4>()?;
+        (u16::from_be_bytes(*kind) == event::PING_REQUEST)
+            .then(|| Self::user_control(event::PING_RESPONSE, u32::from_be_bytes(*value)))
+    }
+
+    /// The number that a control message carries in its first four bytes.
+    pub(super) fn control_value(&self) -> Option<u32> {
+        self.payload.first_chunk().map(|b| u32::from_be_bytes(*b))
+    }
+
+    fn number(kind: u8, value: u32) -> Self {
+        Self::new(kind, 0, Bytes::copy_from_slice(&value.to_be_bytes()))
+    }
+
+    fn user_control(event: u16, value: u32) -> Self {
+        let mut payload = BytesMut::with_capacity(6);
+        payload.put_u16(event);
+        payload.put_u32(value);
+        Self::new(kind::USER_CONTROL, 0, payload.freeze())
+    }
+}

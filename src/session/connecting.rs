@@ -1,0 +1,135 @@
+//! On the way into a room: devices and push URL, then the uplink, then `add_pusher`.
+
+use super::ending::Ending;
+use super::in_call::InCall;
+use super::queueing::Queueing;
+use super::state::{EndReason, Fault, FaultCode, Next, Step};
+use super::{Action, Command, Event, Facts, Role, RoomFailure};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connecting {
+    /// `None` until a host's room has its id.
+    room_id: Option<String>,
+    capture_ready: bool,
+    have_push_url: bool,
+    step: Step,
+}
+
+impl Connecting {
+    /// Goes for a known room, or opens one.
+    pub(super) fn enter(room_id: Option<String>, facts: &Facts) -> Next {
+        let mut actions = vec![Action::StartCapture];
+        actions.push(if room_id.is_some() {
+            Action::GetPushUrl
+        } else {
+            Action::CreateRoom
+        });
+        actions.push(Action::WakeIn(facts.patience.connect));
+        let state = Self {
+            room_id,
+            capture_ready: false,
+            have_push_url: false,
+            step: Step::Preparing,
+        };
+        Next::new(state, actions)
+    }
+
+    pub(super) fn step(&self) -> Step {
+        self.step
+    }
+
+    pub(super) fn handle(mut self, event: Event, facts: &Facts) -> Next {
+        let fault = |code, reason: String| {
+            Ending::enter(EndReason::Failed(Fault::new(code, reason)), facts)
+        };
+        match event {
+            Event::Command(Command::HangUp) => Ending::enter(EndReason::HungUp, facts),
+            Event::Kicked { reason } => Ending::enter(EndReason::Kicked { reason }, facts),
+            Event::RoomClosed { reason } => Ending::enter(EndReason::RoomClosed { reason }, facts),
+            Event::LoginRefused { reason } => fault(FaultCode::LoginRefused, reason),
+            Event::Wake => fault(
+                FaultCode::TimedOut,
+                format!("{} took too long", self.doing()),
+            ),
+            Event::CaptureReady(Err(reason)) => fault(FaultCode::NoDevice, reason),
+            Event::PushLost {
+                refused: true,
+                reason,
+            } => fault(FaultCode::PushRefused, reason),
+            Event::PushLost {
+                refused: false,
+                reason,
+            } => fault(FaultCode::NoRelay, reason),
+            Event::RoomCreated(Err(failure)) | Event::PushUrl(Err(failure)) => {
+                let (code, reason) = describe(failure);
+                fault(code, reason)
+            }
+            Event::Entered(Err(failure)) => Self::not_entered(failure, facts),
+            Event::Entered(Ok(())) => match self.room_id {
+                Some(room_id) => InCall::enter(room_id, facts),
+                None => Next::new(self, vec![]),
+            },
+            Event::RoomCreated(Ok(room_id)) => {
+                self.room_id = Some(room_id);
+                Next::new(self, vec![Action::GetPushUrl])
+            }
+            Event::CaptureReady(Ok(())) => {
+                self.capture_ready = true;
+                self.push_when_ready()
+            }
+            Event::PushUrl(Ok(())) => {
+                self.have_push_url = true;
+                self.push_when_ready()
+            }
+            Event::Pushing if self.step == Step::Pushing => self.enter_room(),
+            _ => Next::new(self, vec![]),
+        }
+    }
+
+    fn push_when_ready(mut self) -> Next {
+        if !self.capture_ready || !self.have_push_url || self.step != Step::Preparing {
+            return Next::new(self, vec![]);
+        }
+        self.step = Step::Pushing;
+        Next::new(self, vec![Action::StartPush])
+    }
+
+    fn enter_room(mut self) -> Next {
+        let Some(room_id) = self.room_id.clone() else {
+            return Next::new(self, vec![]);
+        };
+        self.step = Step::Entering;
+        Next::new(self, vec![Action::Enter { room_id }])
+    }
+
+    /// A guest whose room was taken in the meantime goes back into the queue.
+    fn not_entered(failure: RoomFailure, facts: &Facts) -> Next {
+        match (failure, facts.role) {
+            (RoomFailure::Taken(_), Role::Guest) => {
+                Queueing::enter_later(facts).after(Action::Leave)
+            }
+            (failure, _) => {
+                let (code, reason) = describe(failure);
+                Ending::enter(EndReason::Failed(Fault::new(code, reason)), facts)
+            }
+        }
+    }
+
+    fn doing(&self) -> &'static str {
+        match self.step {
+            Step::Preparing if !self.capture_ready => "opening camera and microphone",
+            Step::Preparing => "asking for a push URL",
+            Step::Pushing => "connecting to the relay",
+            Step::Entering => "entering the room",
+        }
+    }
+}
+
+fn describe(failure: RoomFailure) -> (FaultCode, String) {
+    match failure {
+        RoomFailure::Unreachable(reason) => (FaultCode::NoRoomServer, reason),
+        RoomFailure::Taken(reason) | RoomFailure::Refused(reason) => {
+            (FaultCode::RoomRefused, reason)
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a session is told and what it asks to be done.
+
+use std::time::{Duration, Instant};
+
+use super::state::Fault;
+
+/// What a person, or the control socket, asks of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Call,
+    HangUp,
+}
+
+/// Another member as the room server lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    pub user_id: String,
+    pub name: String,
+    /// `accelerateURL`; carries a signature, so it is never logged whole.
+    pub play_url: String,
+}
+
+/// Why entering or finding a room failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomFailure {
+    /// Full or gone: another room may do.
+    Taken(String),
+    /// The request could not be made now; it may work later.
+    Unreachable(String),
+    /// The server will not have it.
+    Refused(String),
+}
+
+/// What happened. Results of actions come back as events too.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    Command(Command),
+    /// The room server accepted this kiosk's identity.
+    LoggedIn,
+    LoginRefused {
+        reason: String,
+    },
+    ServerUnreachable {
+        reason: String,
+    },
+    ServerReachable,
+    /// Result of [`Action::FindRoom`]: the room of an idle agent, if there is one.
+    RoomFound(Result<Option<String>, RoomFailure>),
+    /// Result of [`Action::CreateRoom`].
+    RoomCreated(Result<String, RoomFailure>),
+    /// Result of [`Action::StartCapture`].
+    CaptureReady(Result<(), String>),
+    /// Result of [`Action::GetPushUrl`]; the URL itself stays with who executes.
+    PushUrl(Result<(), RoomFailure>),
+    /// PUSH_EVT 1002.
+    Pushing,
+    /// PUSH_WARNING 1102.
+    PushReconnecting,
+    /// PUSH_ERR -1307; `refused` when the relay never took a byte.
+    PushLost {
+        refused: bool,
+        reason: String,
+    },
+    /// Result of [`Action::Enter`].
+    Entered(Result<(), RoomFailure>),
+    MemberJoined(Peer),
+    /// The member's name or play URL changed.
+    MemberChanged(Peer),
+    MemberLeft {
+        user_id: String,
+    },
+    RoomClosed {
+        reason: String,
+    },
+    Kicked {
+        reason: String,
+    },
+    /// PLAY_EVT 2004.
+    Playing {
+        user_id: String,
+    },
+    /// PLAY_WARNING 2103, or PLAY_EVT 2007.
+    PlayDisturbed {
+        user_id: String,
+    },
+    /// PLAY_ERR -2301.
+    PlayLost {
+        user_id: String,
+        reason: String,
+    },
+    /// Result of [`Action::Leave`].
+    Left,
+    /// The time set by [`Action::WakeIn`] has come.
+    Wake,
+}
+
+/// What is to be done. None of these blocks; each answers with an event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    FindRoom,
+    CreateRoom,
+    StartCapture,
+    GetPushUrl,
+    StartPush,
+    StopPush,
+    /// `add_pusher`, also to tell the room a new push URL.
+    Enter {
+        room_id: String,
+    },
+    Play(Peer),
+    StopPlay {
+        user_id: String,
+    },
+    /// Stop playing, `delete_pusher`, stop pushing, close the devices.
+    Leave,
+    /// Send [`Event::Wake`] later; replaces an earlier wish, and a new state has none.
+    WakeIn(Duration),
+}
+
+/// How this side gets into a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Joins the room of an idle agent.
+    Guest,
+    /// Opens a room and waits there.
+    Host,
+}
+
+/// Periods a session keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Between two looks for an idle agent.
+    pub queue_poll: Duration,
+    /// For everything from pressing the button to being in the room.
+    pub connect: Duration,
+    /// For a lost uplink to come back before the call is given up.
+    pub uplink: Duration,
+    /// Between two tries to get a lost uplink or downlink back.
+    pub retry: Duration,
+    /// For the first other member to show up in a room that had one.
+    pub alone: Duration,
+    /// How long the goodbye stays on the screen.
+    pub goodbye: Duration,
+    /// For leaving a room in good order.
+    pub leave: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            queue_poll: Duration::from_secs(2),
+            connect: Duration::from_secs(20),
+            uplink: Duration::from_secs(120),
+            retry: Duration::from_secs(2),
+            alone: Duration::from_secs(10),
+            goodbye: Duration::from_secs(3),
+            leave: Duration::from_secs(6),
+        }
+    }
+}
+
+/// What decisions depend on beside state and event.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub now: Instant,
+    pub role: Role,
+    pub patience: Patience,
+    /// Start the next call without being asked, as an agent's side does.
+    pub auto_call: bool,
+    /// The room server answers, as far as is known.
+    pub server: Result<(), Fault>,
+}

@@ -1,0 +1,24 @@
+//! The call: one file per state, decided purely; a shell that carries the decisions out.
+//!
+//! ```text
+//! Starting -> OutOfService <-> Attract -> Queueing -> Connecting -> InCall -> Ending -> Attract
+//! ```
+//!
+//! Room and media never meet but here: their events come in, and commands to them go out.
+//! A lost uplink or downlink is part of `InCall`, not an exit from it.
+
+mod attract;
+mod connecting;
+mod ending;
+mod event;
+mod in_call;
+mod out_of_service;
+mod queueing;
+mod starting;
+mod state;
+
+pub use event::{Action, Command, Event, Facts, Patience, Peer, Role, RoomFailure};
+pub use state::{EndReason, Fault, FaultCode, Link, Next, Remote, State, Step, Transition};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! What a session can be in, why it left, and what the screen, the journal and tests see of it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Action, Command, Event, Facts};
+use super::{attract, connecting, ending, in_call, out_of_service, queueing, starting};
+
+/// Short code of a fault, for the screen and for support staff on the telephone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum FaultCode {
+    /// The room server cannot be reached.
+    #[serde(rename = "N-3")]
+    NoRoomServer,
+    /// The room server refuses this kiosk's identity.
+    #[serde(rename = "N-4")]
+    LoginRefused,
+    /// The relay cannot be reached or went away.
+    #[serde(rename = "N-5")]
+    NoRelay,
+    /// The relay refuses the push URL.
+    #[serde(rename = "N-6")]
+    PushRefused,
+    /// The room server refuses the room.
+    #[serde(rename = "N-7")]
+    RoomRefused,
+    /// Something did not answer in time.
+    #[serde(rename = "N-8")]
+    TimedOut,
+    /// No camera, or no microphone, that can be used.
+    #[serde(rename = "M-1")]
+    NoDevice,
+}
+
+impl FaultCode {
+    /// The code as it stands on the screen.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoRoomServer => "N-3",
+            Self::LoginRefused => "N-4",
+            Self::NoRelay => "N-5",
+            Self::PushRefused => "N-6",
+            Self::RoomRefused => "N-7",
+            Self::TimedOut => "N-8",
+            Self::NoDevice => "M-1",
+        }
+    }
+}
+
+/// A fault with its reason in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    pub code: FaultCode,
+    pub reason: String,
+}
+
+impl Fault {
+    pub fn new(code: FaultCode, reason: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.reason)
+    }
+}
+
+/// Why a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum EndReason {
+    /// Somebody at the kiosk hung up.
+    HungUp,
+    /// The last other member left, or was dropped by the room server.
+    PeerLeft,
+    /// The room was closed.
+    RoomClosed {
+        reason: String,
+    },
+    /// This identity logged in elsewhere or was removed.
+    Kicked {
+        reason: String,
+    },
+    Failed(Fault),
+}
+
+impl std::fmt::Display for EndReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::HungUp => f.write_str("hung up"),
+            Self::PeerLeft => f.write_str("the other side left"),
+            Self::RoomClosed { reason } => write!(f, "the room was closed: {reason}"),
+            Self::Kicked { reason } => write!(f, "removed from the room: {reason}"),
+            Self::Failed(fault) => write!(f, "{fault}"),
+        }
+    }
+}
+
+/// What is being done to get into a call, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Camera and microphone open, and a push URL is fetched.
+    Preparing,
+    /// The uplink connects, until PUSH_EVT 1002.
+    Pushing,
+    /// `add_pusher` is on its way.
+    Entering,
+}
+
+/// A way between us and the relay, as the screen shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    Connecting,
+    Up,
+    Lost,
+}
+
+/// Another member of the room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remote {
+    pub name: String,
+    pub downlink: Link,
+}
+
+/// The session's state as everyone outside sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Transition {
+    Starting,
+    OutOfService {
+        fault: Fault,
+    },
+    Attract,
+    Queueing,
+    Connecting {
+        step: Step,
+    },
+    InCall {
+        room_id: String,
+        uplink: Link,
+        /// By userID.
+        members: BTreeMap<String, Remote>,
+        room_server_reachable: bool,
+    },
+    Ending {
+        reason: EndReason,
+    },
+}
+
+impl Transition {
+    /// The line of text that the screen shows.
+    #[must_use]
+    pub fn status_line(&self) -> String {
+        match self {
+            Self::Starting => "Starting".into(),
+            Self::OutOfService { fault } => {
+                format!(
+                    "Out of service ({}): {}. Trying again",
+                    fault.code.as_str(),
+                    fault.reason
+                )
+            }
+            Self::Attract => "Press the button to call".into(),
+            Self::Queueing => "All agents are busy. Please wait".into(),
+            Self::Connecting { step } => match step {
+                Step::Preparing => "Connecting: camera and microphone".into(),
+                Step::Pushing => "Connecting: sending your picture".into(),
+                Step::Entering => "Connecting: entering the room".into(),
+            },
+            Self::InCall { members, .. } if members.is_empty() => {
+                "Waiting for the other side".into()
+            }
+            Self::InCall {
+                uplink: Link::Lost | Link::Connecting,
+                ..
+            } => "The connection is disturbed. Please stay".into(),
+            Self::InCall { members, .. } => {
+                let names: Vec<_> = members
+                    .values()
+                    .map(|member| member.name.as_str())
+                    .collect();
+                format!("In call with {}", names.join(", "))
+            }
+            Self::Ending { reason } => format!("Call ended: {reason}"),
+        }
+    }
+}
+
+/// The state with all it remembers; its parts are in one file per state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    Starting(starting::Starting),
+    OutOfService(out_of_service::OutOfService),
+    Attract(attract::Attract),
+    Queueing(queueing::Queueing),
+    Connecting(connecting::Connecting),
+    InCall(in_call::InCall),
+    Ending(ending::Ending),
+}
+
+/// What follows from an event: a state, and what is to be done in this order.
+#[derive(Debug, PartialEq)]
+pub struct Next {
+    pub state: State,
+    pub actions: Vec<Action>,
+}
+
+impl Next {
+    pub(super) fn new(state: impl Into<State>, actions: Vec<Action>) -> Self {
+        Self {
+            state: state.into(),
+            actions,
+        }
+    }
+
+    /// The same with `first` done before everything else.
+    pub(super) fn after(mut self, first: Action) -> Self {
+        self.actions.insert(0, first);
+        self
+    }
+}
+
+impl State {
+    /// What to do about an event. Pure: the clock and the settings are in `facts`.
+    #[must_use]
+    pub fn handle(self, event: Event, facts: &Facts) -> Next {
+        match self {
+            Self::Starting(state) => state.handle(&event, facts),
+            Self::OutOfService(state) => state.handle(&event, facts),
+            Self::Attract(state) => state.handle(&event, facts),
+            Self::Queueing(state) => state.handle(event, facts),
+            Self::Connecting(state) => state.handle(event, facts),
+            Self::InCall(state) => state.handle(event, facts),
+            Self::Ending(state) => state.handle(&event, facts),
+        }
+    }
+
+    /// Whether a command makes sense now; if not, the words for whoever gave it.
+    ///
+    /// # Errors
+    /// Why the command is refused.
+    pub fn accepts(&self, command: Command) -> Result<(), String> {
+        let fits = match command {
+            Command::Call => matches!(self, Self::Attract(_)),
+            Command::HangUp => {
+                matches!(
+                    self,
+                    Self::Queueing(_) | Self::Connecting(_) | Self::InCall(_)
+                )
+            }
+        };
+        if fits {
+            return Ok(());
+        }
+        let wanted = match command {
+            Command::Call => "a call starts",
+            Command::HangUp => "a call can be ended",
+        };
+        Err(format!(
+            "{wanted} only in another state; now: {}",
+            self.transition().status_line()
+        ))
+    }
+
+    /// The state as everyone outside sees it.
+    #[must_use]
+    pub fn transition(&self) -> Transition {
+        match self {
+            Self::Starting(_) => Transition::Starting,
+            Self::OutOfService(state) => Transition::OutOfService {
+                fault: state.fault.clone(),
+            },
+            Self::Attract(_) => Transition::Attract,
+            Self::Queueing(_) => Transition::Queueing,
+            Self::Connecting(state) => Transition::Connecting { step: state.step() },
+            Self::InCall(state) => state.transition(),
+            Self::Ending(state) => Transition::Ending {
+                reason: state.reason.clone(),
+            },
+        }
+    }
+}
+
+macro_rules! into_state {
+    ($($state:ident = $path:path),+ $(,)?) => {$(
+        impl From<$path> for State {
+            fn from(state: $path) -> Self {
+                Self::$state(state)
+            }
+        }
+    )+};
+}
+
+into_state! {
+    Starting = starting::Starting,
+    OutOfService = out_of_service::OutOfService,
+    Attract = attract::Attract,
+    Queueing = queueing::Queueing,
+    Connecting = connecting::Connecting,
+    InCall = in_call::InCall,
+    Ending = ending::Ending,
+}

@@ -1,0 +1,429 @@
+//! The machine without its shell: whole calls as sequences of events, then random ones.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+struct Machine {
+    state: State,
+    facts: Facts,
+}
+
+impl Machine {
+    fn new(role: Role) -> Self {
+        let facts = Facts {
+            now: Instant::now(),
+            role,
+            patience: Patience::default(),
+            auto_call: false,
+            server: Ok(()),
+        };
+        Self {
+            state: State::Starting(starting::Starting),
+            facts,
+        }
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Action> {
+        let next = self.state.clone().handle(event, &self.facts);
+        self.state = next.state;
+        next.actions
+    }
+
+    fn tell_all(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<Action> {
+        events
+            .into_iter()
+            .flat_map(|event| self.tell(event))
+            .collect()
+    }
+
+    fn later(&mut self, seconds: u64) {
+        self.facts.now += Duration::from_secs(seconds);
+    }
+
+    fn in_call(role: Role) -> Self {
+        let mut machine = Self::new(role);
+        machine.tell_all([Event::LoggedIn, Event::Command(Command::Call)]);
+        match role {
+            Role::Guest => machine.tell(Event::RoomFound(Ok(Some("r1".into())))),
+            Role::Host => machine.tell(Event::RoomCreated(Ok("r1".into()))),
+        };
+        machine.tell_all([
+            Event::PushUrl(Ok(())),
+            Event::CaptureReady(Ok(())),
+            Event::Pushing,
+            Event::Entered(Ok(())),
+        ]);
+        assert!(
+            matches!(machine.state, State::InCall(_)),
+            "{:?}",
+            machine.state
+        );
+        machine
+    }
+
+    fn reason(&self) -> EndReason {
+        match self.state.transition() {
+            Transition::Ending { reason } => reason,
+            other => panic!("not ending: {other:?}"),
+        }
+    }
+}
+
+fn peer(id: &str, url: &str) -> Peer {
+    Peer {
+        user_id: id.into(),
+        name: id.to_uppercase(),
+        play_url: url.into(),
+    }
+}
+
+fn without_wake(actions: Vec<Action>) -> Vec<Action> {
+    actions
+        .into_iter()
+        .filter(|action| !matches!(action, Action::WakeIn(_)))
+        .collect()
+}
+
+#[test]
+fn a_guest_finds_an_agent_and_goes_through_every_step() {
+    let mut machine = Machine::new(Role::Guest);
+    assert_eq!(machine.tell(Event::LoggedIn), []);
+    assert_eq!(machine.state.transition(), Transition::Attract);
+    assert_eq!(
+        machine.tell(Event::Command(Command::Call)),
+        [Action::FindRoom]
+    );
+    let poll = machine.facts.patience.queue_poll;
+    assert_eq!(
+        machine.tell(Event::RoomFound(Ok(None))),
+        [Action::WakeIn(poll)]
+    );
+    assert_eq!(machine.tell(Event::Wake), [Action::FindRoom]);
+    let actions = machine.tell(Event::RoomFound(Ok(Some("r1".into()))));
+    assert_eq!(
+        without_wake(actions),
+        [Action::StartCapture, Action::GetPushUrl]
+    );
+    assert_eq!(machine.tell(Event::CaptureReady(Ok(()))), []);
+    assert_eq!(machine.tell(Event::PushUrl(Ok(()))), [Action::StartPush]);
+    assert_eq!(
+        machine.tell(Event::Pushing),
+        [Action::Enter {
+            room_id: "r1".into()
+        }]
+    );
+    machine.tell(Event::Entered(Ok(())));
+    let actions = machine.tell(Event::MemberJoined(peer("a", "u1")));
+    assert_eq!(actions, [Action::Play(peer("a", "u1"))]);
+    machine.tell(Event::Playing {
+        user_id: "a".into(),
+    });
+    assert_eq!(machine.state.transition().status_line(), "In call with A");
+    let actions = machine.tell(Event::MemberLeft {
+        user_id: "a".into(),
+    });
+    assert_eq!(without_wake(actions), [Action::Leave]);
+    assert_eq!(machine.reason(), EndReason::PeerLeft);
+    machine.tell_all([Event::Left, Event::Wake]);
+    assert_eq!(machine.state.transition(), Transition::Attract);
+}
+
+#[test]
+fn a_host_opens_a_room_and_stays_when_the_customer_leaves() {
+    let mut machine = Machine::new(Role::Host);
+    machine.tell(Event::LoggedIn);
+    let actions = machine.tell(Event::Command(Command::Call));
+    assert_eq!(
+        without_wake(actions),
+        [Action::StartCapture, Action::CreateRoom]
+    );
+    let mut machine = Machine::in_call(Role::Host);
+    machine.tell(Event::MemberJoined(peer("k", "u")));
+    let actions = machine.tell(Event::MemberLeft {
+        user_id: "k".into(),
+    });
+    assert_eq!(
+        actions,
+        [Action::StopPlay {
+            user_id: "k".into()
+        }]
+    );
+    machine.later(3600);
+    assert_eq!(machine.tell(Event::Wake), []);
+    assert_eq!(
+        machine.state.transition().status_line(),
+        "Waiting for the other side"
+    );
+}
+
+#[test]
+fn a_taken_room_sends_the_guest_back_into_the_queue() {
+    let mut machine = Machine::new(Role::Guest);
+    machine.tell_all([
+        Event::LoggedIn,
+        Event::Command(Command::Call),
+        Event::RoomFound(Ok(Some("r1".into()))),
+        Event::CaptureReady(Ok(())),
+        Event::PushUrl(Ok(())),
+        Event::Pushing,
+    ]);
+    let actions = machine.tell(Event::Entered(Err(RoomFailure::Taken("full".into()))));
+    assert_eq!(actions[0], Action::Leave);
+    assert_eq!(machine.state.transition(), Transition::Queueing);
+}
+
+#[test]
+fn every_failure_while_connecting_has_its_code() {
+    let unreachable = || RoomFailure::Unreachable("x".into());
+    for (event, code) in [
+        (
+            Event::CaptureReady(Err("no camera".into())),
+            FaultCode::NoDevice,
+        ),
+        (
+            Event::PushLost {
+                refused: true,
+                reason: "x".into(),
+            },
+            FaultCode::PushRefused,
+        ),
+        (
+            Event::PushLost {
+                refused: false,
+                reason: "x".into(),
+            },
+            FaultCode::NoRelay,
+        ),
+        (Event::PushUrl(Err(unreachable())), FaultCode::NoRoomServer),
+        (
+            Event::Entered(Err(RoomFailure::Refused("x".into()))),
+            FaultCode::RoomRefused,
+        ),
+        (
+            Event::LoginRefused { reason: "x".into() },
+            FaultCode::LoginRefused,
+        ),
+        (Event::Wake, FaultCode::TimedOut),
+    ] {
+        let mut machine = Machine::new(Role::Guest);
+        machine.tell_all([
+            Event::LoggedIn,
+            Event::Command(Command::Call),
+            Event::RoomFound(Ok(Some("r1".into()))),
+        ]);
+        let actions = machine.tell(event.clone());
+        assert_eq!(actions[0], Action::Leave, "{event:?}");
+        match machine.reason() {
+            EndReason::Failed(fault) => assert_eq!(fault.code, code, "{event:?}"),
+            other => panic!("{event:?} ended with {other}"),
+        }
+    }
+}
+
+#[test]
+fn a_lost_uplink_gets_a_new_url_and_tells_the_room() {
+    let mut machine = Machine::in_call(Role::Guest);
+    machine.tell(Event::MemberJoined(peer("a", "u")));
+    machine.tell_all([Event::PushReconnecting, Event::Pushing]);
+    let lost = || Event::PushLost {
+        refused: false,
+        reason: "gone".into(),
+    };
+    let actions = without_wake(machine.tell(lost()));
+    assert_eq!(actions, [Action::StopPush, Action::GetPushUrl]);
+    assert_eq!(
+        without_wake(machine.tell(Event::PushUrl(Ok(())))),
+        [Action::StartPush]
+    );
+    assert_eq!(without_wake(machine.tell(lost())), [Action::StopPush]);
+    assert_eq!(
+        without_wake(machine.tell(Event::Wake)),
+        [],
+        "not before its time"
+    );
+    machine.later(2);
+    assert_eq!(
+        without_wake(machine.tell(Event::Wake)),
+        [Action::GetPushUrl]
+    );
+    machine.tell(Event::PushUrl(Ok(())));
+    let actions = without_wake(machine.tell(Event::Pushing));
+    assert_eq!(
+        actions,
+        [Action::Enter {
+            room_id: "r1".into()
+        }]
+    );
+    assert_eq!(machine.tell(Event::Entered(Ok(()))), []);
+    assert_eq!(machine.state.transition().status_line(), "In call with A");
+}
+
+#[test]
+fn an_uplink_that_stays_away_ends_the_call() {
+    let mut machine = Machine::in_call(Role::Host);
+    machine.tell(Event::PushLost {
+        refused: false,
+        reason: "gone".into(),
+    });
+    machine.later(119);
+    machine.tell(Event::Wake);
+    assert!(matches!(machine.state, State::InCall(_)));
+    machine.later(1);
+    machine.tell(Event::Wake);
+    assert!(matches!(machine.reason(), EndReason::Failed(_)));
+}
+
+#[test]
+fn a_lost_downlink_is_played_again_while_its_member_is_there() {
+    let mut machine = Machine::in_call(Role::Host);
+    machine.tell(Event::MemberJoined(peer("k", "u")));
+    let lost = Event::PlayLost {
+        user_id: "k".into(),
+        reason: "x".into(),
+    };
+    let actions = without_wake(machine.tell(lost.clone()));
+    assert_eq!(
+        actions,
+        [Action::StopPlay {
+            user_id: "k".into()
+        }]
+    );
+    machine.later(2);
+    assert_eq!(
+        without_wake(machine.tell(Event::Wake)),
+        [Action::Play(peer("k", "u"))]
+    );
+    machine.tell_all([
+        lost,
+        Event::MemberLeft {
+            user_id: "k".into(),
+        },
+    ]);
+    machine.later(2);
+    assert_eq!(without_wake(machine.tell(Event::Wake)), []);
+}
+
+#[test]
+fn a_new_play_url_restarts_the_player_and_a_new_name_does_not() {
+    let mut machine = Machine::in_call(Role::Guest);
+    machine.tell(Event::MemberJoined(peer("a", "u1")));
+    let actions = machine.tell(Event::MemberChanged(peer("a", "u2")));
+    let stop = Action::StopPlay {
+        user_id: "a".into(),
+    };
+    assert_eq!(actions, [stop, Action::Play(peer("a", "u2"))]);
+    let renamed = Peer {
+        name: "Anna".into(),
+        ..peer("a", "u2")
+    };
+    assert_eq!(machine.tell(Event::MemberChanged(renamed)), []);
+    assert_eq!(
+        machine.state.transition().status_line(),
+        "In call with Anna"
+    );
+}
+
+#[test]
+fn a_guest_alone_in_a_room_leaves_it() {
+    let mut machine = Machine::in_call(Role::Guest);
+    machine.later(10);
+    machine.tell(Event::Wake);
+    assert_eq!(machine.reason(), EndReason::PeerLeft);
+}
+
+#[test]
+fn the_server_may_go_away_during_a_call_but_not_before() {
+    let down = || Event::ServerUnreachable {
+        reason: "refused".into(),
+    };
+    let mut machine = Machine::in_call(Role::Guest);
+    machine.tell(Event::MemberJoined(peer("a", "u")));
+    machine.tell(down());
+    assert!(matches!(machine.state, State::InCall(_)));
+    let mut machine = Machine::new(Role::Guest);
+    machine.tell(down());
+    let line = machine.state.transition().status_line();
+    assert_eq!(line, "Out of service (N-3): refused. Trying again");
+    assert!(machine.state.accepts(Command::Call).is_err());
+    machine.tell(Event::LoggedIn);
+    assert!(machine.state.accepts(Command::Call).is_ok());
+    assert!(machine.state.accepts(Command::HangUp).is_err());
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let id = prop_oneof![Just("a".to_owned()), Just("b".to_owned())];
+    let failure = prop_oneof![
+        Just(RoomFailure::Taken("t".into())),
+        Just(RoomFailure::Unreachable("u".into())),
+        Just(RoomFailure::Refused("r".into())),
+    ];
+    let done = prop_oneof![3 => Just(Ok(())), 1 => failure.prop_map(Err)];
+    prop_oneof![
+        Just(Event::Command(Command::Call)),
+        Just(Event::Command(Command::HangUp)),
+        Just(Event::LoggedIn),
+        Just(Event::ServerReachable),
+        Just(Event::ServerUnreachable { reason: "x".into() }),
+        Just(Event::RoomFound(Ok(Some("r".into())))),
+        Just(Event::RoomFound(Ok(None))),
+        Just(Event::RoomCreated(Ok("r".into()))),
+        Just(Event::CaptureReady(Ok(()))),
+        done.clone().prop_map(Event::PushUrl),
+        Just(Event::Pushing),
+        Just(Event::PushReconnecting),
+        any::<bool>().prop_map(|refused| Event::PushLost {
+            refused,
+            reason: "x".into()
+        }),
+        done.prop_map(Event::Entered),
+        (id.clone(), id.clone()).prop_map(|(id, url)| Event::MemberJoined(peer(&id, &url))),
+        id.clone().prop_map(|user_id| Event::MemberLeft { user_id }),
+        id.clone().prop_map(|user_id| Event::Playing { user_id }),
+        id.prop_map(|user_id| Event::PlayLost {
+            user_id,
+            reason: "x".into()
+        }),
+        Just(Event::Kicked { reason: "x".into() }),
+        Just(Event::Left),
+        Just(Event::Wake),
+    ]
+}
+
+proptest! {
+    /// Whatever happens in whatever order: devices are open only on the way into a call and in
+    /// it, a player runs only for a member, and everything is left again.
+    #[test]
+    fn devices_and_players_are_never_left_behind(
+        host in any::<bool>(),
+        events in proptest::collection::vec((any_event(), 0_u64..5), 0..120),
+    ) {
+        let mut machine = Machine::new(if host { Role::Host } else { Role::Guest });
+        let mut capturing = false;
+        let mut players = std::collections::BTreeSet::new();
+        for (event, seconds) in events {
+            machine.later(seconds);
+            for action in machine.tell(event) {
+                match action {
+                    Action::StartCapture => capturing = true,
+                    Action::Play(peer) => prop_assert!(players.insert(peer.user_id)),
+                    Action::StopPlay { user_id } => { players.remove(&user_id); }
+                    Action::Leave => { capturing = false; players.clear(); }
+                    _ => {}
+                }
+            }
+            let transition = machine.state.transition();
+            prop_assert!(!transition.status_line().is_empty());
+            match transition {
+                Transition::InCall { members, .. } => {
+                    prop_assert!(capturing);
+                    prop_assert!(players.iter().all(|id| members.contains_key(id)));
+                }
+                Transition::Connecting { .. } => prop_assert!(capturing && players.is_empty()),
+                _ => prop_assert!(!capturing && players.is_empty()),
+            }
+        }
+    }
+}
