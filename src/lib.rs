@@ -6,9 +6,9 @@ pub mod config;
 #[cfg(feature = "kiosk")]
 pub mod media;
 pub mod protocol;
-#[cfg(feature = "server")]
-pub mod server;
 #[cfg(feature = "kiosk")]
 pub mod room;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "kiosk")]
 pub mod session;

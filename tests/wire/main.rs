@@ -6,3 +6,5 @@ mod downlink;
 mod latency;
 #[cfg(feature = "kiosk")]
 mod nginx;
+#[cfg(feature = "kiosk")]
+mod uplink;
