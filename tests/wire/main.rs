@@ -4,7 +4,6 @@
 mod downlink;
 #[cfg(feature = "kiosk")]
 mod latency;
-#[cfg(feature = "kiosk")]
 mod nginx;
 #[cfg(feature = "kiosk")]
 mod uplink;
