@@ -2,7 +2,10 @@
 //!
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
+pub mod appliance;
 pub mod config;
+#[cfg(feature = "kiosk")]
+pub mod display;
 #[cfg(feature = "kiosk")]
 pub mod media;
 pub mod protocol;
