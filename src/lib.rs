@@ -2,6 +2,7 @@
 //!
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
+pub mod appliance;
 pub mod config;
 #[cfg(feature = "kiosk")]
 pub mod media;

@@ -1,12 +1,19 @@
-//! The wire: real peers over real sockets, exact bytes in both directions.
+//! The kiosk's and the server's halves against real peers over real sockets.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests may panic like the tests"
-)]
-
+#[cfg(feature = "kiosk")]
+mod downlink;
+#[cfg(feature = "kiosk")]
+mod latency;
+mod nginx;
+#[cfg(feature = "kiosk")]
 mod played;
+#[cfg(feature = "kiosk")]
 mod played_world;
+#[cfg(feature = "kiosk")]
 mod room_client;
+#[cfg(feature = "kiosk")]
 mod room_session;
+#[cfg(feature = "kiosk")]
 mod room_tls;
+#[cfg(feature = "kiosk")]
+mod uplink;

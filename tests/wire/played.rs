@@ -1,5 +1,10 @@
 //! A room server that plays exact bytes, and writes down what it was asked.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic like the tests"
+)]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

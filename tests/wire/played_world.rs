@@ -1,6 +1,11 @@
 //! A played room server with a memory like Node's, and a hand in it: any verb can be made to
 //! answer something else, members come and go, the memory can be lost.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic like the tests"
+)]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 

@@ -1,6 +1,11 @@
 //! The room client against exact bytes: what it sends, and that every answer that servers,
 //! proxies and broken networks are known to give ends in a result or a named error in time.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic like the tests"
+)]
+
 use std::time::{Duration, Instant};
 
 use rtckiosk::protocol::RoomType;

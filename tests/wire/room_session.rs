@@ -1,6 +1,11 @@
 //! The room session against a played server: what it does when the server forgets, refuses,
 //! falls silent or goes away. Intervals are shortened; the cadence itself is a unit test.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic like the tests"
+)]
+
 use std::time::Duration;
 
 use rtckiosk::protocol::RoomType;

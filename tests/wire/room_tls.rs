@@ -1,5 +1,10 @@
 //! The room client and TLS: certificates are verified, against the system's and extra CAs.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic like the tests"
+)]
+
 use std::io::{Read, Write};
 use std::process::Command;
 

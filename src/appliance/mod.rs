@@ -1,0 +1,3 @@
+//! Being a good citizen of the machine: where the log goes.
+
+pub mod journal;
