@@ -100,15 +100,18 @@ fn count_bytes(source: &gst::Element, outlets: &Outlets) {
 
 /// Builds the branch that plays what comes out of `pad`.
 fn attach(bin: &gst::Pipeline, pad: &gst::Pad, outlets: &Outlets) -> Built<()> {
-    let media = pad.current_caps();
-    let media = media.as_ref().and_then(|caps| caps.structure(0));
-    let elements = match media.map(|media| media.name().as_str()) {
-        Some("video/x-h264") => video(pad, outlets)?,
-        Some("audio/mpeg") => audio(pad, outlets)?,
-        other => {
-            let (video, format) = (pad.name() == "video", other.unwrap_or("unknown format"));
+    let caps = pad.current_caps();
+    let media = caps.as_ref().and_then(|caps| caps.structure(0));
+    let name = media.map_or("unknown format", |media| media.name().as_str());
+    let mpeg = media.and_then(|media| media.get::<i32>("mpegversion").ok());
+    let elements = match (name, mpeg) {
+        ("video/x-h264", _) => video(pad, outlets)?,
+        ("audio/mpeg", Some(2 | 4)) => audio(pad, outlets)?,
+        _ => {
+            let video = pad.name() == "video";
             let known = if video { "H.264" } else { "AAC" };
-            let reason = format!("{format} instead of {known}");
+            let version = mpeg.map_or(String::new(), |mpeg| format!(" version {mpeg}"));
+            let reason = format!("{name}{version} instead of {known}");
             outlets.arrivals.refuse(Unplayable { video, reason });
             let sink = gst::ElementFactory::make("fakesink");
             vec![sink.property("async", false).build()?]

@@ -12,7 +12,7 @@ pub(super) enum Fault {
     BadUrl(String),
     #[error("the server did not answer within {0:?}")]
     NoAnswer(Duration),
-    #[error("the server is silent: nobody sends this stream, or the server hangs ({0:?})")]
+    #[error("nothing to play came for {0:?}: nobody sends this stream, or the server hangs")]
     NoStream(Duration),
     #[error("nothing was received for {0:?}")]
     Silence(Duration),

@@ -138,10 +138,7 @@ impl Hub {
         let mut streams = lock(&self.streams);
         let stream = self.stream(&mut streams, id, now)?;
         let mut inner = lock(&stream.inner);
-        let mut queue = PlayerQueue::new(self.limits.queue);
-        for media in inner.cache.burst() {
-            queue.push(media.clone(), now);
-        }
+        let queue = PlayerQueue::new(self.limits.queue, inner.cache.burst(), now);
         let player = Arc::new(Player {
             addr,
             cancel: CancellationToken::new(),

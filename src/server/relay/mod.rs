@@ -8,9 +8,11 @@ mod chunk_reader;
 mod chunk_writer;
 mod command;
 mod connection;
+mod external;
 mod hub;
 mod media;
 mod message;
+mod probe;
 mod publisher;
 mod queue;
 mod session;
@@ -31,7 +33,9 @@ use tokio_util::task::TaskTracker;
 
 use cache::CacheLimits;
 use connection::Shared;
+pub use external::{ExternalError, ExternalRelay};
 use hub::{Hub, HubLimits};
+pub use probe::{StreamProbe, StreamState};
 use queue::QueueLimits;
 pub use status::{PlayerStatus, PublisherStatus, StreamStatus};
 
@@ -58,7 +62,8 @@ pub struct RelayConfig {
     pub max_streams: usize,
     /// Longest message of a publisher. Default 4 MiB, far above any single picture.
     pub max_message_bytes: usize,
-    /// What may wait for one player before it loses GOPs. Default 12 MiB.
+    /// What may wait for one player before it loses GOPs, beside the burst it starts with.
+    /// Default 4 MiB.
     pub player_queue_bytes: usize,
     /// How long the oldest message may wait for a player before it loses GOPs. Default 3 s.
     pub player_queue_time: Duration,
@@ -91,7 +96,7 @@ impl Default for RelayConfig {
             max_connections: 256,
             max_streams: 128,
             max_message_bytes: 4 << 20,
-            player_queue_bytes: 12 << 20,
+            player_queue_bytes: 4 << 20,
             player_queue_time: Duration::from_secs(3),
             player_patience: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(5),
@@ -241,12 +246,6 @@ impl RelayConfig {
         if !(64 << 10..16 << 20).contains(&self.max_message_bytes) {
             let wanted = "64 KiB to below 16 MiB".to_owned();
             return error("max_message_bytes", &self.max_message_bytes, wanted);
-        }
-        // A late player's burst and one more picture must fit.
-        let least = self.gop_cache_bytes.saturating_add(self.max_message_bytes);
-        if self.player_queue_bytes < least {
-            let wanted = format!("at least gop_cache_bytes + max_message_bytes = {least}");
-            return error("player_queue_bytes", &self.player_queue_bytes, wanted);
         }
         Ok(())
     }

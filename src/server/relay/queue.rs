@@ -21,18 +21,28 @@ pub(super) struct PlayerQueue {
     limits: QueueLimits,
     items: VecDeque<(Instant, Media)>,
     cost: usize,
+    /// Part of the cost that is the burst a late player starts with: not held against it.
+    burst: usize,
     /// Pictures are useless until the next key frame.
     wait_for_key: bool,
     dropped_gops: u64,
 }
 
 impl PlayerQueue {
-    pub(super) fn new(limits: QueueLimits) -> Self {
+    /// Starts with what the player needs first, however long it is.
+    pub(super) fn new<'a>(
+        limits: QueueLimits,
+        burst: impl Iterator<Item = &'a Media>,
+        now: Instant,
+    ) -> Self {
+        let items: VecDeque<_> = burst.map(|media| (now, media.clone())).collect();
+        let cost = items.iter().map(|(_, media)| media.cost()).sum();
         Self {
             limits,
-            items: VecDeque::new(),
-            cost: 0,
-            wait_for_key: true,
+            wait_for_key: !items.iter().any(|(_, media)| media.part == Part::KeyFrame),
+            items,
+            cost,
+            burst: cost,
             dropped_gops: 0,
         }
     }
@@ -54,6 +64,7 @@ impl PlayerQueue {
     pub(super) fn pop(&mut self) -> Option<Media> {
         let (_, media) = self.items.pop_front()?;
         self.cost -= media.cost();
+        self.burst = self.burst.saturating_sub(media.cost());
         Some(media)
     }
 
@@ -76,7 +87,9 @@ impl PlayerQueue {
             .iter()
             .filter(|(_, media)| !media.part.is_header());
         let waited = media.next().map(|(queued, _)| now.duration_since(*queued));
-        self.cost > self.limits.bytes || waited.is_some_and(|time| time > self.limits.time)
+        // A single message is never too much: some pictures are larger than a small limit.
+        let too_much = self.cost - self.burst > self.limits.bytes && self.items.len() > 1;
+        too_much || waited.is_some_and(|time| time > self.limits.time)
     }
 
     /// Jumps to the newest key frame waiting, or to the next one to come. Of what is passed
@@ -103,6 +116,7 @@ impl PlayerQueue {
             }
         }
         self.cost = self.items.iter().map(|(_, media)| media.cost()).sum();
+        self.burst = 0;
     }
 }
 
@@ -120,7 +134,10 @@ mod tests {
 
     /// Pushes (part, payload length, seconds) and gives what is left, GOPs dropped, cost.
     fn after(pushes: &[(Part, usize, f64)]) -> (Vec<(Part, u32)>, u64, usize) {
-        let (mut queue, start) = (PlayerQueue::new(LIMITS), Instant::now());
+        let (mut queue, start) = (
+            PlayerQueue::new(LIMITS, [].iter(), Instant::now()),
+            Instant::now(),
+        );
         for (index, (part, length, seconds)) in (0..).zip(pushes) {
             let media = Media {
                 part: *part,
@@ -204,5 +221,28 @@ mod tests {
         let (left, dropped, _) = after(&pushes);
         assert_eq!(left, [(AudioHeader, 0), (Audio, 3)]);
         assert_eq!(dropped, 0);
+    }
+
+    #[test]
+    fn the_burst_of_a_late_player_is_not_held_against_it() {
+        let media = |part, length| Media {
+            part,
+            kind: 0,
+            timestamp: 0,
+            payload: Bytes::from(vec![0; length]),
+        };
+        let burst = [
+            media(VideoHeader, 1),
+            media(KeyFrame, 20_000),
+            media(InterFrame, 100),
+        ];
+        let now = Instant::now();
+        let mut queue = PlayerQueue::new(LIMITS, burst.iter(), now);
+        queue.push(media(InterFrame, 9000), now);
+        assert_eq!((queue.items.len(), queue.dropped_gops()), (4, 0));
+        queue.push(media(InterFrame, 9000), now);
+        assert_eq!((queue.items.len(), queue.dropped_gops()), (1, 1));
+        queue.push(media(KeyFrame, 20_000), now);
+        assert_eq!(queue.pop().map(|m| m.part), Some(VideoHeader));
     }
 }

@@ -336,16 +336,17 @@ fn unused_ids_are_given_back_after_half_a_minute() {
 
 #[test]
 fn silent_members_are_judged_by_their_stream() {
-    use StreamStatus::{Live, NotLive, Unknown};
+    use StreamState::{Live, NotLive};
+    let unknown = || StreamState::Unknown("no answer".into());
     // Seconds of silence, what the relay says, what becomes of the member.
     for (silence, status, fate) in [
         (20, NotLive, Fate::Settled),
         (21, NotLive, Fate::Dropped),
         (21, Live, Fate::Refreshed),
         (1000, Live, Fate::Refreshed),
-        (21, Unknown, Fate::Waiting),
-        (40, Unknown, Fate::Waiting),
-        (41, Unknown, Fate::Dropped),
+        (21, unknown(), Fate::Waiting),
+        (40, unknown(), Fate::Waiting),
+        (41, unknown(), Fate::Dropped),
     ] {
         let bench = Bench::new(RoomType::Multi);
         bench.add("bob", at(0));
@@ -360,7 +361,7 @@ fn silent_members_are_judged_by_their_stream() {
         let expected: &[Late] = if silence > 20 { &[late.clone()] } else { &[] };
         assert_eq!(found, expected, "{silence} s");
         let now = at(silence);
-        assert_eq!(bench.rooms.judge(&late, status, now), fate, "{silence} s");
+        assert_eq!(bench.rooms.judge(&late, &status, now), fate, "{silence} s");
         let stays = fate != Fate::Dropped;
         assert_eq!(bench.members().unwrap().len(), 1 + usize::from(stays));
         let is_late = !bench.rooms.sweep(now).late.is_empty();
@@ -373,7 +374,7 @@ fn who_comes_back_while_the_relay_is_asked_is_not_dropped() {
     let bench = Bench::new(RoomType::Live);
     bench.add("alice", at(0));
     let late = bench.rooms.sweep(at(30)).late;
-    let judge = || bench.rooms.judge(&late[0], StreamStatus::NotLive, at(31));
+    let judge = || bench.rooms.judge(&late[0], &StreamState::NotLive, at(31));
     bench.beat("alice", at(30));
     assert_eq!(judge(), Fate::Settled);
     bench.add_stream("alice", "8525_new", at(1));
@@ -389,7 +390,7 @@ fn a_dropped_creator_takes_the_live_room_along() {
     bench.add("bob", at(20));
     let late = bench.rooms.sweep(at(30)).late;
     bench.told();
-    let fate = bench.rooms.judge(&late[0], StreamStatus::NotLive, at(30));
+    let fate = bench.rooms.judge(&late[0], &StreamState::NotLive, at(30));
     assert_eq!(fate, Fate::Dropped);
     assert_eq!(bench.told(), ["room closed"]);
 }
@@ -458,15 +459,15 @@ enum Step {
     Destroy(usize, usize),
     Beat(usize, usize),
     /// Time passes, then a sweep during which the relay says this of every stream.
-    Sweep(u64, StreamStatus),
+    Sweep(u64, StreamState),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let (room, user) = (0_usize..3, 0_usize..6);
     let status = prop_oneof![
-        Just(StreamStatus::Live),
-        Just(StreamStatus::NotLive),
-        Just(StreamStatus::Unknown)
+        Just(StreamState::Live),
+        Just(StreamState::NotLive),
+        Just(StreamState::Unknown("no answer".into()))
     ];
     let step = prop_oneof![
         1 => room.clone().prop_map(Step::Create),
@@ -525,9 +526,9 @@ proptest! {
                     clock += seconds;
                     let now = at(clock);
                     for late in rooms.sweep(now).late {
-                        rooms.judge(&late, *status, now);
+                        rooms.judge(&late, status, now);
                     }
-                    let limit = if *status == StreamStatus::Unknown { 40 } else { 20 };
+                    let limit = if matches!(status, StreamState::Unknown(_)) { 40 } else { 20 };
                     for room in rooms.list(kind, 0, 99) {
                         for member in room.members {
                             let silent = now.steady - member.seen;

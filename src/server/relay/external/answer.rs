@@ -1,0 +1,147 @@
+//! What external relays answer, read as: does the stream run? Errors are reasons for not
+//! knowing.
+
+use serde::Deserialize;
+
+/// The XML page of nginx's `rtmp_stat all`: a stream runs when it has `<publishing/>`.
+pub(super) fn nginx(body: &[u8], stream_id: &str) -> Result<bool, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "the status page is not UTF-8".to_owned())?;
+    let page = roxmltree::Document::parse(text)
+        .map_err(|error| format!("the status page is not XML: {error}"))?;
+    if !page.root_element().has_tag_name("rtmp") {
+        return Err("the status page is not one of nginx's RTMP module".to_owned());
+    }
+    let mut streams = page
+        .descendants()
+        .filter(|node| node.has_tag_name("stream"));
+    Ok(streams.any(|stream| {
+        let named = |name| stream.children().find(|node| node.has_tag_name(name));
+        named("name").and_then(|name| name.text()) == Some(stream_id)
+            && named("publishing").is_some()
+    }))
+}
+
+#[derive(Deserialize)]
+struct SrsStreams {
+    code: i64,
+    #[serde(default)]
+    streams: Vec<SrsStream>,
+}
+
+#[derive(Deserialize)]
+struct SrsStream {
+    name: String,
+    publish: SrsPublish,
+}
+
+#[derive(Deserialize)]
+struct SrsPublish {
+    active: bool,
+}
+
+/// SRS's `/api/v1/streams/`.
+pub(super) fn srs(body: &[u8], stream_id: &str) -> Result<bool, String> {
+    let answer: SrsStreams = json(body)?;
+    if answer.code != 0 {
+        return Err(format!("SRS answered code {}", answer.code));
+    }
+    let mut streams = answer.streams.iter();
+    Ok(streams.any(|stream| stream.name == stream_id && stream.publish.active))
+}
+
+#[derive(Deserialize)]
+struct TencentStatus {
+    ret: i64,
+    #[serde(default)]
+    output: Vec<TencentStream>,
+}
+
+#[derive(Deserialize)]
+struct TencentStream {
+    status: i64,
+}
+
+/// The live service knows no stream of that name: it was never pushed.
+const NO_SUCH_STREAM: i64 = 20_601;
+
+/// Tencent's `Live_Channel_GetStatus`: status 1 runs, 0 has no input, 3 is disabled.
+pub(super) fn tencent(body: &[u8]) -> Result<bool, String> {
+    let answer: TencentStatus = json(body)?;
+    match answer.ret {
+        0 => Ok(answer
+            .output
+            .first()
+            .is_some_and(|stream| stream.status == 1)),
+        NO_SUCH_STREAM => Ok(false),
+        ret => Err(format!("the live service answered ret {ret}")),
+    }
+}
+
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the answer does not fit: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_page_of_nginx() {
+        let page = br#"<?xml version="1.0" encoding="utf-8" ?>
+            <?xml-stylesheet type="text/xsl" href="stat.xsl" ?>
+            <rtmp><server><application><name>live</name><live>
+            <stream><name>a</name><time>9</time><client><id>1</id><publishing/><active/></client>
+            <publishing/><active/></stream>
+            <stream><name>b</name><client><id>2</id></client><nclients>1</nclients></stream>
+            </live></application></server></rtmp>"#;
+        for (stream, live) in [("a", true), ("b", false), ("c", false)] {
+            assert_eq!(nginx(page, stream), Ok(live), "{stream}");
+        }
+        for (bad, reason) in [
+            (&b"<html/>"[..], "not one of nginx"),
+            (b"<rtmp>", "not XML"),
+            (b"", "not XML"),
+            (b"\xff", "not UTF-8"),
+            (b"<!DOCTYPE r [<!ENTITY a 'b'>]><rtmp>&a;</rtmp>", "not XML"),
+        ] {
+            let error = nginx(bad, "a").unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn reads_the_list_of_srs() {
+        let list = br#"{"code":0,"server":"x","streams":[
+            {"id":"1","name":"a","app":"live","publish":{"active":true,"cid":"z"},"kbps":{}},
+            {"id":"2","name":"b","app":"live","publish":{"active":false,"cid":""}}]}"#;
+        for (stream, live) in [("a", true), ("b", false), ("c", false)] {
+            assert_eq!(srs(list, stream), Ok(live), "{stream}");
+        }
+        assert_eq!(srs(br#"{"code":0,"streams":[]}"#, "a"), Ok(false));
+        assert!(srs(br#"{"code":2048}"#, "a").unwrap_err().contains("2048"));
+        assert!(srs(b"<html>", "a").is_err());
+    }
+
+    #[test]
+    fn reads_the_live_service() {
+        for (body, live) in [
+            (
+                r#"{"ret":0,"output":[{"rate_type":0,"status":1}]}"#,
+                Ok(true),
+            ),
+            (r#"{"ret":0,"output":[{"status":0}]}"#, Ok(false)),
+            (r#"{"ret":0,"output":[{"status":3}]}"#, Ok(false)),
+            (r#"{"ret":0,"output":[]}"#, Ok(false)),
+            (r#"{"ret":20601}"#, Ok(false)),
+            (r#"{"ret":100,"message":"sign"}"#, Err("ret 100")),
+            (r#"{"output":[]}"#, Err("does not fit")),
+            ("busy", Err("does not fit")),
+        ] {
+            match (tencent(body.as_bytes()), live) {
+                (Ok(got), Ok(wanted)) => assert_eq!(got, wanted, "{body}"),
+                (Err(got), Err(wanted)) => assert!(got.contains(wanted), "{got}"),
+                (got, _) => panic!("{body}: {got:?}"),
+            }
+        }
+    }
+}

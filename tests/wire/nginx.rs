@@ -1,0 +1,129 @@
+//! A real nginx with its RTMP module, on free ports of loopback.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running relay: applications `live` (open) and `denied` (refuses every publisher).
+/// Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Nginx {
+    pub(crate) rtmp_port: u16,
+    /// Serves `/stat`, the module's XML of its streams.
+    #[allow(dead_code, reason = "for the tests of the external relay")]
+    pub(crate) http_port: u16,
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl Nginx {
+    /// Starts on free ports; returns when it accepts connections.
+    pub(crate) fn start() -> Self {
+        assert!(
+            Path::new(MODULE).exists(),
+            "{MODULE} is missing: install the Debian packages nginx-light and libnginx-mod-rtmp"
+        );
+        let (rtmp_port, http_port) = (free_port(), free_port());
+        let folder = tempfile::tempdir().expect("a folder for nginx");
+        let config = config(folder.path(), rtmp_port, http_port);
+        std::fs::write(folder.path().join("nginx.conf"), config).expect("nginx.conf");
+        let mut nginx = Self {
+            rtmp_port,
+            http_port,
+            folder,
+            process: None,
+        };
+        nginx.restart();
+        nginx
+    }
+
+    /// Starts it again on the same ports, killing it first if it runs.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let folder = self.folder.path();
+        let process = Command::new("nginx")
+            .arg("-p")
+            .arg(folder)
+            .arg("-c")
+            .arg(folder.join("nginx.conf"))
+            .args(["-e", "error.log"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx must be installed");
+        self.process = Some(process);
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.rtmp_port)).is_err() {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "nginx does not start:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("nginx can be killed");
+            process.wait().expect("nginx ends");
+        }
+    }
+
+    /// Its process, for signals.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("nginx runs").id()
+    }
+
+    /// `rtmp://127.0.0.1:port/app/stream`
+    pub(crate) fn url(&self, app: &str, stream: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/{app}/{stream}", self.rtmp_port)
+    }
+
+    /// nginx's own log, in which each connect and publish has a line.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn config(folder: &Path, rtmp_port: u16, http_port: u16) -> String {
+    let folder = folder.display();
+    format!(
+        "daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log info;
+load_module {MODULE};
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  server {{ listen 127.0.0.1:{http_port}; location /stat {{ rtmp_stat all; }} }}
+}}
+rtmp {{
+  access_log off;
+  server {{
+    listen 127.0.0.1:{rtmp_port};
+    chunk_size 4096;
+    application live {{ live on; }}
+    application denied {{ live on; deny publish all; }}
+  }}
+}}
+"
+    )
+}
