@@ -11,6 +11,8 @@ mod played;
 mod played_world;
 #[cfg(feature = "kiosk")]
 mod room_client;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod room_pair;
 #[cfg(feature = "kiosk")]
 mod room_session;
 #[cfg(feature = "kiosk")]
