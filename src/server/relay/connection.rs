@@ -286,8 +286,16 @@ impl Connection {
     }
 
     fn on_written(&self, bytes: usize) {
-        if let Role::Player(subscription) = &self.role {
-            subscription.written(bytes);
+        match &self.role {
+            Role::None => {}
+            Role::Player(subscription) => subscription.written(bytes),
+            Role::Publisher(_) => {
+                // After our answer the kernel would delay its TCP acknowledgements by up to
+                // 40 ms, and a publisher with Nagle's algorithm (ffmpeg) its next picture.
+                if let Err(error) = self.outbound.write.as_ref().set_quickack(true) {
+                    log::debug!(peer:% = self.peer, error:%; "TCP_QUICKACK is not to be had");
+                }
+            }
         }
     }
 
