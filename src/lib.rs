@@ -2,7 +2,12 @@
 //!
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
+pub mod appliance;
 pub mod config;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+pub mod demo;
+#[cfg(feature = "kiosk")]
+pub mod display;
 #[cfg(feature = "kiosk")]
 pub mod media;
 pub mod protocol;

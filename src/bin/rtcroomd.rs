@@ -1,1 +1,70 @@
-fn main() {}
+//! The room server: arguments, configuration, log, server, until it is told to stop.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+use rtckiosk::appliance::journal;
+use rtckiosk::config::ServerConfig;
+use rtckiosk::server::{RoomServer, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// RTCRoom room server with an embedded RTMP relay.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration; without it, server and relay serve this machine only
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.config.as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rtcroomd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Option<&Path>) -> anyhow::Result<()> {
+    let config = read(config)?;
+    journal::start(config.log);
+    for warning in config.warnings() {
+        log::warn!("{warning}");
+    }
+    let settings = Settings::load(&config)?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(serve(settings))
+}
+
+fn read(path: Option<&Path>) -> anyhow::Result<ServerConfig> {
+    let Some(path) = path else {
+        return Ok(ServerConfig::default());
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    Ok(ServerConfig::parse(&name, &text)?)
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let server = RoomServer::bind(settings).await?;
+    println!("listening on {}", server.addresses());
+    let wait = async {
+        tokio::select! {
+            _ = terminate.recv() => log::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => log::info!("SIGINT: stopping"),
+        }
+        stop.cancel();
+    };
+    tokio::join!(server.run(stop.clone()), wait);
+    log::info!("stopped");
+    Ok(())
+}

@@ -99,6 +99,11 @@ pub enum RoomError {
     },
     #[error("roomInfo has {bytes} bytes, but the room servers take at most {limit}")]
     RoomInfoTooLong { bytes: usize, limit: usize },
+    #[error("the userSig in {} cannot be read", path.display())]
+    UserSigFile {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
     #[error("the user id {user_id} is being used by another device: it logs in over and over")]
     LoginTakenOver { user_id: String },
     #[error("already in room {room_id}: leave it first")]
@@ -150,6 +155,7 @@ impl RoomError {
                 // server that is being restarted: that passes.
                 _ => Class::Retry,
             },
+            Self::UserSigFile { .. } => Class::LoginAgain,
             Self::RoomInfoTooLong { .. }
             | Self::LoginTakenOver { .. }
             | Self::AlreadyInRoom { .. }
@@ -200,7 +206,9 @@ impl RoomError {
             next = error.source();
         }
         match (self, deepest) {
-            (Self::Transport { .. }, Some(cause)) => format!("{self} ({cause})"),
+            (Self::Transport { .. } | Self::UserSigFile { .. }, Some(cause)) => {
+                format!("{self} ({cause})")
+            }
             _ => self.to_string(),
         }
     }

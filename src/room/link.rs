@@ -2,11 +2,12 @@
 //! server refuses the token, and a record of whether the server is there.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::client::{Identity, RoomClient, UserCredentials};
@@ -113,31 +114,39 @@ impl Link {
         if let Some(identity) = &login.identity {
             return Ok(identity.clone());
         }
-        let credentials = self.fresh_credentials(&mut login).await?;
-        let result = self.client.login(&credentials).await;
-        let identity = match self.noted(result).await {
-            Ok(identity) => identity,
+        match self.log_in(&mut login).await {
+            Ok(identity) => {
+                login.refused = false;
+                login.identity = Some(identity.clone());
+                self.tell_login(&identity.user_id).await;
+                Ok(identity)
+            }
             Err(error) => {
                 if error.class() == Class::LoginAgain && !login.refused {
                     login.refused = true;
                     let reason = error.reason();
-                    log::warn!(reason:% = reason; "the room server refuses our login");
+                    log::warn!(reason:% = reason; "login to the room server refused");
                     self.outbox.emit(RoomEvent::LoginRefused { reason }).await;
                 }
-                return Err(error);
+                Err(error)
             }
-        };
-        login.refused = false;
-        login.identity = Some(identity.clone());
+        }
+    }
+
+    async fn log_in(&self, login: &mut Login) -> Result<Identity, RoomError> {
+        let credentials = self.fresh_credentials(login).await?;
+        self.noted(self.client.login(&credentials).await).await
+    }
+
+    async fn tell_login(&self, user_id: &str) {
         let logins = self.logins.fetch_add(1, Ordering::Relaxed) + 1;
-        let user_id = identity.user_id.clone();
         log::info!(user_id:% = user_id, logins = logins; "logged in to the room server");
+        let user_id = user_id.to_owned();
         self.outbox.note(|snapshot| {
             snapshot.user_id = Some(user_id.clone());
             snapshot.logins = logins;
         });
         self.outbox.emit(RoomEvent::LoggedIn { user_id }).await;
-        Ok(identity)
     }
 
     /// A server that restarted may have new signing keys, so its own credentials are asked for
@@ -145,6 +154,19 @@ impl Link {
     async fn fresh_credentials(&self, login: &mut Login) -> Result<UserCredentials, RoomError> {
         let wanted = match &self.credentials {
             Credentials::Given(credentials) => return Ok(credentials.clone()),
+            Credentials::SigFile {
+                sdk_app_id,
+                account_type,
+                user_id,
+                path,
+            } => {
+                return Ok(UserCredentials {
+                    sdk_app_id: *sdk_app_id,
+                    account_type: account_type.clone(),
+                    user_id: user_id.clone(),
+                    user_sig: read_user_sig(path).await?,
+                });
+            }
             Credentials::GetLoginInfo { user_id } => login.user_id.as_ref().or(user_id.as_ref()),
         };
         let result = self.client.get_login_info(wanted.map(String::as_str)).await;
@@ -205,5 +227,15 @@ impl Link {
             None => {}
         }
         result
+    }
+}
+
+async fn read_user_sig(path: &Path) -> Result<SecretString, RoomError> {
+    match tokio::fs::read_to_string(path).await {
+        Ok(text) => Ok(text.trim().into()),
+        Err(source) => Err(RoomError::UserSigFile {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }

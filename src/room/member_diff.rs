@@ -11,9 +11,9 @@ pub struct Member {
     pub user_id: String,
     pub user_name: String,
     pub user_avatar: String,
-    /// Where the member's stream is played from (`accelerateURL`); its query is a secret.
+    /// The play URL; its query is a secret, which is neither logged nor serialized.
     #[serde(serialize_with = "without_secret")]
-    pub play_url: String,
+    pub accelerate_url: String,
 }
 
 fn without_secret<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Member {
             .field("user_id", &self.user_id)
             .field("user_name", &self.user_name)
             .field("user_avatar", &self.user_avatar)
-            .field("play_url", &redacted(&self.play_url))
+            .field("accelerate_url", &redacted(&self.accelerate_url))
             .finish()
     }
 }
@@ -37,7 +37,7 @@ impl From<&Pusher> for Member {
             user_id: pusher.user_id.clone(),
             user_name: pusher.user_name.clone(),
             user_avatar: pusher.user_avatar.clone(),
-            play_url: pusher.accelerate_url.clone(),
+            accelerate_url: pusher.accelerate_url.clone(),
         }
     }
 }

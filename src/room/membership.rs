@@ -1,23 +1,21 @@
-//! One stay in a room: entering it, heartbeats, looking who else is there, and coming back
-//! when the server has forgotten us. One task; it ends when it is aborted or the room is lost.
+//! One stay in a room: when to send a heartbeat, when to look who else is there, and when to
+//! come back because the server has forgotten us. One task; it ends when it is aborted or the room is lost.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use crate::protocol::answer::Room;
 
-use super::backoff::{Backoff, jittered};
+use super::backoff::Backoff;
 use super::error::{Class, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
-use super::link::Link;
-use super::member_diff::Roster;
-use super::recovery::{Facts, Role, STRIKE_WINDOW, Sight, Step, Strike, Window, next_step};
-use super::settings::{EnterRoom, Timings};
+use super::member_diff::{Diff, Roster};
+use super::recovery::{Facts, STRIKE_WINDOW, Step, Strike, Window};
+use super::seat::{Me, Recovery, Seat};
 
 /// A request under way; none waits for ever.
 pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
@@ -34,163 +32,35 @@ pub(super) async fn in_flight<T>(slot: &mut Slot<T>) -> T {
     }
 }
 
-/// Tries to enter before giving up, while the server does not answer properly.
-const ENTER_TRIES: u32 = 3;
 /// Refusals in a row after which the room counts as closed to us.
 const MAX_REFUSALS: u32 = 10;
 
-/// What a stay needs.
-#[derive(Debug, Clone)]
-pub(super) struct Seat {
-    pub(super) link: Arc<Link>,
-    pub(super) room: Arc<EnterRoom>,
-    pub(super) timings: Timings,
-    /// Tells that the member list should be looked at now.
-    pub(super) refresh: Arc<Notify>,
-}
+/// Where the outcome of entering goes.
+pub(super) type Entered = oneshot::Sender<Result<(), RoomError>>;
 
-impl Seat {
-    /// Enters the room, says so through `entered`, and stays until it is lost.
-    pub(super) async fn stay(self, entered: oneshot::Sender<Result<(), RoomError>>) {
-        let limit = self.timings.enter_deadline;
-        let result = tokio::time::timeout(limit, self.enter())
-            .await
-            .unwrap_or(Err(RoomError::Deadline { after: limit }));
-        if let Err(error) = result {
-            // Fails when nobody waits any more, and then nobody needs it.
-            let _ = entered.send(Err(error));
-            return;
-        }
-        let (outbox, room_id) = (&self.link.outbox, &self.room.room_id);
-        log::info!(room_id:% = room_id; "entered the room");
-        outbox.note(|snapshot| {
-            snapshot.room_id = Some(room_id.clone());
-            snapshot.longest_heartbeat_gap_ms = 0;
-        });
-        let room_id = room_id.clone();
-        outbox.emit(RoomEvent::Entered { room_id }).await;
-        let _ = entered.send(Ok(()));
-        let over = Stay::new(self.clone()).until_over().await;
-        log::warn!(event:? = over; "the room is lost");
-        self.forget_room();
-        self.link.outbox.emit(over).await;
-    }
-
-    /// Clears what the snapshot tells about the room.
-    pub(super) fn forget_room(&self) {
-        self.link.outbox.note(|snapshot| {
-            snapshot.room_id = None;
-            snapshot.members.clear();
-        });
-    }
-
-    async fn enter(&self) -> Result<(), RoomError> {
-        let mut backoff = self.timings.backoff();
-        loop {
-            let error = match self.enter_once().await {
-                Err(error) if error.class() == Class::Retry => error,
-                settled => return settled,
-            };
-            let pause = backoff.next_pause(rand::random());
-            if backoff.failures() >= ENTER_TRIES {
-                return Err(error);
-            }
-            log::warn!(reason = error.reason(), pause:? = pause; "entering the room is tried again");
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// The room must exist before `add_pusher`, or the official servers make a ghost of it.
-    async fn enter_once(&self) -> Result<(), RoomError> {
-        match self.room.role {
-            Role::Host => self.create().await?,
-            Role::Guest => drop(self.look().await?),
-        }
-        self.add().await
-    }
-
-    async fn create(&self) -> Result<(), RoomError> {
-        let room = &self.room;
-        self.ask(|client, me| async move {
-            client
-                .create_room(&me, &room.room_id, &room.room_info)
-                .await
-        })
-        .await
-        .map(drop)
-    }
-
-    async fn add(&self) -> Result<(), RoomError> {
-        let room = &self.room;
-        self.ask(
-            |client, me| async move { client.add_pusher(&me, &room.request(&me.user_id)).await },
-        )
-        .await
-    }
-
-    /// The room's members, and whether we are one.
-    async fn look(&self) -> Result<(Room, Me), RoomError> {
-        let room_id = &self.room.room_id;
-        self.ask(|client, me| async move {
-            let room = client.get_pushers(&me, room_id).await?;
-            let listed = room.pushers.iter().any(|p| p.user_id == me.user_id);
-            let user_id = me.user_id.clone();
-            Ok((room, Me { user_id, listed }))
-        })
-        .await
-    }
-
-    async fn heartbeat(&self) -> Result<(), RoomError> {
-        let room_id = &self.room.room_id;
-        let limit = self.timings.heartbeat_deadline();
-        self.link
-            .ask(limit, |client, me| async move {
-                client.heartbeat(&me, room_id).await
-            })
-            .await
-    }
-
-    async fn ask<T, F, R>(&self, request: F) -> Result<T, RoomError>
-    where
-        F: Fn(super::RoomClient, Arc<super::Identity>) -> R + Send,
-        R: Future<Output = Result<T, RoomError>> + Send,
-        T: Send,
-    {
-        self.link.ask(self.timings.enter_deadline, request).await
-    }
-
-    /// Looks what has become of the room and of us, and comes back if that is the thing to do.
-    async fn recover(&self, mut facts: Facts, logins_seen: u64) -> Result<Recovery, RoomError> {
-        let sight = match self.look().await {
-            Ok((_, me)) if me.listed => Sight::WithMe,
-            Ok(_) => Sight::WithoutMe,
-            Err(error) if error.class() == Class::RoomGone => Sight::RoomGone,
-            Err(error) => return Err(error),
-        };
-        facts.relogged_in = self.link.logins() > logins_seen;
-        let (step, strike) = next_step(&facts, sight);
-        log::info!(facts:? = facts, sight:? = sight, step:? = step; "the server lost us");
-        if step == Step::CreateAndAdd {
-            self.create().await?;
-        }
-        if matches!(step, Step::Add | Step::CreateAndAdd) {
-            self.add().await?;
-        }
-        Ok(Recovery { step, strike })
-    }
-}
-
-/// Ourselves in a member list.
+/// How a stay ended by itself. Told by the owner, after it has cleared the stay away: whoever
+/// hears of it may enter another room at once.
 #[derive(Debug)]
-struct Me {
-    user_id: String,
-    listed: bool,
+pub(super) enum StayEnd {
+    NotEntered(RoomError, Entered),
+    Lost(RoomEvent),
 }
 
-#[derive(Debug)]
-struct Recovery {
-    step: Step,
-    strike: Option<Strike>,
+/// Enters the room, says so through `entered`, and stays until it is lost.
+pub(super) async fn stay(seat: Seat, entered: Entered) -> StayEnd {
+    if let Err(error) = seat.enter().await {
+        return StayEnd::NotEntered(error, entered);
+    }
+    let (outbox, room_id) = (&seat.link.outbox, seat.room().room_id.clone());
+    log::info!(room_id:% = room_id; "entered the room");
+    outbox.note(|snapshot| {
+        snapshot.room_id = Some(room_id.clone());
+        snapshot.longest_heartbeat_gap_ms = 0;
+    });
+    outbox.emit(RoomEvent::Entered { room_id }).await;
+    // Fails when nobody waits any more; whoever gave up will leave.
+    let _ = entered.send(Ok(()));
+    StayEnd::Lost(Stay::new(seat).until_over().await)
 }
 
 struct Stay {
@@ -293,7 +163,7 @@ impl Stay {
             snapshot.longest_heartbeat_gap_ms = snapshot.longest_heartbeat_gap_ms.max(gap);
         });
         self.beat_started = now;
-        self.next_beat = now + jittered(self.seat.timings.heartbeat, rand::random());
+        self.next_beat = now + self.seat.timings.heartbeat_pause(rand::random());
         let seat = self.seat.clone();
         self.beating = Some(Box::pin(async move { seat.heartbeat().await }));
     }
@@ -310,7 +180,7 @@ impl Stay {
         }
         let now = Instant::now();
         let facts = Facts {
-            role: self.seat.room.role,
+            role: self.seat.room().role,
             relogged_in: false,
             silent: now - self.known_at,
             had_company: self.had_company,
@@ -409,7 +279,7 @@ impl Stay {
         let diff = self.roster.update(&room.pushers, me, keep_absent);
         self.had_company |= !self.roster.members().is_empty();
         let outbox = &self.seat.link.outbox;
-        if diff != super::member_diff::Diff::default() {
+        if diff != Diff::default() {
             let members = self.roster.members().to_vec();
             outbox.note(|snapshot| snapshot.members = members);
         }
@@ -444,7 +314,7 @@ impl Stay {
         self.keep_absent_until = now + self.seat.timings.return_grace;
         self.next_look = now;
         self.seat.link.outbox.note(|snapshot| snapshot.re_adds += 1);
-        log::info!(room_id:% = self.seat.room.room_id; "back in the room");
+        log::info!(room_id:% = self.seat.room().room_id; "back in the room");
         None
     }
 

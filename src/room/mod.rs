@@ -2,7 +2,7 @@
 //! is in the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
 //!
 //! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `backoff`, `health`); `link`
-//! keeps the login, `membership` is the loop of one stay in a room, `session` owns both.
+//! keeps the login, `membership` and `seat` are one stay in a room, `session` owns both.
 
 mod address;
 pub mod backoff;
@@ -15,6 +15,7 @@ mod link;
 pub mod member_diff;
 mod membership;
 pub mod recovery;
+mod seat;
 pub mod session;
 mod settings;
 

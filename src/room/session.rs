@@ -1,11 +1,11 @@
 //! The owner of everything that is said to a room server: takes commands through
 //! [`RoomHandle`], keeps the login alive, and runs one stay in a room at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -17,7 +17,8 @@ use super::error::RoomError;
 use super::event::{ClosedReason, Outbox, RoomEvent, RoomSnapshot};
 use super::idle_room;
 use super::link::Link;
-use super::membership::{Seat, Slot, in_flight};
+use super::membership::{Slot, StayEnd, in_flight, stay};
+use super::seat::Seat;
 pub use super::settings::{Credentials, EnterRoom, SessionSettings, Timings};
 
 /// Commands that wait, and requests that run, at the same time.
@@ -137,7 +138,8 @@ impl RoomHandle {
     }
 
     /// Enters a room; from then on heartbeats are sent and members announced, until `leave` or
-    /// an event says that it is over.
+    /// an event says that it is over. In the same room already, it tells the room the new push
+    /// URL or name.
     ///
     /// # Errors
     /// As every request, within 20 s and after three tries; class `RoomGone` or `Full` when
@@ -197,7 +199,7 @@ impl RoomHandle {
 #[derive(Debug)]
 struct RunningStay {
     seat: Seat,
-    task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<StayEnd>,
 }
 
 struct Owner {
@@ -232,7 +234,7 @@ impl Owner {
                 },
                 Some(_) = self.jobs.join_next() => {}
                 result = in_flight(&mut self.probe) => self.on_probe(result),
-                () = stay_end(&mut self.stay, &self.link) => self.end_of_stay(),
+                end = stay_end(&mut self.stay) => self.on_stay_end(end).await,
                 () = sleep_until(probe_due), if may_probe && self.next_probe.is_some() => {
                     self.start_probe();
                 }
@@ -294,25 +296,36 @@ impl Owner {
     }
 
     fn enter(&mut self, room: EnterRoom, reply: Reply<()>) {
-        let refused = match &self.stay {
-            Some(stay) => Some(RoomError::AlreadyInRoom {
-                room_id: stay.seat.room.room_id.clone(),
-            }),
-            None if room.room_id.is_empty() => Some(RoomError::MissingRoomId),
-            None => None,
-        };
-        if let Some(error) = refused {
-            let _ = reply.send(Err(error));
-            return;
+        let current = self.stay.as_ref().map(|stay| stay.seat.room());
+        match current {
+            Some(current) if current.room_id == room.room_id => self.renew(room, reply),
+            Some(current) => {
+                let room_id = current.room_id.clone();
+                let _ = reply.send(Err(RoomError::AlreadyInRoom { room_id }));
+            }
+            None if room.room_id.is_empty() => {
+                let _ = reply.send(Err(RoomError::MissingRoomId));
+            }
+            None => {
+                let seat = Seat {
+                    link: self.link.clone(),
+                    room: Arc::new(Mutex::new(Arc::new(room))),
+                    timings: self.timings.clone(),
+                    refresh: self.refresh.clone(),
+                };
+                let task = AbortOnDropHandle::new(tokio::spawn(stay(seat.clone(), reply)));
+                self.stay = Some(RunningStay { seat, task });
+            }
         }
-        let seat = Seat {
-            link: self.link.clone(),
-            room: Arc::new(room),
-            timings: self.timings.clone(),
-            refresh: self.refresh.clone(),
-        };
-        let task = AbortOnDropHandle::new(tokio::spawn(seat.clone().stay(reply)));
-        self.stay = Some(RunningStay { seat, task });
+    }
+
+    fn renew(&mut self, room: EnterRoom, reply: Reply<()>) {
+        if let Some(stay) = &self.stay {
+            let seat = stay.seat.clone();
+            self.jobs.spawn(async move {
+                let _ = reply.send(seat.renew(room).await);
+            });
+        }
     }
 
     /// Ends the stay, then tells the server, so that nothing enters again behind our back.
@@ -323,9 +336,8 @@ impl Owner {
         task.abort();
         // Cancelled, or ended by itself a moment ago: both are fine.
         let _ = task.await;
-        seat.forget_room();
-        self.end_of_stay();
-        let room_id = &seat.room.room_id;
+        self.clear_stay();
+        let room_id = &seat.room().room_id;
         self.link
             .ask(self.timings.leave_deadline, |client, me| async move {
                 client.delete_pusher(&me, room_id).await
@@ -342,9 +354,32 @@ impl Owner {
         self.link.logout(self.timings.leave_deadline).await;
     }
 
-    fn end_of_stay(&mut self) {
+    async fn on_stay_end(&mut self, end: Result<StayEnd, JoinError>) {
+        self.clear_stay();
+        let event = match end {
+            Ok(StayEnd::NotEntered(error, entered)) => {
+                let _ = entered.send(Err(error));
+                return;
+            }
+            Ok(StayEnd::Lost(event)) => event,
+            // A panic is our bug; the call must not go on without heartbeats.
+            Err(error) => {
+                log::error!(error:% = error; "the room task died");
+                let reason = ClosedReason::Refused("internal error".into());
+                RoomEvent::RoomClosed { reason }
+            }
+        };
+        log::warn!(event:? = event; "the room is lost");
+        self.link.outbox.emit(event).await;
+    }
+
+    fn clear_stay(&mut self) {
         self.stay = None;
         self.next_probe = Some(Instant::now() + self.timings.idle_probe);
+        self.link.outbox.note(|snapshot| {
+            snapshot.room_id = None;
+            snapshot.members.clear();
+        });
     }
 
     fn start_probe(&mut self) {
@@ -373,16 +408,10 @@ impl Owner {
     }
 }
 
-/// Waits until the stay ends by itself. A panic in it would be our bug; the session must not
-/// believe for ever that it is in a room.
-async fn stay_end(stay: &mut Option<RunningStay>, link: &Link) {
-    let Some(stay) = stay else {
-        return std::future::pending().await;
-    };
-    if let Err(error) = (&mut stay.task).await {
-        log::error!(error:% = error; "the room task died");
-        stay.seat.forget_room();
-        let reason = ClosedReason::Refused("internal error".into());
-        link.outbox.emit(RoomEvent::RoomClosed { reason }).await;
+/// Waits until the stay ends by itself.
+async fn stay_end(stay: &mut Option<RunningStay>) -> Result<StayEnd, JoinError> {
+    match stay {
+        Some(stay) => (&mut stay.task).await,
+        None => std::future::pending().await,
     }
 }

@@ -1,11 +1,12 @@
 //! What a room session is told when it starts and when it enters a room.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::protocol::request::AddPusher;
 use crate::protocol::stream_url::redacted;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, jittered};
 use super::client::{ClientSettings, UserCredentials};
 use super::recovery::{REAPER_TIMEOUT, Role};
 
@@ -39,7 +40,20 @@ pub enum Credentials {
         user_id: Option<String>,
     },
     Given(UserCredentials),
+    /// As given, but the userSig stands in a file that is read at each login, so that it can
+    /// be renewed in a running session.
+    SigFile {
+        sdk_app_id: u64,
+        account_type: String,
+        user_id: String,
+        path: PathBuf,
+    },
 }
+
+/// Heartbeats never start further apart than 12 s: one may be lost before the servers' 20 s are
+/// over. The last second is for what is late in our own house.
+const MAX_HEARTBEAT_PAUSE: Duration = Duration::from_secs(11);
+const FIRST_HEARTBEAT: Duration = Duration::from_secs(3);
 
 /// How often and how long. The defaults are for production; tests use shorter ones.
 #[derive(Debug, Clone)]
@@ -80,16 +94,20 @@ impl Timings {
         Backoff::new(self.backoff_min, self.backoff_max)
     }
 
-    /// A heartbeat that takes longer, a new login included, is given up, so that the next one
-    /// starts at most 12 s after it (with the default of 7 s).
+    /// From the start of one heartbeat to the start of the next.
+    pub(super) fn heartbeat_pause(&self, random: f64) -> Duration {
+        jittered(self.heartbeat, random).min(MAX_HEARTBEAT_PAUSE)
+    }
+
+    /// A heartbeat that takes longer, a new login included, is given up for the next one.
     pub(super) fn heartbeat_deadline(&self) -> Duration {
-        self.heartbeat.mul_f64(10.0 / 7.0)
+        self.heartbeat.mul_f64(10.0 / 7.0).min(MAX_HEARTBEAT_PAUSE)
     }
 
     /// The first heartbeat comes early (3 s), as the official mini client does it: a ghost
     /// room, in which we are no member although entering succeeded, shows at once.
     pub(super) fn first_heartbeat(&self) -> Duration {
-        self.heartbeat.mul_f64(3.0 / 7.0)
+        self.heartbeat.mul_f64(3.0 / 7.0).min(FIRST_HEARTBEAT)
     }
 }
 
@@ -138,10 +156,21 @@ mod tests {
 
     #[test]
     fn heartbeats_start_at_most_12_s_apart() {
-        let timings = Timings::default();
-        // Given up, then a back-off at its minimum, because the regular time has passed.
-        let worst = timings.heartbeat_deadline() + timings.backoff_min;
-        assert!(worst < Duration::from_secs(12), "{worst:?}");
-        assert_eq!(timings.first_heartbeat(), Duration::from_secs(3));
+        for heartbeat in [1, 7, 12, 60].map(Duration::from_secs) {
+            let timings = Timings {
+                heartbeat,
+                ..Timings::default()
+            };
+            let pause = timings.heartbeat_pause(1.0);
+            assert!(pause < Duration::from_secs(12), "{pause:?}");
+            // A heartbeat that fails late is followed by the next at once.
+            let deadline = timings.heartbeat_deadline();
+            assert!(deadline < Duration::from_secs(12), "{deadline:?}");
+            assert!(timings.first_heartbeat() <= Duration::from_secs(3));
+        }
+        let usual = Timings::default();
+        assert_eq!(usual.heartbeat_pause(0.0), Duration::from_millis(6300));
+        assert_eq!(usual.heartbeat_pause(1.0), Duration::from_millis(7700));
+        assert_eq!(usual.first_heartbeat(), Duration::from_secs(3));
     }
 }

@@ -1,3 +1,241 @@
-//! rtcroomd: the room server and what belongs to it.
+//! The room server: the RTCRoom protocol over HTTP, with the relay that carries the streams.
+//!
+//! `rooms` decides who is in which room, `auth` who is who, `urls` where streams go, `http` is
+//! the front door, `relay` carries the streams, `reaper` drops who is gone without goodbye.
+//! [`RoomServer`] wires them together.
 
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+mod auth;
+mod clock;
+mod http;
+mod keys;
+mod reaper;
 pub mod relay;
+pub mod rooms;
+mod settings;
+mod urls;
+
+pub use auth::AuthSettings;
+use clock::Clock;
+use http::App;
+pub use http::{HttpSettings, Rate};
+pub use keys::KeyError;
+use relay::{Relay, RelayError, RelayHandle};
+use rooms::{MemoryStore, Occupancy, RoomEvent, Rooms, StreamStatus};
+pub use settings::{RelaySettings, Settings};
+pub use urls::UrlSettings;
+use urls::{EmbeddedAddress, RelayAddress, StreamUrls};
+
+/// Time between two clearings of limits that nobody uses any more.
+const TIDY_PERIOD: Duration = Duration::from_secs(10);
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("room server cannot listen on {addr}: {source}")]
+    Listen { addr: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+}
+
+/// A room server that is bound, not yet serving.
+#[derive(Debug)]
+pub struct RoomServer {
+    app: Arc<App>,
+    http: HttpSettings,
+    sweep: Duration,
+    listener: TcpListener,
+    addr: SocketAddr,
+    /// With the name of its application.
+    relay: Option<(Relay, String)>,
+    probe: StreamProbe,
+}
+
+/// Asks a room server, also while it runs.
+#[derive(Debug, Clone)]
+pub struct ServerHandle {
+    app: Arc<App>,
+    relay: Option<RelayHandle>,
+}
+
+/// What a room server does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct ServerStats {
+    #[serde(flatten)]
+    pub occupancy: Occupancy,
+    /// Users who are logged in.
+    pub sessions: usize,
+    /// Streams of the embedded relay; `None` with an external one.
+    pub streams: Option<usize>,
+}
+
+impl RoomServer {
+    /// Binds the room server, and its relay if that is embedded.
+    ///
+    /// # Errors
+    /// An address that cannot be bound.
+    pub async fn bind(settings: Settings) -> Result<Self, ServerError> {
+        let (relay, address, probe) = match settings.relay {
+            RelaySettings::Embedded {
+                relay: config,
+                public_host,
+            } => {
+                let app = config.app.clone();
+                let relay = Relay::bind(config, clock::unix_now).await?;
+                let address = RelayAddress::Embedded(EmbeddedAddress {
+                    host: public_host,
+                    port: relay.local_addr().port(),
+                    app: app.clone(),
+                });
+                let probe = StreamProbe::Embedded(relay.handle());
+                (Some((relay, app)), address, probe)
+            }
+            RelaySettings::External { relay, .. } => {
+                (None, RelayAddress::External(relay), StreamProbe::None)
+            }
+        };
+        let addr = settings.http.listen;
+        let listen = |source| ServerError::Listen { addr, source };
+        let listener = TcpListener::bind(addr).await.map_err(listen)?;
+        let addr = listener.local_addr().map_err(listen)?;
+        let app = App::new(
+            Arc::new(Rooms::new(settings.rules, MemoryStore::default())),
+            auth::Auth::new(settings.auth),
+            StreamUrls::new(settings.urls, address),
+            Clock::start(),
+            settings.http.clone(),
+        );
+        Ok(Self {
+            app: Arc::new(app),
+            http: settings.http,
+            sweep: settings.sweep,
+            listener,
+            addr,
+            relay,
+            probe,
+        })
+    }
+
+    /// Where the room protocol is served: the port is known here even if 0 was asked for.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where the embedded relay listens.
+    #[must_use]
+    pub fn relay_addr(&self) -> Option<SocketAddr> {
+        self.relay.as_ref().map(|(relay, _)| relay.local_addr())
+    }
+
+    /// Where it is reached, for a person:
+    /// `http://127.0.0.1:5757/weapp (rooms) and rtmp://127.0.0.1:1935/live (relay)`.
+    #[must_use]
+    pub fn addresses(&self) -> String {
+        let rooms = format!("http://{}/weapp (rooms)", self.addr);
+        match &self.relay {
+            Some((relay, app)) => {
+                let addr = relay.local_addr();
+                format!("{rooms} and rtmp://{addr}/{app} (relay)")
+            }
+            None => rooms,
+        }
+    }
+
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle {
+            app: self.app.clone(),
+            relay: self.relay.as_ref().map(|(relay, _)| relay.handle()),
+        }
+    }
+
+    /// Serves until `stop` is cancelled; open requests then get a few seconds to finish.
+    pub async fn run(self, stop: CancellationToken) {
+        // If this future is dropped, everything that it started stops too.
+        let stop = stop.child_token();
+        let _guard = stop.clone().drop_guard();
+        let router = http::router(self.app.clone());
+        let serve = http::serve::run(self.listener, router, &self.http, stop.clone());
+        let reap = reaper::run(
+            self.app.rooms.clone(),
+            Arc::new(self.probe),
+            self.app.clock,
+            self.sweep,
+            stop.clone(),
+        );
+        let tidy = stop.run_until_cancelled(async {
+            loop {
+                tokio::time::sleep(TIDY_PERIOD).await;
+                self.app.tidy();
+            }
+        });
+        let relay = async {
+            if let Some((relay, _)) = self.relay {
+                relay.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(Box::pin(serve), reap, tidy, Box::pin(relay));
+    }
+}
+
+impl ServerHandle {
+    #[must_use]
+    pub fn stats(&self) -> ServerStats {
+        ServerStats {
+            occupancy: self.app.rooms.occupancy(),
+            sessions: self.app.auth.sessions_open(),
+            streams: self.relay.as_ref().map(|relay| relay.streams().len()),
+        }
+    }
+
+    /// Everything that happens to rooms from now on.
+    #[must_use]
+    pub fn room_events(&self) -> broadcast::Receiver<RoomEvent> {
+        self.app.rooms.subscribe()
+    }
+
+    /// The embedded relay.
+    #[must_use]
+    pub fn relay(&self) -> Option<&RelayHandle> {
+        self.relay.as_ref()
+    }
+}
+
+/// Whom the reaper asks whether a silent member's stream runs.
+#[derive(Debug)]
+enum StreamProbe {
+    Embedded(RelayHandle),
+    /// Members are judged by their heartbeats alone.
+    None,
+}
+
+/// A publisher from whom nothing came for so long does not count as live.
+const STALE_MEDIA_MS: u64 = 5000;
+
+impl reaper::Probe for StreamProbe {
+    async fn ask(&self, stream: &str) -> StreamStatus {
+        let live = match self {
+            Self::Embedded(relay) => {
+                let publisher = relay.stream(stream).and_then(|stream| stream.publisher);
+                publisher
+                    .and_then(|publisher| publisher.last_media_ms_ago)
+                    .is_some_and(|ms| ms < STALE_MEDIA_MS)
+            }
+            Self::None => false,
+        };
+        if live {
+            StreamStatus::Live
+        } else {
+            StreamStatus::NotLive
+        }
+    }
+}

@@ -1,82 +1,128 @@
-//! A real nginx with its RTMP module as a peer.
+//! A real nginx with its RTMP module, on free ports of loopback.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-/// Debian's libnginx-mod-rtmp.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// RTMP under `rtmp://127.0.0.1:{rtmp_port}/live/`, status under
-/// `http://127.0.0.1:{http_port}/stat`. Killed when dropped.
+/// A running relay: applications `live` (open) and `denied` (refuses every publisher).
+/// Killed when dropped.
+#[derive(Debug)]
 pub(crate) struct Nginx {
     pub(crate) rtmp_port: u16,
+    /// Serves `/stat`, the module's XML of its streams.
     pub(crate) http_port: u16,
-    child: Child,
-    dir: TempDir,
+    folder: tempfile::TempDir,
+    process: Option<Child>,
 }
 
 impl Nginx {
-    /// Starts it on free ports and waits until both answer.
+    /// Starts on free ports; returns when it accepts connections.
     pub(crate) fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (rtmp_port, http_port) = (free_port(), free_port());
-        let config = format!(
-            "load_module {MODULE};\n\
-             daemon off; master_process off; worker_processes 1;\n\
-             pid nginx.pid; error_log error.log info;\n\
-             events {{ worker_connections 128; }}\n\
-             rtmp {{ access_log off; server {{ listen 127.0.0.1:{rtmp_port}; chunk_size 4096;\n\
-               application live {{ live on; }} }} }}\n\
-             http {{ access_log off; client_body_temp_path body; proxy_temp_path proxy;\n\
-               fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n\
-               server {{ listen 127.0.0.1:{http_port};\n\
-                 location /stat {{ rtmp_stat all; }} }} }}\n"
+        assert!(
+            Path::new(MODULE).exists(),
+            "{MODULE} is missing: install the Debian packages nginx-light and libnginx-mod-rtmp"
         );
-        std::fs::write(dir.path().join("nginx.conf"), config).unwrap();
-        let mut command = Command::new("nginx");
-        command
-            .arg("-p")
-            .arg(dir.path())
-            .args(["-c", "nginx.conf", "-e", "error.log"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn();
-        let child = child.unwrap_or_else(|error| panic!("nginx is needed for this test: {error}"));
+        let (rtmp_port, http_port) = (free_port(), free_port());
+        let folder = tempfile::tempdir().expect("a folder for nginx");
+        let config = config(folder.path(), rtmp_port, http_port);
+        std::fs::write(folder.path().join("nginx.conf"), config).expect("nginx.conf");
         let mut nginx = Self {
             rtmp_port,
             http_port,
-            child,
-            dir,
+            folder,
+            process: None,
         };
-        nginx.wait_for(rtmp_port);
-        nginx.wait_for(http_port);
+        nginx.restart();
         nginx
     }
 
-    fn wait_for(&mut self, port: u16) {
-        let end = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = self.child.try_wait().unwrap();
-            let log = std::fs::read_to_string(self.dir.path().join("error.log"));
+    /// Starts it again on the same ports, killing it first if it runs.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let folder = self.folder.path();
+        let process = Command::new("nginx")
+            .arg("-p")
+            .arg(folder)
+            .arg("-c")
+            .arg(folder.join("nginx.conf"))
+            .args(["-e", "error.log"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx must be installed");
+        self.process = Some(process);
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.rtmp_port)).is_err() {
             assert!(
-                ended.is_none() && Instant::now() < end,
-                "nginx does not start: {log:?}"
+                begun.elapsed() < PATIENCE,
+                "nginx does not start:\n{}",
+                self.log()
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Kills it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("nginx can be killed");
+            process.wait().expect("nginx ends");
+        }
+    }
+
+    /// Its process, for signals.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("nginx runs").id()
+    }
+
+    /// `rtmp://127.0.0.1:port/app/stream`
+    pub(crate) fn url(&self, app: &str, stream: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/{app}/{stream}", self.rtmp_port)
+    }
+
+    /// nginx's own log, in which each connect and publish has a line.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
     }
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn config(folder: &Path, rtmp_port: u16, http_port: u16) -> String {
+    let folder = folder.display();
+    format!(
+        "daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log info;
+load_module {MODULE};
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  server {{ listen 127.0.0.1:{http_port}; location /stat {{ rtmp_stat all; }} }}
+}}
+rtmp {{
+  access_log off;
+  server {{
+    listen 127.0.0.1:{rtmp_port};
+    chunk_size 4096;
+    application live {{ live on; }}
+    application denied {{ live on; deny publish all; }}
+  }}
+}}
+"
+    )
 }

@@ -12,7 +12,7 @@ use crate::protocol::events::PlayCode;
 /// The connection and the answer to `play` take no longer than this.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(6);
 /// A server that accepted us may stay silent this long before the first media.
-pub(super) const STREAM_DEADLINE: Duration = Duration::from_secs(8);
+pub(super) const STREAM_DEADLINE: Duration = Duration::from_secs(6);
 /// Media that flowed and stopped for this long will not come back over this connection.
 pub(super) const SILENCE_DEADLINE: Duration = Duration::from_secs(3);
 /// Video without pictures for this long: the longest usual distance of key frames, doubled.
@@ -351,7 +351,7 @@ mod tests {
         };
         let (events, fault, _) = run(60_000, silent);
         assert_eq!(events, [(100, 2001)]);
-        assert_eq!(fault, Some((8100, Fault::NoStream(STREAM_DEADLINE))));
+        assert_eq!(fault, Some((6100, Fault::NoStream(STREAM_DEADLINE))));
     }
 
     #[test]

@@ -92,7 +92,6 @@ pub(super) async fn serve(
         role: Role::None,
         notified: false,
         setup_deadline,
-        last_read: Instant::now(),
         shared,
     };
     let setup_time = connection.shared.config.handshake_timeout;
@@ -143,7 +142,6 @@ struct Connection {
     /// The player has been told that nobody publishes.
     notified: bool,
     setup_deadline: Instant,
-    last_read: Instant,
 }
 
 impl Connection {
@@ -208,7 +206,6 @@ impl Connection {
     }
 
     fn on_message(&mut self, message: Message) -> Result<(), Ended> {
-        self.last_read = Instant::now();
         if let Some(ack) = self.inbound.acknowledgement() {
             self.outbound.chunks.push(&ack);
         }
@@ -349,7 +346,7 @@ impl Connection {
         let config = &self.shared.config;
         let role = match &self.role {
             Role::None => (self.setup_deadline, Deadline::Setup),
-            Role::Publisher(_) => (self.last_read + config.idle_timeout, Deadline::Idle),
+            Role::Publisher(_) => (self.inbound.last_read + config.idle_timeout, Deadline::Idle),
             Role::Player(subscription) => match subscription.presence() {
                 Presence::Publishing => (Instant::now() + config.write_timeout, Deadline::Look),
                 Presence::Vacant { since, .. } => (since + config.player_patience, Deadline::Look),
@@ -367,6 +364,10 @@ impl Connection {
     }
 
     fn on_deadline(&self, deadline: Deadline) -> Result<(), Ended> {
+        if self.deadline().0 > Instant::now() {
+            // Bytes came meanwhile, only not yet a whole message.
+            return Ok(());
+        }
         let config = &self.shared.config;
         match deadline {
             Deadline::Look => Ok(()),
@@ -388,6 +389,10 @@ impl Connection {
             }
         }
         self.role = Role::None;
+        if let Ended::Session(error) = ended {
+            let status = Status::error("NetStream.Failed", error.to_string());
+            self.session.notify(&status, &mut self.outbound.chunks);
+        }
         if matches!(
             ended,
             Ended::ByClient | Ended::Io(_) | Ended::WriteStalled(_)
@@ -437,6 +442,7 @@ struct Inbound {
     /// Bytes since the handshake; wraps, as the acknowledgement does.
     received: u32,
     acknowledged: u32,
+    last_read: Instant,
 }
 
 impl Inbound {
@@ -447,6 +453,7 @@ impl Inbound {
             chunks: ChunkReader::new(MAX_EARLY_MESSAGE),
             received: 0,
             acknowledged: 0,
+            last_read: Instant::now(),
         }
     }
 
@@ -458,7 +465,9 @@ impl Inbound {
 
     async fn fill(&mut self) -> std::io::Result<usize> {
         self.buffer.reserve(4096);
-        self.read.read_buf(&mut self.buffer).await
+        let count = self.read.read_buf(&mut self.buffer).await?;
+        self.last_read = Instant::now();
+        Ok(count)
     }
 
     /// The next message. Safe to cancel.

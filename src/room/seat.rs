@@ -1,0 +1,161 @@
+//! What a member does in its room, one request or one decision at a time: entering, looking,
+//! heartbeat, and coming back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::protocol::answer::Room;
+
+use super::client::{Identity, RoomClient};
+use super::error::{Class, RoomError};
+use super::link::Link;
+use super::recovery::{Facts, Role, Sight, Step, Strike, next_step};
+use super::settings::{EnterRoom, Timings};
+
+/// Tries to enter before giving up, while the server does not answer properly.
+const ENTER_TRIES: u32 = 3;
+
+/// Our place in a room, and how to keep it.
+#[derive(Debug, Clone)]
+pub(super) struct Seat {
+    pub(super) link: Arc<Link>,
+    /// Changes when our push URL does; the room's id never.
+    pub(super) room: Arc<Mutex<Arc<EnterRoom>>>,
+    pub(super) timings: Timings,
+    /// Tells that the member list should be looked at now.
+    pub(super) refresh: Arc<Notify>,
+}
+
+impl Seat {
+    pub(super) fn room(&self) -> Arc<EnterRoom> {
+        let room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&room)
+    }
+
+    /// Tells the room a new push URL or name, now and whenever we have to come back.
+    pub(super) async fn renew(&self, renewed: EnterRoom) -> Result<(), RoomError> {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
+        self.add().await
+    }
+
+    /// Enters the room, with a few tries.
+    pub(super) async fn enter(&self) -> Result<(), RoomError> {
+        let limit = self.timings.enter_deadline;
+        tokio::time::timeout(limit, self.try_to_enter())
+            .await
+            .unwrap_or(Err(RoomError::Deadline { after: limit }))
+    }
+
+    async fn try_to_enter(&self) -> Result<(), RoomError> {
+        let mut backoff = self.timings.backoff();
+        loop {
+            let error = match self.enter_once().await {
+                Err(error) if error.class() == Class::Retry => error,
+                settled => return settled,
+            };
+            let pause = backoff.next_pause(rand::random());
+            if backoff.failures() >= ENTER_TRIES {
+                return Err(error);
+            }
+            log::warn!(reason = error.reason(), pause:? = pause; "entering the room is tried again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The room must exist before `add_pusher`, or the official servers make a ghost of it.
+    async fn enter_once(&self) -> Result<(), RoomError> {
+        match self.room().role {
+            Role::Host => self.create().await?,
+            Role::Guest => drop(self.look().await?),
+        }
+        self.add().await
+    }
+
+    async fn create(&self) -> Result<(), RoomError> {
+        let room = &self.room();
+        self.ask(|client, me| async move {
+            client
+                .create_room(&me, &room.room_id, &room.room_info)
+                .await
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn add(&self) -> Result<(), RoomError> {
+        let room = &self.room();
+        self.ask(
+            |client, me| async move { client.add_pusher(&me, &room.request(&me.user_id)).await },
+        )
+        .await
+    }
+
+    /// The room's members, and whether we are one.
+    pub(super) async fn look(&self) -> Result<(Room, Me), RoomError> {
+        let room_id = &self.room().room_id;
+        self.ask(|client, me| async move {
+            let room = client.get_pushers(&me, room_id).await?;
+            let listed = room.pushers.iter().any(|p| p.user_id == me.user_id);
+            let user_id = me.user_id.clone();
+            Ok((room, Me { user_id, listed }))
+        })
+        .await
+    }
+
+    pub(super) async fn heartbeat(&self) -> Result<(), RoomError> {
+        let room_id = &self.room().room_id;
+        let limit = self.timings.heartbeat_deadline();
+        self.link
+            .ask(limit, |client, me| async move {
+                client.heartbeat(&me, room_id).await
+            })
+            .await
+    }
+
+    async fn ask<T, F, R>(&self, request: F) -> Result<T, RoomError>
+    where
+        F: Fn(RoomClient, Arc<Identity>) -> R + Send,
+        R: Future<Output = Result<T, RoomError>> + Send,
+        T: Send,
+    {
+        self.link.ask(self.timings.enter_deadline, request).await
+    }
+
+    /// Looks what has become of the room and of us, and comes back if that is the thing to do.
+    pub(super) async fn recover(
+        &self,
+        mut facts: Facts,
+        logins_seen: u64,
+    ) -> Result<Recovery, RoomError> {
+        let sight = match self.look().await {
+            Ok((_, me)) if me.listed => Sight::WithMe,
+            Ok(_) => Sight::WithoutMe,
+            Err(error) if error.class() == Class::RoomGone => Sight::RoomGone,
+            Err(error) => return Err(error),
+        };
+        facts.relogged_in = self.link.logins() > logins_seen;
+        let (step, strike) = next_step(&facts, sight);
+        log::info!(facts:? = facts, sight:? = sight, step:? = step; "the server lost us");
+        if step == Step::CreateAndAdd {
+            self.create().await?;
+        }
+        if matches!(step, Step::Add | Step::CreateAndAdd) {
+            self.add().await?;
+        }
+        Ok(Recovery { step, strike })
+    }
+}
+
+/// Ourselves in a member list.
+#[derive(Debug)]
+pub(super) struct Me {
+    pub(super) user_id: String,
+    pub(super) listed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Recovery {
+    pub(super) step: Step,
+    pub(super) strike: Option<Strike>,
+}

@@ -1,0 +1,133 @@
+//! One request, read: who asks by which name of ours, with which query and body.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use serde_json::Value;
+
+use super::body::BodyError;
+use super::{App, Peer, body, reply, text};
+
+/// A request of the room protocol.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) query: Query,
+    pub(super) body: Result<Value, BodyError>,
+    /// The host by which the client reached this server.
+    pub(super) reached: String,
+}
+
+/// Query parameters; the Win client sends them without percent-encoding.
+#[derive(Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl std::fmt::Debug for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be tokens.
+        let keys = self.0.iter().map(|(key, _)| key);
+        f.debug_list().entries(keys).finish()
+    }
+}
+
+impl Query {
+    pub(super) fn parse(query: Option<&str>) -> Self {
+        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        Self(pairs.into_owned().collect())
+    }
+
+    /// The value of a parameter, unless it is absent or empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.0.iter();
+        let (_, value) = pairs.find(|(key, _)| key == name)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+impl FromRequest<Arc<App>> for Call {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let (head, body) = request.into_parts();
+        let query = Query::parse(head.uri.query());
+        let local = head.extensions.get::<Peer>().map(|peer| peer.local.ip());
+        let reached = reached(&head.headers, local);
+        let limit = app.http.max_body;
+        let body = axum::body::to_bytes(body, limit).await.map_err(|error| {
+            // The cause says which of the two it was, but has no name in axum's interface.
+            if format!("{error:?}").contains("LengthLimit") {
+                too_long(limit)
+            } else {
+                reply::http_error(StatusCode::BAD_REQUEST, "the body broke off")
+            }
+        })?;
+        let body = body::parse(text(&head.headers, header::CONTENT_TYPE), &body);
+        if let Err(BodyError::TooLong(limit)) = body {
+            return Err(too_long(limit));
+        }
+        Ok(Self {
+            query,
+            body,
+            reached,
+        })
+    }
+}
+
+fn too_long(limit: usize) -> Response {
+    let message = BodyError::TooLong(limit).to_string();
+    reply::http_error(StatusCode::PAYLOAD_TOO_LARGE, &message)
+}
+
+/// The host of the `Host` header without its port; if it is no host, the address that the
+/// client connected to.
+pub(super) fn reached(headers: &HeaderMap, local: Option<IpAddr>) -> String {
+    let named = text(headers, header::HOST).and_then(host_only);
+    named.unwrap_or_else(|| match local.map(|ip| ip.to_canonical()) {
+        Some(IpAddr::V6(v6)) => format!("[{v6}]"),
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        None => "127.0.0.1".to_owned(),
+    })
+}
+
+fn host_only(header: &str) -> Option<String> {
+    if header.contains(['/', '\\', '?', '#', '@']) {
+        return None;
+    }
+    let url = url::Url::parse(&format!("http://{header}/")).ok()?;
+    url.host_str().map(ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_queries_with_and_without_encoding() {
+        let query = Query::parse(Some("userID=a%2Fb&token=9f*53724e01*MTI=&x=&token=2"));
+        assert_eq!(query.get("userID"), Some("a/b"));
+        assert_eq!(query.get("token"), Some("9f*53724e01*MTI="));
+        assert_eq!(query.get("x"), None);
+        assert_eq!(query.get("y"), None);
+        assert!(!format!("{query:?}").contains("9f"));
+    }
+
+    #[test]
+    fn takes_the_host_that_the_client_used() {
+        let local = Some("10.0.0.1".parse().unwrap());
+        let by = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            reached(&headers, local)
+        };
+        assert_eq!(by("rooms.example.com:5757"), "rooms.example.com");
+        assert_eq!(by("[::1]:5757"), "[::1]");
+        assert_eq!(by("10.1.2.3"), "10.1.2.3");
+        for nonsense in ["", "a/b", "a b", "u@h", "h?x", "h#x"] {
+            assert_eq!(by(nonsense), "10.0.0.1", "{nonsense}");
+        }
+        let local = Some("fe80::1".parse().unwrap());
+        assert_eq!(reached(&HeaderMap::new(), local), "[fe80::1]");
+    }
+}

@@ -1,0 +1,120 @@
+//! Connections: how many, how slow they may be, how old they may get, and how they end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{HttpSettings, Peer};
+
+/// Longest head of a request in bytes: a userSig in a query has some hundred.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Pause after a failed accept, when the process has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves until `stop`, then gives open requests `shutdown_timeout` to finish.
+pub(in crate::server) async fn run(
+    listener: TcpListener,
+    router: Router,
+    settings: &HttpSettings,
+    stop: CancellationToken,
+) {
+    let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let connections = TaskTracker::new();
+    let abort = CancellationToken::new();
+    let accepting = async {
+        loop {
+            let Ok(slot) = slots.clone().acquire_owned().await else {
+                return;
+            };
+            let (stream, remote) = accept(&listener).await;
+            let connection = connection(stream, remote, router.clone(), settings, &stop);
+            let connection = abort.clone().run_until_cancelled_owned(connection);
+            connections.spawn(async move {
+                connection.await;
+                drop(slot);
+            });
+        }
+    };
+    stop.run_until_cancelled(accepting).await;
+    drop(listener);
+    connections.close();
+    let finished = tokio::time::timeout(settings.shutdown_timeout, connections.wait());
+    if finished.await.is_err() {
+        log::warn!(connections = connections.len(); "cut connections that did not finish");
+        abort.cancel();
+        connections.wait().await;
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                log::warn!(error:%; "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    remote: SocketAddr,
+    router: Router,
+    settings: &HttpSettings,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let (settings, stop) = (settings.clone(), stop.clone());
+    async move {
+        let Ok(local) = stream.local_addr() else {
+            return;
+        };
+        // Answers are small: waiting for more to send would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            log::debug!(error:%; "cannot set TCP_NODELAY");
+        }
+        let peer = Peer { remote, local };
+        let service = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            service.call(request)
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(settings.header_timeout)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut served = std::pin::pin!(served);
+        let ended = tokio::select! {
+            ended = served.as_mut() => ended,
+            () = until_old_or_stopped(settings.max_connection_age, &stop) => {
+                served.as_mut().graceful_shutdown();
+                let rest = settings.request_timeout + settings.header_timeout;
+                match tokio::time::timeout(rest, served).await {
+                    Ok(ended) => ended,
+                    Err(_) => return log::debug!(remote:%; "cut a connection that does not end"),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            log::debug!(remote:%, error:%; "connection broke");
+        }
+    }
+}
+
+async fn until_old_or_stopped(age: Duration, stop: &CancellationToken) {
+    // Whichever comes first.
+    let _ = tokio::time::timeout(age, stop.cancelled()).await;
+}

@@ -1,0 +1,78 @@
+//! The verbs that need no login: an identity to begin with, and URLs to try the relay.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, Request, State};
+use axum::response::{IntoResponse, Response};
+
+use super::call::{self, Query};
+use super::reply::{self, Outcome};
+use super::{App, Peer};
+use crate::protocol::answer::{TestAccUrl, TestPushUrl};
+use crate::server::auth::AuthError;
+
+/// `get_login_info`: signs an identity for whoever asks, if the server is set up so.
+pub(super) async fn login_info(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    reply::response(sign(&app, &Query::parse(query.as_deref())))
+}
+
+fn sign(app: &App, query: &Query) -> Outcome {
+    let user = query.get("userID").unwrap_or_default();
+    let info = app.auth.login_info(user, app.clock.now())?;
+    log::info!(user = info.user_id.as_str(); "signed an identity");
+    reply::fields(&info)
+}
+
+/// `get_test_pushurl`: a stream to push, and where to play it. Kinds that the relay does not
+/// serve are empty.
+pub(super) async fn test_push_url(State(app): State<Arc<App>>, request: Request) -> Response {
+    let reached = reached(&request);
+    with_open_door(&app, || {
+        let now = app.clock.now().unix;
+        let stream = app.urls.stream_id("test", rand::random());
+        let play = app.urls.play_url(&stream, now, now, &reached);
+        let mixed = app.urls.mixed_url(&stream, now, now, &reached);
+        let of_kind = |kind: &str| {
+            let path = mixed.split('?').next().unwrap_or_default();
+            if path.ends_with(kind) {
+                mixed.clone()
+            } else {
+                String::new()
+            }
+        };
+        Json(TestPushUrl {
+            url_push: app.urls.push_url(&stream, now, &reached),
+            url_play_flv: of_kind(".flv"),
+            url_play_rtmp: play.clone(),
+            url_play_hls: of_kind(".m3u8"),
+            url_play_acc: play,
+        })
+        .into_response()
+    })
+}
+
+/// `get_test_rtmpaccurl`: where a test clock would play, if somebody pushes one.
+pub(super) async fn test_acc_url(State(app): State<Arc<App>>, request: Request) -> Response {
+    let reached = reached(&request);
+    with_open_door(&app, || {
+        let now = app.clock.now().unix;
+        let stream = app.urls.named_stream("testclock_rtmpacc");
+        let url_rtmpacc = app.urls.play_url(&stream, now, now, &reached);
+        Json(TestAccUrl { url_rtmpacc }).into_response()
+    })
+}
+
+/// Test URLs let anybody use the relay, like identities for anybody.
+fn with_open_door(app: &App, answer: impl FnOnce() -> Response) -> Response {
+    if app.auth.is_open() {
+        answer()
+    } else {
+        reply::response(Err(AuthError::DoesNotSign.into()))
+    }
+}
+
+fn reached(request: &Request) -> String {
+    let peer = request.extensions().get::<Peer>();
+    call::reached(request.headers(), peer.map(|peer| peer.local.ip()))
+}

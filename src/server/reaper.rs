@@ -1,0 +1,218 @@
+//! The task that drops who is gone without goodbye. What is due and what becomes of it is
+//! decided by `rooms`; here are only the clock, the relay and the deadlines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::rooms::{Fate, Late, RoomStore, Rooms, StreamStatus};
+
+/// Streams asked about at the same time.
+const PARALLEL: usize = 32;
+
+/// Until then the relay must have answered about all late members of one sweep.
+const PROBE_DEADLINE: Duration = Duration::from_secs(4);
+
+/// Somebody who knows which streams run.
+pub(super) trait Probe: Send + Sync + 'static {
+    fn ask(&self, stream: &str) -> impl Future<Output = StreamStatus> + Send;
+}
+
+/// Sweeps every `period` until `stop`.
+pub(super) async fn run<S: RoomStore + 'static>(
+    rooms: Arc<Rooms<S>>,
+    probe: Arc<impl Probe>,
+    clock: Clock,
+    period: Duration,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let sweeps = async {
+        loop {
+            ticks.tick().await;
+            sweep(&rooms, &probe, clock).await;
+        }
+    };
+    stop.run_until_cancelled(sweeps).await;
+}
+
+async fn sweep<S: RoomStore + 'static>(
+    rooms: &Arc<Rooms<S>>,
+    probe: &Arc<impl Probe>,
+    clock: Clock,
+) {
+    let due = rooms.sweep(clock.now());
+    for room in &due.idle {
+        log::info!(room:display; "nobody entered, the id is free again");
+    }
+    let slots = Arc::new(Semaphore::new(PARALLEL));
+    let deadline = Instant::now() + PROBE_DEADLINE;
+    let mut asking = JoinSet::new();
+    for late in due.late {
+        let (rooms, probe, slots) = (rooms.clone(), probe.clone(), slots.clone());
+        asking.spawn(async move {
+            let status = timeout_at(deadline, async {
+                let _slot = slots.acquire().await;
+                probe.ask(&late.stream).await
+            });
+            let status = status.await.unwrap_or(StreamStatus::Unknown);
+            let fate = rooms.judge(&late, status, clock.now());
+            tell(&late, status, fate);
+        });
+    }
+    asking.join_all().await;
+}
+
+fn tell(late: &Late, status: StreamStatus, fate: Fate) {
+    let Late { room, user, .. } = late;
+    match fate {
+        Fate::Dropped => {
+            log::info!(room:display, user:%, stream:? = status; "dropped a silent member");
+        }
+        Fate::Waiting => {
+            log::warn!(room:display, user:%; "a member is silent and the relay does not answer");
+        }
+        Fate::Refreshed => {
+            log::debug!(room:display, user:%; "a member is silent, but the stream runs");
+        }
+        Fate::Settled => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::protocol::RoomType;
+    use crate::server::rooms::{Joining, MemoryStore, RoomKey, Rules};
+
+    /// Answers at once, or never for a stream it does not know.
+    #[derive(Default)]
+    struct Told(Mutex<HashMap<String, StreamStatus>>);
+
+    impl Probe for Told {
+        async fn ask(&self, stream: &str) -> StreamStatus {
+            let known = self.0.lock().unwrap().get(stream).copied();
+            match known {
+                Some(status) => status,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    struct Bench {
+        rooms: Arc<Rooms>,
+        told: Arc<Told>,
+        clock: Clock,
+        stop: CancellationToken,
+    }
+
+    impl Bench {
+        fn start() -> Self {
+            let bench = Self {
+                rooms: Arc::new(Rooms::new(Rules::default(), MemoryStore::default())),
+                told: Arc::default(),
+                clock: Clock::start(),
+                stop: CancellationToken::new(),
+            };
+            let (rooms, told) = (bench.rooms.clone(), bench.told.clone());
+            let (clock, stop) = (bench.clock, bench.stop.clone());
+            tokio::spawn(run(rooms, told, clock, Duration::from_secs(5), stop));
+            bench
+        }
+
+        fn add(&self, user: &str) {
+            let joining = Joining {
+                user: user.into(),
+                name: String::new(),
+                avatar: String::new(),
+                stream: user.into(),
+            };
+            let now = self.clock.now();
+            let fresh = || unreachable!("the id is given");
+            self.rooms
+                .add(RoomType::Multi, "r", "", &joining, now, fresh)
+                .unwrap();
+        }
+
+        fn says(&self, stream: &str, status: StreamStatus) {
+            self.told.0.lock().unwrap().insert(stream.into(), status);
+        }
+
+        fn members(&self) -> Vec<String> {
+            let room = self.rooms.active(&RoomKey::new(RoomType::Multi, "r"));
+            let members = room.map_or(Vec::new(), |room| room.members);
+            members.into_iter().map(|member| member.user).collect()
+        }
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_member_stays_only_while_the_stream_runs() {
+        let bench = Bench::start();
+        bench.says("alice", StreamStatus::Live);
+        bench.says("bob", StreamStatus::NotLive);
+        bench.add("alice");
+        bench.add("bob");
+        pass(19).await;
+        assert_eq!(bench.members(), ["alice", "bob"]);
+        pass(8).await;
+        assert_eq!(bench.members(), ["alice"]);
+        pass(100).await;
+        assert_eq!(bench.members(), ["alice"]);
+        bench.says("alice", StreamStatus::NotLive);
+        pass(27).await;
+        assert!(bench.members().is_empty());
+        assert_eq!(bench.rooms.occupancy().rooms, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_relay_that_never_answers_delays_the_end_once_and_holds_up_nobody() {
+        let bench = Bench::start();
+        bench.says("bob", StreamStatus::NotLive);
+        bench.add("alice");
+        bench.add("bob");
+        pass(31).await;
+        assert_eq!(bench.members(), ["alice"]);
+        pass(25).await;
+        assert!(bench.members().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unused_id_is_free_again_after_half_a_minute() {
+        let bench = Bench::start();
+        let now = bench.clock.now();
+        let create = |now| {
+            bench
+                .rooms
+                .create(RoomType::Double, "x", "", now, String::new)
+        };
+        create(now).unwrap();
+        pass(29).await;
+        assert!(create(bench.clock.now()).is_err());
+        pass(7).await;
+        assert!(create(bench.clock.now()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stops_when_told() {
+        let bench = Bench::start();
+        bench.stop.cancel();
+        pass(1).await;
+        bench.says("alice", StreamStatus::NotLive);
+        bench.add("alice");
+        pass(60).await;
+        assert_eq!(bench.members(), ["alice"]);
+    }
+}

@@ -1,0 +1,87 @@
+//! What happened to a room, found by comparing it before and after a change, so that no rule
+//! can forget to tell. A message channel turns these into notifications.
+
+use super::room::{Member, Room, RoomKey};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomEvent {
+    pub room: RoomKey,
+    pub what: RoomChange,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomChange {
+    /// The id is reserved; nobody sees the room yet.
+    Reserved,
+    /// The first member is in.
+    Opened,
+    Joined {
+        user: String,
+    },
+    /// A member came again with another name, picture or stream.
+    Changed {
+        user: String,
+    },
+    Left {
+        user: String,
+    },
+    /// The room is gone with everybody in it.
+    Closed,
+}
+
+impl std::fmt::Display for RoomChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Reserved => f.write_str("room reserved"),
+            Self::Opened => f.write_str("room opened"),
+            Self::Joined { user } => write!(f, "{user} joined"),
+            Self::Changed { user } => write!(f, "{user} changed"),
+            Self::Left { user } => write!(f, "{user} left"),
+            Self::Closed => f.write_str("room closed"),
+        }
+    }
+}
+
+/// The events between two states of one room; signs of life are none.
+pub(super) fn events(key: &RoomKey, before: Option<&Room>, after: Option<&Room>) -> Vec<RoomEvent> {
+    let mut changes = Vec::new();
+    match (before, after) {
+        (None, None) => {}
+        (Some(_), None) => changes.push(RoomChange::Closed),
+        (None, Some(after)) => {
+            changes.push(RoomChange::Reserved);
+            compare(None, after, &mut changes);
+        }
+        (Some(before), Some(after)) => compare(Some(before), after, &mut changes),
+    }
+    let event = |what| RoomEvent {
+        room: key.clone(),
+        what,
+    };
+    changes.into_iter().map(event).collect()
+}
+
+fn compare(before: Option<&Room>, after: &Room, changes: &mut Vec<RoomChange>) {
+    if after.is_active() && !before.is_some_and(Room::is_active) {
+        changes.push(RoomChange::Opened);
+    }
+    let old_members = before.map_or(&[][..], |room| &room.members);
+    for member in old_members {
+        if after.member(&member.user).is_none() {
+            let user = member.user.clone();
+            changes.push(RoomChange::Left { user });
+        }
+    }
+    for member in &after.members {
+        let user = member.user.clone();
+        match before.and_then(|room| room.member(&user)) {
+            None => changes.push(RoomChange::Joined { user }),
+            Some(old) if !looks_alike(old, member) => changes.push(RoomChange::Changed { user }),
+            Some(_) => {}
+        }
+    }
+}
+
+fn looks_alike(a: &Member, b: &Member) -> bool {
+    (&a.name, &a.avatar, &a.stream) == (&b.name, &b.avatar, &b.stream)
+}

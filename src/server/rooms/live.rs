@@ -1,0 +1,91 @@
+//! What only live rooms have: custom fields and the audience list. Rules as in `room`.
+
+use serde_json::Value;
+
+use super::Rules;
+use super::room::{Refusal, Room, Watcher};
+
+/// Custom fields that a room may have, and bytes that one may have as JSON: the fields go out
+/// with every room list.
+const MAX_FIELDS: usize = 32;
+const MAX_FIELD_BYTES: usize = 1024;
+
+/// What `set_custom_field` does with a field; counters start at 0.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldChange {
+    Increase,
+    Decrease,
+    Set(Value),
+}
+
+impl FieldChange {
+    /// # Errors
+    /// [`Refusal::BadOperation`] for an unknown operation and for `set` without a value.
+    pub fn parse(operation: &str, value: Option<Value>) -> Result<Self, Refusal> {
+        match (operation, value) {
+            ("inc", _) => Ok(Self::Increase),
+            ("dec", _) => Ok(Self::Decrease),
+            ("set", Some(value)) if !value.is_null() => Ok(Self::Set(value)),
+            _ => Err(Refusal::BadOperation),
+        }
+    }
+}
+
+/// Custom fields as the wire has them: JSON in a string.
+pub(super) fn custom_text(room: &Room) -> String {
+    let fields = room.custom.iter().map(|(k, v)| (k.clone(), v.clone()));
+    Value::Object(fields.collect()).to_string()
+}
+
+pub(super) fn set_field(
+    slot: &mut Option<Room>,
+    field: &str,
+    change: &FieldChange,
+) -> Result<String, Refusal> {
+    let room = slot.as_mut().ok_or(Refusal::RoomMissing)?;
+    let known = room.custom.get(field);
+    let value = match change {
+        FieldChange::Increase => counted(known, 1)?,
+        FieldChange::Decrease => counted(known, -1)?,
+        FieldChange::Set(value) => value.clone(),
+    };
+    let too_many = known.is_none() && room.custom.len() >= MAX_FIELDS;
+    if too_many || field.len() + value.to_string().len() > MAX_FIELD_BYTES {
+        return Err(Refusal::CustomTooLarge);
+    }
+    room.custom.insert(field.to_owned(), value);
+    Ok(custom_text(room))
+}
+
+fn counted(known: Option<&Value>, step: i64) -> Result<Value, Refusal> {
+    let count = match known {
+        None => 0,
+        Some(value) => value.as_i64().ok_or(Refusal::BadOperation)?,
+    };
+    Ok(count.saturating_add(step).into())
+}
+
+pub(super) fn add_watcher(
+    slot: &mut Option<Room>,
+    watcher: &Watcher,
+    rules: &Rules,
+) -> Result<(), Refusal> {
+    let room = slot.as_mut().ok_or(Refusal::RoomMissing)?;
+    let known = room.audience.iter_mut().find(|w| w.user == watcher.user);
+    if let Some(known) = known {
+        known.info.clone_from(&watcher.info);
+        return Ok(());
+    }
+    if room.audience.len() >= rules.audience_limit {
+        return Err(Refusal::AudienceFull);
+    }
+    room.audience.push(watcher.clone());
+    Ok(())
+}
+
+/// Never refused: whoever is not there has left.
+pub(super) fn remove_watcher(slot: &mut Option<Room>, user: &str) {
+    if let Some(room) = slot {
+        room.audience.retain(|watcher| watcher.user != user);
+    }
+}

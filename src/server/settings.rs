@@ -1,0 +1,186 @@
+//! What a room server is told, with keys read and secrets made: from the configuration, or the
+//! embedded default for this machine alone.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::auth::AuthSettings;
+use super::http::{HttpSettings, Rate};
+use super::keys::{self, KeyError};
+use super::relay::RelayConfig;
+use super::rooms::Rules;
+use super::urls::UrlSettings;
+use crate::config::ServerConfig;
+use crate::config::server as config;
+use crate::protocol::user_sig::{SigningKey, VerifyingKey};
+
+/// Everything that [`super::RoomServer`] needs.
+#[derive(Debug)]
+pub struct Settings {
+    pub http: HttpSettings,
+    pub rules: Rules,
+    /// Time between two looks for silent members.
+    pub sweep: Duration,
+    pub auth: AuthSettings,
+    pub urls: UrlSettings,
+    pub relay: RelaySettings,
+}
+
+/// Who carries the streams.
+#[derive(Debug, Clone)]
+pub enum RelaySettings {
+    /// The relay in this program, started and stopped with the room server. Its `push_key` is
+    /// that of [`UrlSettings`].
+    Embedded {
+        relay: RelayConfig,
+        /// Host for stream URLs, with a port if it is not the relay's own; `None` = the host by
+        /// which a client reached the room server.
+        public_host: Option<String>,
+    },
+    External {
+        relay: config::External,
+        /// Signs status requests to Tencent.
+        api_key: Option<SecretString>,
+    },
+}
+
+impl Settings {
+    /// Reads the key files that the configuration names, and makes what it leaves out.
+    ///
+    /// # Errors
+    /// A key file that cannot be read, made or understood.
+    pub fn load(config: &ServerConfig) -> Result<Self, KeyError> {
+        let dir = config.state_dir.as_deref();
+        let push_key = match &config.stream.push_key {
+            Some(key) => key.clone(),
+            None => keys::push_key(dir)?,
+        };
+        let (verifying_key, signing_key) = user_sig_keys(config)?;
+        Ok(Self {
+            http: http(&config.http),
+            rules: rules(&config.rooms),
+            sweep: config.rooms.sweep,
+            auth: AuthSettings {
+                sdk_app_id: config.auth.sdk_app_id,
+                account_type: config.auth.account_type.clone(),
+                verifying_key,
+                login_info_key: signing_key.filter(|_| config.auth.issue_login_info),
+                user_sig_life: config.auth.user_sig_life,
+                token_life: config.auth.token_life,
+            },
+            relay: relay(config, &push_key),
+            urls: UrlSettings {
+                bizid: config.stream.bizid.clone(),
+                push_key,
+                valid: config.stream.valid,
+            },
+        })
+    }
+
+    /// The embedded default on free ports of this machine, for trials beside a running server.
+    ///
+    /// # Errors
+    /// A key that cannot be made.
+    pub fn on_free_ports() -> Result<Self, KeyError> {
+        let mut settings = Self::load(&ServerConfig::default())?;
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        settings.http.listen = any_port;
+        if let RelaySettings::Embedded { relay, .. } = &mut settings.relay {
+            relay.listen = any_port;
+        }
+        Ok(settings)
+    }
+}
+
+fn user_sig_keys(config: &ServerConfig) -> Result<(VerifyingKey, Option<SigningKey>), KeyError> {
+    let private = match &config.auth.keys {
+        config::Keys::Public(path) => return Ok((keys::public(path)?, None)),
+        config::Keys::Private(path) => keys::private(path)?,
+        config::Keys::Generated => keys::generated(config.state_dir.as_deref())?,
+    };
+    Ok((private.verifying_key(), Some(private)))
+}
+
+/// Clients come every 7 to 15 s: a connection kept open must survive the pause.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+fn http(http: &config::Http) -> HttpSettings {
+    HttpSettings {
+        listen: http.listen,
+        cors_origins: http.cors_origins.clone(),
+        max_body: http.max_body_bytes,
+        request_timeout: http.request_timeout,
+        header_timeout: HEADER_TIMEOUT,
+        max_connection_age: Duration::from_secs(600),
+        max_connections: 4096,
+        shutdown_timeout: Duration::from_secs(5),
+        per_address: rate(http.per_address),
+        per_user: rate(http.per_user),
+    }
+}
+
+fn rate(rate: config::Rate) -> Rate {
+    let at_least_one = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+    Rate {
+        per_second: at_least_one(rate.per_second),
+        burst: at_least_one(rate.burst),
+    }
+}
+
+fn rules(rooms: &config::Rooms) -> Rules {
+    Rules {
+        double_capacity: rooms.double_capacity,
+        multi_capacity: rooms.multi_capacity,
+        live_capacity: rooms.live_capacity,
+        audience_limit: rooms.live_audience,
+        room_info_limit: rooms.room_info_limit,
+        max_rooms: rooms.max_rooms,
+        member_timeout: rooms.heartbeat_timeout,
+        idle_timeout: rooms.idle_room,
+        creator_can_destroy: rooms.creator_can_destroy_room,
+    }
+}
+
+fn relay(config: &ServerConfig, push_key: &SecretString) -> RelaySettings {
+    match &config.relay {
+        config::Relay::External(relay) => RelaySettings::External {
+            relay: relay.clone(),
+            api_key: config.auth.api_key.clone(),
+        },
+        config::Relay::Embedded(embedded) => RelaySettings::Embedded {
+            public_host: public_host(embedded),
+            relay: relay_config(embedded, push_key),
+        },
+    }
+}
+
+fn public_host(embedded: &config::Embedded) -> Option<String> {
+    let listened = || match embedded.listen {
+        addr if addr.ip().is_unspecified() => None,
+        SocketAddr::V4(addr) => Some(addr.ip().to_string()),
+        SocketAddr::V6(addr) => Some(format!("[{}]", addr.ip())),
+    };
+    embedded.public_host.clone().or_else(listened)
+}
+
+fn relay_config(embedded: &config::Embedded, push_key: &SecretString) -> RelayConfig {
+    let defaults = RelayConfig::default();
+    let gop_cache_bytes = embedded.gop_cache_kib << 10;
+    // The configured backlog counts beyond what a late player is given at once.
+    let player_queue_bytes =
+        gop_cache_bytes + defaults.max_message_bytes + (embedded.player_queue_kib << 10);
+    RelayConfig {
+        listen: embedded.listen,
+        app: embedded.app.clone(),
+        push_key: Some(push_key.clone()),
+        gop_cache: embedded.gop_cache,
+        gop_cache_bytes,
+        player_queue_bytes,
+        max_connections: embedded.max_connections,
+        max_streams: embedded.max_connections,
+        ..defaults
+    }
+}

@@ -1,0 +1,494 @@
+//! The uplink against nginx, ffmpeg and peers that misbehave.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
+use rtckiosk::media::capture::{AudioSource, Capture, CaptureConfig, VideoSource};
+use rtckiosk::media::uplink::{Uplink, UplinkConfig};
+use rtckiosk::media::{EncoderChoice, LossCause, PushEvent, Reconnect, time_code};
+use rtckiosk::protocol::events::PushCode;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::nginx::Nginx;
+
+const WIDTH: u32 = 640;
+const HEIGHT: u32 = 360;
+const FPS: u32 = 30;
+
+fn init() {
+    use gst::glib::LogLevels;
+    rtckiosk::media::init().expect("GStreamer with all elements");
+    let fatal = LogLevels::LEVEL_ERROR | LogLevels::LEVEL_CRITICAL | LogLevels::LEVEL_WARNING;
+    gst::glib::log_set_always_fatal(fatal);
+}
+
+/// A capture of test patterns, an uplink on it, and the events of both.
+struct Push {
+    capture: Capture,
+    uplink: Uplink,
+    events: mpsc::Receiver<PushEvent>,
+    /// Events seen while waiting for others.
+    seen: Vec<PushEvent>,
+}
+
+impl Push {
+    async fn to(url: &str) -> Self {
+        Self::with(url, |_| {}).await
+    }
+
+    async fn with(url: &str, change: impl FnOnce(&mut UplinkConfig)) -> Self {
+        init();
+        let (sender, events) = mpsc::channel(256);
+        let config = CaptureConfig {
+            video: VideoSource::Test,
+            audio: AudioSource::Test { hz: 1000.0 },
+            width: WIDTH,
+            height: HEIGHT,
+            fps: FPS,
+            time_code: true,
+        };
+        let capture = Capture::start(config, sender.clone())
+            .await
+            .expect("test sources start");
+        let mut config = UplinkConfig {
+            url: url.to_owned().into(),
+            bitrate_kbps: 800,
+            audio_kbps: 64,
+            gop_seconds: 1.0,
+            encoder: EncoderChoice::Auto,
+            reconnect: Reconnect::default(),
+        };
+        change(&mut config);
+        let uplink = Uplink::start(&capture, config, sender);
+        Self {
+            capture,
+            uplink,
+            events,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Waits for the next event with this number.
+    async fn until(&mut self, code: PushCode, limit: Duration) -> PushEvent {
+        let wait = async {
+            loop {
+                let event = self.events.recv().await.expect("the push lives");
+                if event.code == code {
+                    return event;
+                }
+                self.seen.push(event);
+            }
+        };
+        match timeout(limit, wait).await {
+            Ok(event) => event,
+            Err(_) => panic!("no {code} within {limit:?}; seen: {:#?}", self.seen),
+        }
+    }
+
+    async fn end(self) {
+        timeout(Duration::from_secs(5), async {
+            self.uplink.stop().await;
+            self.capture.stop().await;
+        })
+        .await
+        .expect("both stop in time");
+    }
+}
+
+/// Runs a program, with a limit; returns what it wrote to stdout.
+async fn run(program: &str, args: &[&str]) -> String {
+    let output = tokio::process::Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(Duration::from_secs(30), output)
+        .await
+        .unwrap_or_else(|_| panic!("{program} takes too long"))
+        .unwrap_or_else(|error| panic!("{program} must be installed: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} failed: {errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ffmpeg_records_picture_and_sound() {
+    let nginx = Nginx::start();
+    let url = nginx.url("live", "both");
+    let mut push = Push::to(&format!("{url}?bizid=1&txSecret=ab&txTime=FF")).await;
+    push.until(PushCode::ConnectSucc, Duration::from_secs(5))
+        .await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("seen.flv").display().to_string();
+    run(
+        "ffmpeg",
+        &["-v", "error", "-i", &url, "-t", "4", "-c", "copy", &file],
+    )
+    .await;
+    let probe = run(
+        "ffprobe",
+        &[
+            "-v",
+            "error",
+            "-count_packets",
+            "-show_streams",
+            "-of",
+            "json",
+            &file,
+        ],
+    )
+    .await;
+    let probe: serde_json::Value = serde_json::from_str(&probe).expect("JSON");
+    let stream = |kind: &str| {
+        let streams = probe["streams"].as_array().expect("streams");
+        streams
+            .iter()
+            .find(|s| s["codec_type"] == kind)
+            .cloned()
+            .expect(kind)
+    };
+    let packets = |stream: &serde_json::Value| {
+        stream["nb_read_packets"]
+            .as_str()
+            .and_then(|n| n.parse::<u32>().ok())
+            .expect("a count")
+    };
+    let video = stream("video");
+    assert_eq!(video["codec_name"], "h264");
+    assert_eq!(
+        (&video["width"], &video["height"]),
+        (&WIDTH.into(), &HEIGHT.into())
+    );
+    assert!(
+        (100..=125).contains(&packets(&video)),
+        "{} frames in 4 s",
+        packets(&video)
+    );
+    let audio = stream("audio");
+    assert_eq!(
+        (&audio["codec_name"], &audio["sample_rate"]),
+        (&"aac".into(), &"48000".into())
+    );
+    // 48000 / 1024 = 46.9 packets a second.
+    assert!(
+        (175..=195).contains(&packets(&audio)),
+        "{} packets in 4 s",
+        packets(&audio)
+    );
+
+    let figures = push
+        .until(PushCode::NetStatus, Duration::from_secs(5))
+        .await;
+    assert!(
+        (28..=31).contains(&figures.params[1].expect("frames per second")),
+        "{figures:?}"
+    );
+    let stats = push.uplink.stats().borrow().clone();
+    assert!(
+        stats.connected && stats.reconnects == 0 && stats.bytes_sent > 100_000,
+        "{stats:?}"
+    );
+    assert!(
+        nginx.log().contains("txSecret=ab"),
+        "the signed query reaches the relay"
+    );
+    push.end().await;
+}
+
+/// Plays with plain GStreamer elements and reads when each frame was captured.
+fn delays(url: &str, for_frames: usize) -> Vec<u64> {
+    let make = gst::ElementFactory::make;
+    let pipeline = gst::Pipeline::new();
+    let source = make("rtmp2src")
+        .property("location", url)
+        .build()
+        .expect("rtmp2src");
+    let demux = make("flvdemux").build().expect("flvdemux");
+    let queue = make("queue").build().expect("queue");
+    let parse = make("h264parse").build().expect("h264parse");
+    let decode = make("avdec_h264").build().expect("avdec_h264");
+    decode.set_property_from_str("thread-type", "slice");
+    let sink = gst_app::AppSink::builder()
+        .sync(false)
+        .async_(false)
+        .build();
+    let unheard = make("fakesink")
+        .property("async", false)
+        .build()
+        .expect("fakesink");
+    let all = [
+        &unheard,
+        &source,
+        &demux,
+        &queue,
+        &parse,
+        &decode,
+        sink.upcast_ref(),
+    ];
+    pipeline.add_many(all).expect("fresh elements");
+    source.link(&demux).expect("links");
+    gst::Element::link_many([&queue, &parse, &decode, sink.upcast_ref()]).expect("links");
+    let video = queue.static_pad("sink").expect("a pad");
+    let audio = unheard.static_pad("sink").expect("a pad");
+    demux.connect_pad_added(move |_, pad| {
+        pad.link(if pad.name() == "video" {
+            &video
+        } else {
+            &audio
+        })
+        .expect("links");
+    });
+    pipeline.set_state(gst::State::Playing).expect("plays");
+    let mut delays = Vec::new();
+    while delays.len() < for_frames {
+        let sample = sink
+            .try_pull_sample(gst::ClockTime::from_seconds(10))
+            .unwrap_or_else(|| {
+                panic!(
+                    "no frame: {:?}",
+                    pipeline
+                        .bus()
+                        .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]))
+                )
+            });
+        let info = gst_video::VideoInfo::from_caps(sample.caps().expect("caps")).expect("video");
+        let buffer = sample.buffer().expect("a buffer");
+        let frame =
+            gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).expect("maps");
+        let stride = frame.plane_stride()[0] as usize;
+        let luma = frame.plane_data(0).expect("luma");
+        if let Some(captured) = time_code::read(
+            luma,
+            stride,
+            frame.width() as usize,
+            frame.height() as usize,
+        ) {
+            delays.push(time_code::now_micros().saturating_sub(captured));
+        }
+    }
+    pipeline.set_state(gst::State::Null).expect("stops");
+    delays
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_is_seen_at_the_far_end_soon_after_it_was_captured() {
+    let nginx = Nginx::start();
+    let url = nginx.url("live", "delay");
+    let mut push = Push::to(&url).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    let play = url.clone();
+    let mut micros = tokio::task::spawn_blocking(move || delays(&play, 200))
+        .await
+        .expect("plays");
+    // The first second is the relay's and the decoder's start.
+    micros.drain(..30);
+    micros.sort_unstable();
+    let at = |part: f64| micros[((micros.len() - 1) as f64 * part) as usize] as f64 / 1000.0;
+    println!(
+        "delay in ms: p50 {:.1}, p95 {:.1}, max {:.1}",
+        at(0.5),
+        at(0.95),
+        at(1.0)
+    );
+    assert!(
+        at(0.5) < 100.0 && at(0.95) < 250.0,
+        "p50 {} ms, p95 {} ms",
+        at(0.5),
+        at(0.95)
+    );
+    push.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_comes_back_gets_the_stream_again() {
+    let mut nginx = Nginx::start();
+    let mut push = Push::to(&nginx.url("live", "again")).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+
+    nginx.kill();
+    let lost = push
+        .until(PushCode::Reconnect, Duration::from_secs(5))
+        .await;
+    assert_eq!(lost.cause(), Some(LossCause::ServerClosed), "{lost:?}");
+    // The camera does not notice: every frame of these two seconds is shown.
+    let mut picture = push.capture.picture();
+    let mut shown = 0;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(2) {
+        timeout(Duration::from_millis(500), picture.changed())
+            .await
+            .expect("the self-view goes on")
+            .expect("the capture lives");
+        shown += 1;
+    }
+    assert!(shown > 45, "{shown} frames in 2 s");
+
+    nginx.restart();
+    let back = Instant::now();
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    println!("media flows {:?} after the relay's return", back.elapsed());
+    let url = nginx.url("live", "again");
+    // Old frames must not have piled up.
+    let micros = tokio::task::spawn_blocking(move || delays(&url, 30))
+        .await
+        .expect("plays");
+    assert!(micros.iter().max() < Some(&1_500_000), "{micros:?}");
+    assert_eq!(push.uplink.stats().borrow().reconnects as usize, {
+        push.seen
+            .iter()
+            .filter(|event| event.code == PushCode::Reconnect)
+            .count()
+            + 1
+    });
+    push.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_stream_is_told_at_once_and_not_tried_again() {
+    let nginx = Nginx::start();
+    for app in ["denied", "no_such_app"] {
+        let before = nginx.log().matches("connect: app=").count();
+        let mut push = Push::to(&nginx.url(app, "x")).await;
+        let end = push
+            .until(PushCode::NetDisconnect, Duration::from_secs(5))
+            .await;
+        assert_eq!(end.cause(), Some(LossCause::Refused), "{app}: {end:?}");
+        let told: Vec<_> = push.seen.iter().map(|event| event.code).collect();
+        assert!(
+            told.contains(&PushCode::ServerDisconnect),
+            "{app}: {told:?}"
+        );
+        assert!(!told.contains(&PushCode::Reconnect), "{app}: {told:?}");
+        assert!(!told.contains(&PushCode::PushBegin), "{app}: {told:?}");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(
+            nginx.log().matches("connect: app=").count(),
+            before + 1,
+            "{app}: a storm"
+        );
+        push.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_says_nothing_is_a_named_failure() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let hold = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok(connection) = listener.accept().await {
+            held.push(connection);
+        }
+    });
+    let mut push = Push::to(&format!("rtmp://127.0.0.1:{port}/live/x")).await;
+    let failed = push
+        .until(PushCode::ShakeFail, Duration::from_secs(12))
+        .await;
+    assert_eq!(failed.cause(), Some(LossCause::Handshake), "{failed:?}");
+    push.until(PushCode::Reconnect, Duration::from_secs(1))
+        .await;
+    push.end().await;
+    hold.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_there_is_given_up_after_three_quick_tries() {
+    let url = format!("rtmp://127.0.0.1:{}/live/x", crate::nginx::free_port());
+    let quick = |config: &mut UplinkConfig| {
+        config.reconnect.window = Duration::ZERO;
+        config.reconnect.min = Duration::from_millis(50);
+    };
+    let mut push = Push::with(&url, quick).await;
+    let end = push
+        .until(PushCode::NetDisconnect, Duration::from_secs(10))
+        .await;
+    assert_eq!(
+        (end.cause(), end.params[1]),
+        (Some(LossCause::Unreachable), Some(3)),
+        "{end:?}"
+    );
+    let count = |code| push.seen.iter().filter(|event| event.code == code).count();
+    assert_eq!(count(PushCode::Reconnect), 3, "{:#?}", push.seen);
+    push.end().await;
+}
+
+/// Brightest pixel below the time code and loudest sound of what a player gets, by ffmpeg.
+async fn seen_and_heard(url: &str) -> (f64, f64) {
+    let output = tokio::process::Command::new("ffmpeg")
+        .args([
+            "-i",
+            url,
+            "-t",
+            "2",
+            "-vf",
+            "crop=iw:ih/2:0:ih/2,signalstats,metadata=print",
+        ])
+        .args(["-af", "volumedetect", "-f", "null", "-"])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(Duration::from_secs(30), output)
+        .await
+        .expect("in time")
+        .expect("ffmpeg");
+    let text = String::from_utf8_lossy(&output.stderr);
+    let highest = |key: &str| {
+        let number = |rest: &str| rest.split_whitespace().next()?.parse::<f64>().ok();
+        let found = text.split(key).skip(1).filter_map(number).reduce(f64::max);
+        found.unwrap_or_else(|| panic!("no {key} in:\n{text}"))
+    };
+    (highest("lavfi.signalstats.YMAX="), highest("max_volume:"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn muting_sends_black_and_silence_and_the_stream_goes_on() {
+    let nginx = Nginx::start();
+    let url = nginx.url("live", "mute");
+    let mut push = Push::to(&url).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    let (bright, loud) = seen_and_heard(&url).await;
+    assert!(bright > 150.0 && loud > -20.0, "luma {bright}, {loud} dB");
+
+    push.uplink.set_video_muted(true);
+    push.uplink.set_audio_muted(true);
+    push.uplink.request_key_frame();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (bright, loud) = seen_and_heard(&url).await;
+    assert!(bright < 40.0 && loud < -60.0, "luma {bright}, {loud} dB");
+    let reconnects = push
+        .seen
+        .iter()
+        .filter(|e| e.code == PushCode::Reconnect)
+        .count();
+    assert_eq!(reconnects, 0, "{:#?}", push.seen);
+    push.end().await;
+}
+
+#[test]
+fn tools_are_installed() {
+    for tool in ["ffmpeg", "ffprobe"] {
+        let found = Command::new(tool)
+            .arg("-version")
+            .stdout(Stdio::null())
+            .status();
+        assert!(
+            found.is_ok(),
+            "{tool} is missing: install the Debian package ffmpeg"
+        );
+    }
+}
