@@ -5,5 +5,7 @@ mod downlink;
 #[cfg(feature = "kiosk")]
 mod latency;
 mod nginx;
+#[cfg(feature = "server")]
+mod room_server;
 #[cfg(feature = "kiosk")]
 mod uplink;
