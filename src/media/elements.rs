@@ -19,7 +19,6 @@ const REQUIRED: &[(&str, &str)] = &[
     ("appsink", BASE),
     ("appsrc", BASE),
     ("audioconvert", BASE),
-    ("audiomixer", BASE),
     ("audioresample", BASE),
     ("audiotestsrc", BASE),
     ("videoconvert", BASE),
@@ -30,7 +29,6 @@ const REQUIRED: &[(&str, &str)] = &[
     ("aacparse", GOOD),
     ("autoaudiosink", GOOD),
     ("flvdemux", GOOD),
-    ("flvmux", GOOD),
     ("jpegdec", GOOD),
     ("v4l2src", GOOD),
     ("h264parse", BAD),
@@ -70,7 +68,7 @@ fn missing(
         .collect()
 }
 
-/// "alsasrc (gstreamer1.0-alsa), flvmux (gstreamer1.0-plugins-good)"
+/// "alsasrc (gstreamer1.0-alsa), v4l2src (gstreamer1.0-plugins-good)"
 pub(super) fn describe(missing: &[Missing]) -> String {
     let listed: Vec<String> = missing
         .iter()
@@ -85,11 +83,11 @@ mod tests {
 
     #[test]
     fn names_each_missing_element_with_its_package() {
-        let found = missing(REQUIRED, |name| name != "alsasrc" && name != "flvmux");
+        let found = missing(REQUIRED, |name| name != "alsasrc" && name != "v4l2src");
         let text = MediaError::MissingElements(found).to_string();
         assert!(text.contains("alsasrc (gstreamer1.0-alsa)"), "{text}");
         assert!(
-            text.contains("flvmux (gstreamer1.0-plugins-good)"),
+            text.contains("v4l2src (gstreamer1.0-plugins-good)"),
             "{text}"
         );
         assert!(!text.contains("appsrc"), "{text}");

@@ -196,12 +196,13 @@ pub(crate) fn parse_source(description: &str) -> Result<gst::Element, MediaError
         description: description.to_owned(),
         reason,
     };
-    let bin = gst::parse::bin_from_description(description, true)
+    // GStreamer cannot parse a description that ends in caps unless something follows.
+    let bin = gst::parse::bin_from_description(&format!("{description} ! identity"), true)
         .map_err(|error| bad(error.to_string()))?;
-    match bin.static_pad("src") {
-        Some(_) => Ok(bin.upcast()),
-        None => Err(bad("it has no unlinked output".to_owned())),
+    if bin.static_pad("src").is_none() {
+        return Err(bad("it has no output".to_owned()));
     }
+    Ok(bin.upcast())
 }
 
 /// Runs a blocking job on a thread of its own. Not tokio's blocking pool: a driver that hangs

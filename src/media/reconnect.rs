@@ -24,7 +24,7 @@ impl Default for Reconnect {
         Self {
             window: Duration::from_secs(30),
             min: Duration::from_millis(300),
-            max: Duration::from_secs(3),
+            max: Duration::from_secs(2),
         }
     }
 }
@@ -91,7 +91,7 @@ mod tests {
     fn waits_double_up_to_the_maximum_and_end_with_the_window() {
         let config = Reconnect::default();
         let waits = millis(config, 0.0, Duration::from_secs(5));
-        assert_eq!(waits, [300, 600, 1200, 2400, 3000, 3000]);
+        assert_eq!(waits, [300, 600, 1200, 2000, 2000, 2000]);
     }
 
     #[test]

@@ -43,10 +43,18 @@ impl Push {
     }
 
     async fn with(url: &str, change: impl FnOnce(&mut UplinkConfig)) -> Self {
+        Self::from_camera(VideoSource::Test, url, change).await
+    }
+
+    async fn from_camera(
+        video: VideoSource,
+        url: &str,
+        change: impl FnOnce(&mut UplinkConfig),
+    ) -> Self {
         init();
         let (sender, events) = mpsc::channel(256);
         let config = CaptureConfig {
-            video: VideoSource::Test,
+            video,
             audio: AudioSource::Test { hz: 1000.0 },
             width: WIDTH,
             height: HEIGHT,
@@ -185,6 +193,13 @@ async fn ffmpeg_records_picture_and_sound() {
         packets(&audio)
     );
 
+    let gaps = packet_gaps(&file).await;
+    let even = gaps.iter().filter(|ms| (19.0..=24.0).contains(*ms)).count();
+    assert!(
+        even * 100 >= gaps.len() * 98,
+        "gaps between packets of sound in ms: {gaps:?}"
+    );
+
     let figures = push
         .until(PushCode::NetStatus, Duration::from_secs(5))
         .await;
@@ -202,6 +217,26 @@ async fn ffmpeg_records_picture_and_sound() {
         "the signed query reaches the relay"
     );
     push.end().await;
+}
+
+/// Milliseconds between packets of sound.
+async fn packet_gaps(file: &str) -> Vec<f64> {
+    let entries = ["-show_entries", "packet=pts_time", "-of", "csv=p=0"];
+    let args = [
+        &["-v", "error", "-select_streams", "a"],
+        &entries[..],
+        &[file],
+    ]
+    .concat();
+    let times = run("ffprobe", &args).await;
+    let times: Vec<f64> = times
+        .lines()
+        .filter_map(|line| line.trim_end_matches(',').parse().ok())
+        .collect();
+    times
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]) * 1000.0)
+        .collect()
 }
 
 /// Plays with plain GStreamer elements and reads when each frame was captured.
@@ -491,4 +526,84 @@ fn tools_are_installed() {
             "{tool} is missing: install the Debian package ffmpeg"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_goes_on_while_the_camera_is_away() {
+    let nginx = Nginx::start();
+    let url = nginx.url("live", "camera");
+    let two_seconds = "videotestsrc is-live=true num-buffers=60 ! video/x-raw,framerate=30/1";
+    let camera = VideoSource::Gst(two_seconds.to_owned());
+    let mut push = Push::from_camera(camera, &url, |_| {}).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    push.until(PushCode::CameraRemoved, Duration::from_secs(5))
+        .await;
+    let play = url.clone();
+    // Longer than the camera is away and back.
+    let frames = tokio::task::spawn_blocking(move || delays(&play, 90))
+        .await
+        .expect("plays");
+    assert_eq!(frames.len(), 90);
+    push.until(PushCode::CameraAvailable, Duration::from_secs(5))
+        .await;
+    let told: Vec<_> = push.seen.iter().map(|event| event.code).collect();
+    assert!(!told.contains(&PushCode::Reconnect), "{told:?}");
+    push.end().await;
+}
+
+/// Forwards connections to `port`; told to hold, it reads no more and keeps all open.
+async fn proxy(port: u16) -> (u16, tokio::sync::watch::Sender<bool>) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(16_384).expect("a small buffer");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a free port");
+    let listener = socket.listen(16).expect("listens");
+    let here = listener.local_addr().expect("an address").port();
+    let (hold, held) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut held = held.clone();
+            tokio::spawn(async move {
+                if *held.borrow() {
+                    return;
+                }
+                let mut far = tokio::net::TcpStream::connect(("127.0.0.1", port))
+                    .await
+                    .expect("nginx");
+                let copy = tokio::io::copy_bidirectional(&mut near, &mut far);
+                let until_held = async { held.wait_for(|held| *held).await.map(drop) };
+                let closed = tokio::select! {
+                    _ = copy => true,
+                    _ = until_held => false,
+                };
+                if !closed {
+                    // Both ends stay open, and silent, until released.
+                    let _ = held.wait_for(|held| !*held).await;
+                }
+            });
+        }
+    });
+    (here, hold)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_takes_no_more_bytes_is_replaced() {
+    let nginx = Nginx::start();
+    let (port, hold) = proxy(nginx.rtmp_port).await;
+    let mut push = Push::to(&format!("rtmp://127.0.0.1:{port}/live/silent")).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    hold.send_replace(true);
+    let held = Instant::now();
+    let lost = push
+        .until(PushCode::Reconnect, Duration::from_secs(60))
+        .await;
+    println!("a silent relay is noticed after {:?}", held.elapsed());
+    assert_eq!(lost.cause(), Some(LossCause::Silent), "{lost:?}");
+    hold.send_replace(false);
+    push.until(PushCode::PushBegin, Duration::from_secs(10))
+        .await;
+    push.end().await;
 }

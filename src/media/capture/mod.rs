@@ -145,3 +145,6 @@ fn spawn(
     let (opened, first) = oneshot::channel();
     (tokio::spawn(line.run(stop.clone(), opened)), first)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! The pipeline of one connection to the relay:
 //!
 //! ```text
-//! appsrc ! encoder ! h264parse !            flvmux ! queue ! rtmp2sink
-//! appsrc ! audioconvert ! aac ! aacparse !
+//! appsrc ! encoder ! h264parse ! appsink                  > tags > appsrc ! rtmp2sink
+//! appsrc ! audioconvert ! aac encoder ! aacparse ! appsink >
 //! ```
 //!
-//! Both sources lose old frames rather than make the capture wait. The queue's level is what
-//! the network has not taken yet; when it is full the encoders stop, and the sources lose.
+//! Nothing here makes the capture wait. What the network has not taken yet waits in the last
+//! appsrc; when that is too much, captured frames are dropped before they are encoded, the
+//! picture's sooner than the sound's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,16 +21,19 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::super::MediaError;
 use super::super::capture::feed::{Attachment, Feed, Frame};
-use super::super::capture::{Capture, picture_caps, sound_caps};
+use super::super::capture::{Capture, SOUND_HZ, picture_caps, sound_caps};
 use super::super::encoder::{self, H264, Target};
 use super::super::pipeline::{Pipeline, make};
+use super::flv::{self, Metadata, Packet};
 use super::{Mutes, UplinkConfig};
 
 /// Name of the element that talks to the relay.
 pub(super) const NETWORK: &str = "relay";
 
-/// What may wait for the network before frames are lost.
-const BACKLOG: Duration = Duration::from_secs(1);
+/// No more of the picture is encoded while this much waits for the network, in ms.
+const VIDEO_BACKLOG_MS: u64 = 500;
+/// No more of anything is encoded while this much waits for the network, in ms.
+const SOUND_BACKLOG_MS: u64 = 1000;
 /// What may wait for the AAC encoder before sound is lost.
 const SOUND_WAITS: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// A connection attempt, or a write, that takes longer has failed.
@@ -43,6 +47,7 @@ pub(super) struct Taps {
     video: Arc<Feed>,
     sound: Arc<Feed>,
     video_caps: gst::Caps,
+    size: (u32, u32),
     fps: u32,
     mutes: Arc<Mutes>,
 }
@@ -57,8 +62,20 @@ impl Taps {
             video: Arc::clone(&capture.video),
             sound: Arc::clone(&capture.sound),
             video_caps,
+            size: (capture.config.width, capture.config.height),
             fps,
             mutes,
+        }
+    }
+
+    fn metadata(&self, config: &UplinkConfig) -> Metadata {
+        Metadata {
+            width: self.size.0,
+            height: self.size.1,
+            fps: self.fps,
+            video_kbps: config.bitrate_kbps,
+            audio_kbps: config.audio_kbps,
+            audio_hz: SOUND_HZ.unsigned_abs(),
         }
     }
 }
@@ -73,6 +90,21 @@ pub(super) struct Counters {
     pub(super) backlog: Duration,
 }
 
+/// What waits for the network.
+#[derive(Debug, Clone)]
+struct Backlog {
+    /// Tags that the RTMP element has not taken.
+    tags: gst_app::AppSrc,
+    /// What it has handed to the kernel, and the peer has not taken.
+    kernel_ms: Arc<AtomicU64>,
+}
+
+impl Backlog {
+    fn millis(&self) -> u64 {
+        self.tags.current_level_time().mseconds() + self.kernel_ms.load(Ordering::Relaxed)
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Leg {
@@ -80,9 +112,10 @@ pub(super) struct Leg {
     video: gst_app::AppSrc,
     sound: gst_app::AppSrc,
     encoder: gst::Element,
-    queue: gst::Element,
+    backlog: Backlog,
     network: gst::Element,
     frames: Arc<AtomicU64>,
+    metadata: Metadata,
 }
 
 impl Leg {
@@ -99,9 +132,9 @@ impl Leg {
             kbps: config.bitrate_kbps,
             gop,
         })?;
-        let mux = make("flvmux", "mux").property("streamable", true).build()?;
-        let queue = backlog_queue()?;
+        let tags = input("tags", &gst::Caps::new_empty_simple("video/x-flv")).build();
         let network = network(&config.url)?;
+        pipeline.chain(&[tags.clone().upcast(), network.clone()])?;
         pipeline.chain(&[
             video.clone().upcast(),
             encoder.clone(),
@@ -111,45 +144,54 @@ impl Leg {
             make("h264parse", "h264")
                 .property("config-interval", -1i32)
                 .build()?,
-            mux.clone(),
-            queue.clone(),
-            network.clone(),
+            tagger("video-tags", &avc_caps(), &tags, flv::video),
         ])?;
-        let aac = make("aacparse", "aacparse").build()?;
         pipeline.chain(&[
             sound.clone().upcast(),
             make("audioconvert", "convert").build()?,
             encoder::aac(config.audio_kbps)?,
-            aac.clone(),
+            make("aacparse", "aacparse").build()?,
+            tagger("sound-tags", &aac_caps(), &tags, flv::audio),
         ])?;
-        aac.link(&mux)?;
         let frames = count_frames(&encoder);
         Ok(Self {
             pipeline,
             video,
             sound,
             encoder,
-            queue,
+            backlog: Backlog {
+                tags,
+                kernel_ms: Arc::default(),
+            },
             network,
             frames,
+            metadata: taps.metadata(config),
         })
     }
 
     /// Lets captured frames in. The leg must be running: frames captured before are not taken.
     pub(super) fn attach(&self, taps: &Taps) -> [Attachment; 2] {
         let base = self.pipeline.base_time();
+        let metadata = flv::metadata(self.metadata);
+        push_tag(&self.backlog.tags, gst::ClockTime::ZERO, metadata);
         let (video, sound) = (self.video.clone(), self.sound.clone());
         let (mutes, black) = (Arc::clone(&taps.mutes), black(&taps.video_caps));
+        let backlog = self.backlog.clone();
         let show = move |frame: &Frame| {
             let muted = mutes.video.load(Ordering::Relaxed);
             let instead = black.as_ref().filter(|_| muted);
-            push(&video, frame, instead, base);
+            if backlog.millis() < VIDEO_BACKLOG_MS {
+                push(&video, frame, instead, base);
+            }
         };
         let mutes = Arc::clone(&taps.mutes);
+        let backlog = self.backlog.clone();
         let play = move |frame: &Frame| {
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
-            push(&sound, frame, silence.as_ref(), base);
+            if backlog.millis() < SOUND_BACKLOG_MS {
+                push(&sound, frame, silence.as_ref(), base);
+            }
         };
         [taps.video.attach(show), taps.sound.attach(play)]
     }
@@ -163,18 +205,24 @@ impl Leg {
         }
     }
 
+    /// Takes note of what waits in the kernel.
+    pub(super) fn set_kernel_backlog(&self, waiting: Duration) {
+        let millis = u64::try_from(waiting.as_millis()).unwrap_or(u64::MAX);
+        self.backlog.kernel_ms.store(millis, Ordering::Relaxed);
+    }
+
     pub(super) fn counters(&self) -> Counters {
         let stats = self.network.property::<gst::Structure>("stats");
-        let backlog = self.queue.property::<u64>("current-level-time");
         Counters {
             bytes: stats.get("out-bytes-total").unwrap_or(0),
             frames: self.frames.load(Ordering::Relaxed),
-            backlog: Duration::from_nanos(backlog),
+            backlog: Duration::from_millis(self.backlog.millis()),
         }
     }
 }
 
-/// A live source that never makes its feeder wait.
+/// A live source that never makes its feeder wait: beyond its limit, if it has one, the oldest
+/// buffers are lost.
 fn input<'a>(name: &'a str, caps: &'a gst::Caps) -> gst_app::app_src::AppSrcBuilder<'a> {
     gst_app::AppSrc::builder()
         .name(name)
@@ -183,17 +231,6 @@ fn input<'a>(name: &'a str, caps: &'a gst::Caps) -> gst_app::app_src::AppSrcBuil
         .is_live(true)
         .max_bytes(0)
         .leaky_type(gst_app::AppLeakyType::Downstream)
-}
-
-fn backlog_queue() -> Result<gst::Element, MediaError> {
-    Ok(make("queue", "backlog")
-        .property(
-            "max-size-time",
-            u64::try_from(BACKLOG.as_nanos()).unwrap_or(u64::MAX),
-        )
-        .property("max-size-bytes", 0u32)
-        .property("max-size-buffers", 0u32)
-        .build()?)
 }
 
 fn network(url: &SecretString) -> Result<gst::Element, MediaError> {
@@ -240,6 +277,95 @@ fn push(
     }
     // Refused only while the pipeline stops: whoever stops it knows.
     let _ = input.push_buffer(buffer);
+}
+
+/// H.264 as FLV carries it.
+fn avc_caps() -> gst::Caps {
+    gst::Caps::builder("video/x-h264")
+        .field("stream-format", "avc")
+        .field("alignment", "au")
+        .build()
+}
+
+/// AAC as FLV carries it.
+fn aac_caps() -> gst::Caps {
+    gst::Caps::builder("audio/mpeg")
+        .field("mpegversion", 4i32)
+        .field("stream-format", "raw")
+        .build()
+}
+
+/// A sink that makes a tag of each packet, and one of the decoder configuration before the
+/// first and whenever it changes.
+fn tagger(
+    name: &str,
+    caps: &gst::Caps,
+    tags: &gst_app::AppSrc,
+    tag: fn(u32, Packet, &[u8]) -> Vec<u8>,
+) -> gst::Element {
+    let tags = tags.clone();
+    let mut config = None;
+    let on_sample = move |sink: &gst_app::AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let (Some(time), Some(buffer)) = (running_time(&sample), sample.buffer_owned()) else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        // RTMP's times are 32 bits of milliseconds and wrap after 49 days.
+        let millis = (time.mseconds() & u64::from(u32::MAX)) as u32;
+        let now = decoder_config(&sample);
+        if let Some(now) = now.filter(|now| config.as_ref() != Some(now)) {
+            push_tag(
+                &tags,
+                time,
+                tag(
+                    millis,
+                    Packet::Config,
+                    &now.map_readable().map_err(|_| gst::FlowError::Error)?,
+                ),
+            );
+            config = Some(now);
+        }
+        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let data = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+        push_tag(&tags, time, tag(millis, Packet::Media { key }, &data));
+        Ok(gst::FlowSuccess::Ok)
+    };
+    gst_app::AppSink::builder()
+        .name(name)
+        .caps(caps)
+        .sync(false)
+        .async_(false)
+        .enable_last_sample(false)
+        .callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(on_sample)
+                .build(),
+        )
+        .build()
+        .upcast()
+}
+
+/// Encoders may count from any time; the segment tells from which.
+fn running_time(sample: &gst::Sample) -> Option<gst::ClockTime> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    segment.to_running_time(sample.buffer()?.pts()?)
+}
+
+fn decoder_config(sample: &gst::Sample) -> Option<gst::Buffer> {
+    sample
+        .caps()?
+        .structure(0)?
+        .get::<gst::Buffer>("codec_data")
+        .ok()
+}
+
+fn push_tag(tags: &gst_app::AppSrc, time: gst::ClockTime, tag: Vec<u8>) {
+    let mut buffer = gst::Buffer::from_mut_slice(tag);
+    if let Some(buffer) = buffer.get_mut() {
+        buffer.set_pts(time);
+    }
+    // Refused only while the pipeline stops: whoever stops it knows.
+    let _ = tags.push_buffer(buffer);
 }
 
 fn black(caps: &gst::Caps) -> Option<gst::Buffer> {

@@ -14,6 +14,7 @@ use super::super::pipeline::{BusEvent, STATE_DEADLINE, off_runtime};
 use super::super::progress::Progress;
 use super::super::push_event::Events;
 use super::super::reconnect::Backoff;
+use super::kernel_queue;
 use super::leg::{Counters, Leg, NETWORK, NETWORK_SECONDS, Taps};
 use super::{UplinkConfig, UplinkStats};
 use crate::protocol::events::PushCode;
@@ -21,6 +22,8 @@ use crate::protocol::stream_url;
 
 /// How often the counters are looked at.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often the kernel's queue is looked at, which costs more.
+const LOOK_CLOSER: Duration = Duration::from_millis(200);
 /// How often the figures are told (200001).
 const FIGURES: Duration = Duration::from_secs(2);
 /// Name, TCP, handshake, connect and publish together; each step has its own, shorter limit.
@@ -41,6 +44,8 @@ pub(super) struct Task {
     key_frames: mpsc::Receiver<()>,
     backoff: Backoff,
     ever_flowed: bool,
+    /// The relay's.
+    port: Option<u16>,
 }
 
 /// What follows a loss.
@@ -59,7 +64,9 @@ impl Task {
         key_frames: mpsc::Receiver<()>,
     ) -> Self {
         let backoff = Backoff::new(config.reconnect);
+        let port = relay_port(config.url.expose_secret());
         Self {
+            port,
             taps,
             config,
             events,
@@ -171,15 +178,22 @@ impl Task {
         let mut progress = Progress::new(SILENCE, begun);
         let mut figures = Figures::new(begun, accepted);
         let before = self.stats.borrow().clone();
-        let mut flows = false;
+        let (mut flows, mut taken, mut next_look) = (false, 0, begun);
         loop {
             tokio::select! {
                 loss = fault(leg) => if let Some(loss) = loss { return loss },
                 Some(()) = self.key_frames.recv() => leg.request_key_frame(),
             }
             let (now, counters) = (Instant::now(), leg.counters());
-            if let Some(still) = progress.stalled(now, counters.bytes) {
-                let message = format!("no byte left for {:.1} s", still.as_secs_f64());
+            if now >= next_look {
+                next_look = now + LOOK_CLOSER;
+                // Read after the counters: what left meanwhile only makes progress look smaller.
+                let waiting = self.kernel_queue().await;
+                leg.set_kernel_backlog(self.time_to_send(waiting));
+                taken = counters.bytes.saturating_sub(waiting);
+            }
+            if let Some(still) = progress.stalled(now, taken) {
+                let message = format!("the peer took no byte for {:.1} s", still.as_secs_f64());
                 return Loss {
                     cause: LossCause::Silent,
                     message,
@@ -194,6 +208,19 @@ impl Task {
                 self.tell_figures(&before, counters, rates);
             }
         }
+    }
+
+    /// Bytes that the peer has not taken from our kernel.
+    async fn kernel_queue(&self) -> u64 {
+        let Some(port) = self.port else { return 0 };
+        let queue = tokio::task::spawn_blocking(move || kernel_queue::bytes_to(port));
+        queue.await.unwrap_or(0)
+    }
+
+    /// How long our streams take to make so many bytes.
+    fn time_to_send(&self, bytes: u64) -> Duration {
+        let kbps = self.config.bitrate_kbps + self.config.audio_kbps;
+        Duration::from_millis(bytes * 8 / u64::from(kbps.max(1)))
     }
 
     /// Media flows.
@@ -242,6 +269,16 @@ impl Task {
         self.tell_loss(loss.cause.push_code(), loss, &loss.message);
         self.tell_loss(PushCode::NetDisconnect, loss, &loss.message);
     }
+}
+
+/// The port of an RTMP URL; RTMP's own where it names none.
+fn relay_port(url: &str) -> Option<u16> {
+    let url = url::Url::parse(url).ok()?;
+    url.port().or(match url.scheme() {
+        "rtmp" => Some(1935),
+        "rtmps" => Some(443),
+        _ => None,
+    })
 }
 
 /// Looks once, for a moment, for a reason why the connection no longer works.
