@@ -28,6 +28,8 @@ mod played_world;
 mod room_client;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod room_pair;
+#[cfg(feature = "server")]
+mod room_server;
 #[cfg(feature = "kiosk")]
 mod room_session;
 #[cfg(feature = "kiosk")]
