@@ -607,3 +607,55 @@ async fn a_connection_that_takes_no_more_bytes_is_replaced() {
         .await;
     push.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_frame_comes_when_it_is_asked_for() {
+    let nginx = Nginx::start();
+    let url = nginx.url("live", "keys");
+    // Between two of its own key frames, so that all that is seen was asked for.
+    let mut push = Push::with(&url, |config| config.gop_seconds = 60.0).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keys.flv").display().to_string();
+    let asking = async {
+        // While ffmpeg finds out what the stream is, and while it records.
+        for _ in 0..8 {
+            push.uplink.request_key_frame();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let args = ["-v", "error", "-i", &url, "-t", "3", "-c", "copy", &file];
+    tokio::join!(asking, run("ffmpeg", &args));
+    let flags = [
+        "-select_streams",
+        "v",
+        "-show_entries",
+        "packet=flags",
+        "-of",
+        "csv=p=0",
+    ];
+    let flags = run(
+        "ffprobe",
+        &[&["-v", "error"], &flags[..], &[&file]].concat(),
+    )
+    .await;
+    let keys = flags.lines().filter(|flags| flags.starts_with('K')).count();
+    assert!((5..=8).contains(&keys), "{keys} key frames:\n{flags}");
+    push.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_that_no_relay_can_have_is_refused_by_name() {
+    let mut push = Push::to("http://127.0.0.1/live/x?txSecret=ab").await;
+    let end = push
+        .until(PushCode::NetDisconnect, Duration::from_secs(5))
+        .await;
+    assert_eq!(end.cause(), Some(LossCause::Refused), "{end:?}");
+    assert!(
+        end.message.contains("scheme http") && !end.message.contains("ab"),
+        "{end:?}"
+    );
+    push.end().await;
+}
