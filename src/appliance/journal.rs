@@ -3,17 +3,23 @@
 
 use log::LevelFilter;
 
+/// The library and the programs of this package.
+const OWN: [&str; 2] = ["rtckiosk", "rtcroomd"];
+
 /// Starts logging for the whole process: everything of this program from `level` on, and of
 /// its libraries only what is wrong. To be called once, before the first message.
 pub fn start(level: LevelFilter) {
     if systemd_journal_logger::connected_to_journal() && to_journal(level) {
         return;
     }
-    let started = env_logger::Builder::new()
+    let mut logger = env_logger::Builder::new();
+    logger
         .filter_level(level.min(LevelFilter::Warn))
-        .filter_module(env!("CARGO_CRATE_NAME"), level)
-        .format_timestamp_millis()
-        .try_init();
+        .format_timestamp_millis();
+    for module in OWN {
+        logger.filter_module(module, level);
+    }
+    let started = logger.try_init();
     if started.is_err() {
         log::debug!("logging was started already");
     }

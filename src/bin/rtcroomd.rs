@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Parser;
 use rtckiosk::appliance::journal;
 use rtckiosk::config::ServerConfig;
@@ -25,7 +24,7 @@ fn main() -> ExitCode {
     match run(arguments.config.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rtcroomd: {error:#}");
+            eprintln!("rtcroomd: {error}");
             ExitCode::FAILURE
         }
     }
@@ -38,7 +37,7 @@ fn run(config: Option<&Path>) -> anyhow::Result<()> {
         log::warn!("{warning}");
     }
     let settings = Settings::load(&config)?;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(serve(settings))
 }
 
@@ -47,14 +46,15 @@ fn read(path: Option<&Path>) -> anyhow::Result<ServerConfig> {
         return Ok(ServerConfig::default());
     };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;
     Ok(ServerConfig::parse(&name, &text)?)
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let server = RoomServer::bind(settings).await?;
     println!("listening on {}", server.addresses());
     let wait = async {

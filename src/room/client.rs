@@ -67,6 +67,8 @@ pub enum SetupError {
     BaseUrl { value: String, reason: String },
     #[error("the extra CA certificates cannot be read")]
     ExtraCa(#[source] reqwest::Error),
+    #[error("the extra CA certificates hold no -----BEGIN CERTIFICATE-----")]
+    NoExtraCa,
     #[error("TLS cannot be set up")]
     Tls(#[source] reqwest::Error),
 }
@@ -132,10 +134,7 @@ impl RoomClient {
         builder = match &settings.extra_ca_pem {
             // Without TLS the system's certificates do not matter, so a board without any works.
             _ if base.scheme() == "http" => builder.tls_certs_only([]),
-            Some(pem) => builder.tls_certs_merge(
-                reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-                    .map_err(SetupError::ExtraCa)?,
-            ),
+            Some(pem) => builder.tls_certs_merge(read_certificates(pem)?),
             None => builder,
         };
         Ok(Self {
@@ -420,6 +419,15 @@ impl RoomClient {
             .map_err(|_| timeout)??;
         answer::parse(status, &body).map_err(|error| RoomError::answer(endpoint, error))
     }
+}
+
+fn read_certificates(pem: &str) -> Result<Vec<reqwest::Certificate>, SetupError> {
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(SetupError::ExtraCa)?;
+    if certificates.is_empty() {
+        return Err(SetupError::NoExtraCa);
+    }
+    Ok(certificates)
 }
 
 /// Sends the request and reads the answer piece by piece, up to the limit.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -28,11 +29,15 @@ use clock::Clock;
 use http::App;
 pub use http::{HttpSettings, Rate};
 pub use keys::KeyError;
-use relay::{Relay, RelayError, RelayHandle};
-use rooms::{MemoryStore, Occupancy, RoomEvent, Rooms, StreamStatus};
+use relay::{
+    ExternalError, ExternalRelay, Relay, RelayError, RelayHandle, StreamProbe, StreamState,
+};
+use rooms::{MemoryStore, Occupancy, RoomEvent, Rooms};
 pub use settings::{RelaySettings, Settings};
 pub use urls::UrlSettings;
 use urls::{EmbeddedAddress, RelayAddress, StreamUrls};
+
+use crate::config::server as config;
 
 /// Time between two clearings of limits that nobody uses any more.
 const TIDY_PERIOD: Duration = Duration::from_secs(10);
@@ -44,6 +49,8 @@ pub enum ServerError {
     Listen { addr: SocketAddr, source: io::Error },
     #[error(transparent)]
     Relay(#[from] RelayError),
+    #[error(transparent)]
+    External(#[from] ExternalError),
 }
 
 /// A room server that is bound, not yet serving.
@@ -56,7 +63,7 @@ pub struct RoomServer {
     addr: SocketAddr,
     /// With the name of its application.
     relay: Option<(Relay, String)>,
-    probe: StreamProbe,
+    probe: Probe,
 }
 
 /// Asks a room server, also while it runs.
@@ -81,7 +88,7 @@ impl RoomServer {
     /// Binds the room server, and its relay if that is embedded.
     ///
     /// # Errors
-    /// An address that cannot be bound.
+    /// An address that cannot be bound, or a relay that cannot be asked.
     pub async fn bind(settings: Settings) -> Result<Self, ServerError> {
         let (relay, address, probe) = match settings.relay {
             RelaySettings::Embedded {
@@ -95,11 +102,12 @@ impl RoomServer {
                     port: relay.local_addr().port(),
                     app: app.clone(),
                 });
-                let probe = StreamProbe::Embedded(relay.handle());
+                let probe = Probe::Embedded(relay.handle());
                 (Some((relay, app)), address, probe)
             }
-            RelaySettings::External { relay, .. } => {
-                (None, RelayAddress::External(relay), StreamProbe::None)
+            RelaySettings::External { relay, api_key } => {
+                let probe = Probe::external(&relay, api_key.as_ref())?;
+                (None, RelayAddress::External(relay), probe)
             }
         };
         let addr = settings.http.listen;
@@ -212,30 +220,32 @@ impl ServerHandle {
 
 /// Whom the reaper asks whether a silent member's stream runs.
 #[derive(Debug)]
-enum StreamProbe {
+enum Probe {
     Embedded(RelayHandle),
+    External(ExternalRelay),
     /// Members are judged by their heartbeats alone.
-    None,
+    Nobody,
 }
 
-/// A publisher from whom nothing came for so long does not count as live.
-const STALE_MEDIA_MS: u64 = 5000;
+impl Probe {
+    fn external(
+        relay: &config::External,
+        api_key: Option<&SecretString>,
+    ) -> Result<Self, ExternalError> {
+        let relay = relay
+            .status
+            .as_ref()
+            .map(|status| ExternalRelay::new(status, api_key, clock::unix_now));
+        Ok(relay.transpose()?.map_or(Self::Nobody, Self::External))
+    }
+}
 
-impl reaper::Probe for StreamProbe {
-    async fn ask(&self, stream: &str) -> StreamStatus {
-        let live = match self {
-            Self::Embedded(relay) => {
-                let publisher = relay.stream(stream).and_then(|stream| stream.publisher);
-                publisher
-                    .and_then(|publisher| publisher.last_media_ms_ago)
-                    .is_some_and(|ms| ms < STALE_MEDIA_MS)
-            }
-            Self::None => false,
-        };
-        if live {
-            StreamStatus::Live
-        } else {
-            StreamStatus::NotLive
+impl StreamProbe for Probe {
+    async fn state(&self, stream_id: &str) -> StreamState {
+        match self {
+            Self::Embedded(relay) => relay.state(stream_id).await,
+            Self::External(relay) => relay.state(stream_id).await,
+            Self::Nobody => StreamState::NotLive,
         }
     }
 }

@@ -10,7 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
-use super::rooms::{Fate, Late, RoomStore, Rooms, StreamStatus};
+use super::relay::{StreamProbe, StreamState};
+use super::rooms::{Fate, Late, RoomStore, Rooms};
 
 /// Streams asked about at the same time.
 const PARALLEL: usize = 32;
@@ -18,15 +19,10 @@ const PARALLEL: usize = 32;
 /// Until then the relay must have answered about all late members of one sweep.
 const PROBE_DEADLINE: Duration = Duration::from_secs(4);
 
-/// Somebody who knows which streams run.
-pub(super) trait Probe: Send + Sync + 'static {
-    fn ask(&self, stream: &str) -> impl Future<Output = StreamStatus> + Send;
-}
-
 /// Sweeps every `period` until `stop`.
 pub(super) async fn run<S: RoomStore + 'static>(
     rooms: Arc<Rooms<S>>,
-    probe: Arc<impl Probe>,
+    probe: Arc<impl StreamProbe + 'static>,
     clock: Clock,
     period: Duration,
     stop: CancellationToken,
@@ -44,7 +40,7 @@ pub(super) async fn run<S: RoomStore + 'static>(
 
 async fn sweep<S: RoomStore + 'static>(
     rooms: &Arc<Rooms<S>>,
-    probe: &Arc<impl Probe>,
+    probe: &Arc<impl StreamProbe + 'static>,
     clock: Clock,
 ) {
     let due = rooms.sweep(clock.now());
@@ -57,26 +53,28 @@ async fn sweep<S: RoomStore + 'static>(
     for late in due.late {
         let (rooms, probe, slots) = (rooms.clone(), probe.clone(), slots.clone());
         asking.spawn(async move {
-            let status = timeout_at(deadline, async {
+            let state = timeout_at(deadline, async {
                 let _slot = slots.acquire().await;
-                probe.ask(&late.stream).await
+                probe.state(&late.stream).await
             });
-            let status = status.await.unwrap_or(StreamStatus::Unknown);
-            let fate = rooms.judge(&late, status, clock.now());
-            tell(&late, status, fate);
+            let state = state.await.unwrap_or_else(|_| {
+                StreamState::Unknown("the relay did not answer in time".to_owned())
+            });
+            let fate = rooms.judge(&late, &state, clock.now());
+            tell(&late, &state, fate);
         });
     }
     asking.join_all().await;
 }
 
-fn tell(late: &Late, status: StreamStatus, fate: Fate) {
+fn tell(late: &Late, state: &StreamState, fate: Fate) {
     let Late { room, user, .. } = late;
     match fate {
         Fate::Dropped => {
-            log::info!(room:display, user:%, stream:? = status; "dropped a silent member");
+            log::info!(room:display, user:%, stream:? = state; "dropped a silent member");
         }
         Fate::Waiting => {
-            log::warn!(room:display, user:%; "a member is silent and the relay does not answer");
+            log::warn!(room:display, user:%, stream:? = state; "a member is silent, perhaps gone");
         }
         Fate::Refreshed => {
             log::debug!(room:display, user:%; "a member is silent, but the stream runs");
@@ -96,13 +94,13 @@ mod tests {
 
     /// Answers at once, or never for a stream it does not know.
     #[derive(Default)]
-    struct Told(Mutex<HashMap<String, StreamStatus>>);
+    struct Told(Mutex<HashMap<String, StreamState>>);
 
-    impl Probe for Told {
-        async fn ask(&self, stream: &str) -> StreamStatus {
-            let known = self.0.lock().unwrap().get(stream).copied();
+    impl StreamProbe for Told {
+        async fn state(&self, stream: &str) -> StreamState {
+            let known = self.0.lock().unwrap().get(stream).cloned();
             match known {
-                Some(status) => status,
+                Some(state) => state,
                 None => std::future::pending().await,
             }
         }
@@ -143,8 +141,8 @@ mod tests {
                 .unwrap();
         }
 
-        fn says(&self, stream: &str, status: StreamStatus) {
-            self.told.0.lock().unwrap().insert(stream.into(), status);
+        fn says(&self, stream: &str, state: StreamState) {
+            self.told.0.lock().unwrap().insert(stream.into(), state);
         }
 
         fn members(&self) -> Vec<String> {
@@ -161,8 +159,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_member_stays_only_while_the_stream_runs() {
         let bench = Bench::start();
-        bench.says("alice", StreamStatus::Live);
-        bench.says("bob", StreamStatus::NotLive);
+        bench.says("alice", StreamState::Live);
+        bench.says("bob", StreamState::NotLive);
         bench.add("alice");
         bench.add("bob");
         pass(19).await;
@@ -171,7 +169,7 @@ mod tests {
         assert_eq!(bench.members(), ["alice"]);
         pass(100).await;
         assert_eq!(bench.members(), ["alice"]);
-        bench.says("alice", StreamStatus::NotLive);
+        bench.says("alice", StreamState::NotLive);
         pass(27).await;
         assert!(bench.members().is_empty());
         assert_eq!(bench.rooms.occupancy().rooms, 0);
@@ -180,7 +178,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_relay_that_never_answers_delays_the_end_once_and_holds_up_nobody() {
         let bench = Bench::start();
-        bench.says("bob", StreamStatus::NotLive);
+        bench.says("bob", StreamState::NotLive);
         bench.add("alice");
         bench.add("bob");
         pass(31).await;
@@ -210,7 +208,7 @@ mod tests {
         let bench = Bench::start();
         bench.stop.cancel();
         pass(1).await;
-        bench.says("alice", StreamStatus::NotLive);
+        bench.says("alice", StreamState::NotLive);
         bench.add("alice");
         pass(60).await;
         assert_eq!(bench.members(), ["alice"]);

@@ -6,4 +6,16 @@ mod downlink;
 mod latency;
 mod nginx;
 #[cfg(feature = "kiosk")]
+mod played;
+#[cfg(feature = "kiosk")]
+mod played_world;
+#[cfg(feature = "kiosk")]
+mod room_client;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod room_pair;
+#[cfg(feature = "kiosk")]
+mod room_session;
+#[cfg(feature = "kiosk")]
+mod room_tls;
+#[cfg(feature = "kiosk")]
 mod uplink;

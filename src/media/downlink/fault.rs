@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::media::{MediaError, relay_url};
+use crate::media::{LossCause, MediaError, relay_url};
 use crate::protocol::events::PlayCode;
 
 /// Why a connection ended or never came to be.
@@ -113,26 +113,14 @@ fn pipeline_code(error: &MediaError, connected: bool) -> PlayCode {
             false => PlayCode::VideoDecodeFail,
         };
     }
-    let says = |words: &[&str]| {
-        words
-            .iter()
-            .any(|word| message.contains(word) || debug.contains(word))
-    };
     if connected {
-        PlayCode::ServerDisconnect
-    } else if says(&["g-resolver-error"]) {
-        PlayCode::DnsFail
-    } else if says(&["Could not connect", "Connection refused", "nreachable"]) {
-        PlayCode::ServerConnFail
-    } else if says(&[
-        "Not authorized",
-        "cmd failed",
-        "NetStream.",
-        "NetConnection.",
-    ]) {
-        PlayCode::ServerDisconnect
-    } else {
-        PlayCode::ShakeFail
+        return PlayCode::ServerDisconnect;
+    }
+    match LossCause::of_rtmp_error(message, debug) {
+        LossCause::Dns => PlayCode::DnsFail,
+        LossCause::Unreachable => PlayCode::ServerConnFail,
+        LossCause::Handshake => PlayCode::ShakeFail,
+        _ => PlayCode::ServerDisconnect,
     }
 }
 

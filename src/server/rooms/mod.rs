@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::protocol::{ROOM_INFO_LIMIT, RoomType};
+use crate::server::relay::StreamState;
 
 mod event;
 mod live;
@@ -20,7 +21,7 @@ mod tests;
 
 pub use event::{RoomChange, RoomEvent};
 pub use live::FieldChange;
-pub use reap::{Fate, Late, StreamStatus};
+pub use reap::{Fate, Late};
 pub use room::{Joining, Member, Now, Refusal, Room, RoomKey, Watcher};
 pub use store::{MemoryStore, RoomStore};
 
@@ -276,9 +277,9 @@ impl<S: RoomStore> Rooms<S> {
     }
 
     /// Decides about a late member after the relay was asked.
-    pub fn judge(&self, late: &Late, status: StreamStatus, now: Now) -> Fate {
+    pub fn judge(&self, late: &Late, state: &StreamState, now: Now) -> Fate {
         self.change(&late.room, |slot| {
-            reap::judge(slot, late, status, now, &self.rules)
+            reap::judge(slot, late, state, now, &self.rules)
         })
     }
 

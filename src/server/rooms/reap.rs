@@ -5,15 +5,7 @@ use std::time::Duration;
 
 use super::Rules;
 use super::room::{self, Now, Room, RoomKey};
-
-/// What the relay says about a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamStatus {
-    Live,
-    NotLive,
-    /// The relay could not be asked.
-    Unknown,
-}
+use crate::server::relay::StreamState;
 
 /// A member whose heartbeats stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +53,7 @@ pub(super) fn late_members(room: &Room, now: Now, rules: &Rules) -> Vec<Late> {
 pub(super) fn judge(
     slot: &mut Option<Room>,
     late: &Late,
-    status: StreamStatus,
+    state: &StreamState,
     now: Now,
     rules: &Rules,
 ) -> Fate {
@@ -75,13 +67,13 @@ pub(super) fn judge(
         return Fate::Settled;
     }
     let silent = now.steady.saturating_sub(member.seen);
-    match status {
-        StreamStatus::Live => {
+    match state {
+        StreamState::Live => {
             member.seen = now.steady;
             Fate::Refreshed
         }
-        StreamStatus::Unknown if silent <= 2 * rules.member_timeout => Fate::Waiting,
-        StreamStatus::Unknown | StreamStatus::NotLive => {
+        StreamState::Unknown(_) if silent <= 2 * rules.member_timeout => Fate::Waiting,
+        StreamState::Unknown(_) | StreamState::NotLive => {
             match room::leave(slot, &late.user, rules) {
                 Ok(()) => Fate::Dropped,
                 Err(_) => Fate::Settled,
