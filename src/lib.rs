@@ -4,6 +4,10 @@
 
 pub mod appliance;
 pub mod config;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+pub mod demo;
+#[cfg(feature = "kiosk")]
+pub mod display;
 #[cfg(feature = "kiosk")]
 pub mod media;
 pub mod protocol;

@@ -308,15 +308,10 @@ fn report_unknown(table: &DeTable<'_>, path: &str, findings: &Findings) {
 /// The known key that was probably meant: one spelt nearly so in the same table, or one of the
 /// same name in another table.
 fn hint(full: &str, known: &BTreeSet<String>) -> String {
-    let (path, name) = full.rsplit_once('.').unwrap_or(("", full));
-    let split = |other: &str| -> (String, String) {
-        let (path, name) = other.rsplit_once('.').unwrap_or(("", other));
-        (path.to_owned(), name.to_owned())
-    };
+    let (path, name) = split(full);
     let distance = |other: &str| {
         let (other_path, other_name) = split(other);
-        let away = usize::from(other_path != path);
-        strsim::osa_distance(name, &other_name) + away
+        strsim::osa_distance(name, other_name) + usize::from(other_path != path)
     };
     known
         .iter()
@@ -332,11 +327,16 @@ fn hint(full: &str, known: &BTreeSet<String>) -> String {
 fn siblings(path: &str, known: &BTreeSet<String>) -> String {
     let names: Vec<_> = known
         .iter()
-        .map(|other| other.rsplit_once('.').unwrap_or(("", other)))
+        .map(|other| split(other))
         .filter(|(other, _)| *other == path)
         .map(|(_, name)| name)
         .collect();
     names.join(", ")
+}
+
+/// Table and name of a key.
+fn split(full: &str) -> (&str, &str) {
+    full.rsplit_once('.').unwrap_or(("", full))
 }
 
 const HIDDEN: &str = "(hidden)";

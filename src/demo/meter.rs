@@ -53,11 +53,20 @@ impl Meter {
     }
 
     pub(super) fn latency(&self) -> Latency {
-        latency(self.0.lock().unwrap_or_else(PoisonError::into_inner).delays_ms.clone())
+        latency(
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .delays_ms
+                .clone(),
+        )
     }
 
     pub(super) fn first_shown(&self) -> Option<Instant> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).first_shown
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .first_shown
     }
 
     pub(super) fn has_heard(&self) -> bool {
@@ -69,6 +78,9 @@ fn read_time_code(sample: &gstreamer::Sample) -> Option<u64> {
     let info = VideoInfo::from_caps(sample.caps()?).ok()?;
     let frame = VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;
     let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;
-    let (width, height) = (usize::try_from(info.width()).ok()?, usize::try_from(info.height()).ok()?);
+    let (width, height) = (
+        usize::try_from(info.width()).ok()?,
+        usize::try_from(info.height()).ok()?,
+    );
     time_code::read(frame.plane_data(0).ok()?, stride, width, height)
 }

@@ -96,12 +96,30 @@ impl Report {
         };
         #[expect(clippy::cast_precision_loss, reason = "counts of pictures are small")]
         let moving = |frames: u64| frames as f64 >= MIN_FPS * self.seconds;
-        expect(moving(self.uplink.frames), "the agent did not see the kiosk move");
-        expect(moving(self.downlink.frames), "the kiosk did not see the agent move");
-        expect(self.latency_ms.uplink.n > 0, "the agent read no time code of the kiosk");
-        expect(self.latency_ms.downlink.n > 0, "the kiosk read no time code of the agent");
-        expect(self.audio.uplink_heard, "the agent did not hear the kiosk's tone");
-        expect(self.audio.downlink_heard, "the kiosk did not hear the agent's tone");
+        expect(
+            moving(self.uplink.frames),
+            "the agent did not see the kiosk move",
+        );
+        expect(
+            moving(self.downlink.frames),
+            "the kiosk did not see the agent move",
+        );
+        expect(
+            self.latency_ms.uplink.n > 0,
+            "the agent read no time code of the kiosk",
+        );
+        expect(
+            self.latency_ms.downlink.n > 0,
+            "the kiosk read no time code of the agent",
+        );
+        expect(
+            self.audio.uplink_heard,
+            "the agent did not hear the kiosk's tone",
+        );
+        expect(
+            self.audio.downlink_heard,
+            "the kiosk did not hear the agent's tone",
+        );
         expect(self.room.heartbeats_failed == 0, "a heartbeat failed");
         self.ok = failures.is_empty();
         self.failures = failures;
@@ -117,7 +135,11 @@ pub fn latency(mut samples: Vec<f64>) -> Latency {
         let rank = (samples.len() * percent).div_ceil(100);
         samples.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
     };
-    Latency { n: samples.len(), p50: rank(50), p95: rank(95) }
+    Latency {
+        n: samples.len(),
+        p50: rank(50),
+        p95: rank(95),
+    }
 }
 
 #[cfg(test)]
@@ -125,16 +147,32 @@ mod tests {
     use super::*;
 
     fn good() -> Report {
-        let latency = Latency { n: 400, p50: 30.0, p95: 55.0 };
+        let latency = Latency {
+            n: 400,
+            p50: 30.0,
+            p95: 55.0,
+        };
         Report {
             ok: false,
             failures: vec![],
             seconds: 15.0,
             room_type: "double_room",
-            uplink: UplinkReport { frames: 450, ..UplinkReport::default() },
-            downlink: DownlinkReport { frames: 440, ..DownlinkReport::default() },
-            latency_ms: LatencyReport { uplink: latency, downlink: latency },
-            audio: AudioReport { uplink_heard: true, downlink_heard: true },
+            uplink: UplinkReport {
+                frames: 450,
+                ..UplinkReport::default()
+            },
+            downlink: DownlinkReport {
+                frames: 440,
+                ..DownlinkReport::default()
+            },
+            latency_ms: LatencyReport {
+                uplink: latency,
+                downlink: latency,
+            },
+            audio: AudioReport {
+                uplink_heard: true,
+                downlink_heard: true,
+            },
             room: RoomReport::default(),
             pictures: PictureReport::default(),
         }
@@ -144,11 +182,26 @@ mod tests {
     fn a_call_in_which_one_side_is_deaf_or_blind_is_none() {
         assert!(good().judged().ok);
         for (spoil, failure) in [
-            ((|r| r.uplink.frames = 10) as fn(&mut Report), "the agent did not see the kiosk move"),
-            (|r| r.downlink.frames = 0, "the kiosk did not see the agent move"),
-            (|r| r.latency_ms.downlink.n = 0, "the kiosk read no time code of the agent"),
-            (|r| r.audio.uplink_heard = false, "the agent did not hear the kiosk's tone"),
-            (|r| r.audio.downlink_heard = false, "the kiosk did not hear the agent's tone"),
+            (
+                (|r| r.uplink.frames = 10) as fn(&mut Report),
+                "the agent did not see the kiosk move",
+            ),
+            (
+                |r| r.downlink.frames = 0,
+                "the kiosk did not see the agent move",
+            ),
+            (
+                |r| r.latency_ms.downlink.n = 0,
+                "the kiosk read no time code of the agent",
+            ),
+            (
+                |r| r.audio.uplink_heard = false,
+                "the agent did not hear the kiosk's tone",
+            ),
+            (
+                |r| r.audio.downlink_heard = false,
+                "the kiosk did not hear the agent's tone",
+            ),
             (|r| r.room.heartbeats_failed = 1, "a heartbeat failed"),
         ] {
             let mut report = good();
@@ -162,8 +215,22 @@ mod tests {
     #[test]
     fn percentiles_are_by_nearest_rank() {
         let samples = (1..=100).rev().map(f64::from).collect();
-        assert_eq!(latency(samples), Latency { n: 100, p50: 50.0, p95: 95.0 });
-        assert_eq!(latency(vec![7.0]), Latency { n: 1, p50: 7.0, p95: 7.0 });
+        assert_eq!(
+            latency(samples),
+            Latency {
+                n: 100,
+                p50: 50.0,
+                p95: 95.0
+            }
+        );
+        assert_eq!(
+            latency(vec![7.0]),
+            Latency {
+                n: 1,
+                p50: 7.0,
+                p95: 7.0
+            }
+        );
         assert_eq!(latency(vec![]), Latency::default());
     }
 }

@@ -14,7 +14,7 @@ pub use gpio::{GpioChip, GpioLine};
 pub use sound::{SoundDevice, microphones, speakers};
 
 /// All devices; a list is empty when the machine has none of the kind.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DeviceList {
     pub cameras: Vec<Camera>,
     pub microphones: Vec<SoundDevice>,
@@ -29,18 +29,23 @@ pub struct DeviceList {
 /// (busy, no permission) is left out, or listed without what it did not tell.
 #[must_use]
 pub fn list() -> DeviceList {
-    let encoders = if super::init().is_ok() {
-        super::encoder::present()
-    } else {
-        Vec::new()
-    };
     DeviceList {
         cameras: cameras(),
         microphones: microphones(),
         speakers: speakers(),
         displays: displays::displays(),
-        encoders,
+        encoders: encoders(),
         gpio_chips: gpio::chips(),
+    }
+}
+
+/// H.264 encoders that work, best first; empty if GStreamer cannot start. Blocks.
+#[must_use]
+pub fn encoders() -> Vec<&'static str> {
+    if super::init().is_ok() {
+        super::encoder::present()
+    } else {
+        Vec::new()
     }
 }
 

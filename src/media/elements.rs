@@ -19,7 +19,6 @@ const REQUIRED: &[(&str, &str)] = &[
     ("appsink", BASE),
     ("appsrc", BASE),
     ("audioconvert", BASE),
-    ("audiomixer", BASE),
     ("audioresample", BASE),
     ("audiotestsrc", BASE),
     ("videoconvert", BASE),

@@ -54,17 +54,18 @@ impl LossCause {
     /// translated.
     #[must_use]
     pub fn of_rtmp_error(message: &str, debug: &str) -> Self {
+        const REFUSALS: [&str; 3] = ["' cmd failed", " denied", "Not authorized"];
         const TIMED_OUT: &str = "domain g-io-error-quark, code 24";
         if debug.contains("domain g-resolver-error-quark") {
             Self::Dns
-        } else if message.contains("' cmd failed") || message.starts_with("Not authorized") {
+        } else if REFUSALS.iter().any(|words| message.contains(words)) {
             Self::Refused
-        } else if debug.contains("domain g-tls-error-quark") || debug.contains(TIMED_OUT) {
-            Self::Handshake
-        } else if message.starts_with("Connection error") {
-            Self::ServerClosed
         } else if message.starts_with("Failed to connect") {
             Self::Handshake
+        } else if message.starts_with("Connection error") && debug.contains(TIMED_OUT) {
+            Self::Silent
+        } else if message.starts_with("Connection error") {
+            Self::ServerClosed
         } else {
             Self::Unreachable
         }
@@ -144,6 +145,16 @@ mod tests {
                 "Failed to connect: 'connect' cmd failed: connection closed remotely",
                 io(0),
                 LossCause::Refused,
+            ),
+            (
+                "Failed to connect: publish denied; stream already exists: {..}",
+                io(2),
+                LossCause::Refused,
+            ),
+            (
+                "Connection error: Socket I/O timed out",
+                io(24),
+                LossCause::Silent,
             ),
             (
                 "Connection error: connection closed remotely",

@@ -13,6 +13,7 @@ mod pipeline;
 mod progress;
 mod push_event;
 mod reconnect;
+mod relay_url;
 pub mod speaker;
 pub mod time_code;
 pub mod tone;
@@ -22,10 +23,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use capture::{AudioSource, Capture, CaptureConfig, VideoSource};
+pub use downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
 pub use encoder::EncoderChoice;
 pub use loss::LossCause;
 pub use push_event::PushEvent;
 pub use reconnect::Reconnect;
+pub use speaker::{AudioSink, Speaker};
+pub use uplink::{Uplink, UplinkConfig, UplinkStats};
 
 /// The newest picture of a camera or of a member: raw I420 at its native size, caps in the
 /// sample. Only the newest is kept, so a slow reader skips frames and is never late.

@@ -21,10 +21,10 @@ impl Progress {
         }
     }
 
-    /// For how long the counter has stood still, if that is `limit` or more. A counter that
-    /// went back (a new connection) has moved.
+    /// For how long the counter has not grown, if that is `limit` or more. What it reached once
+    /// counts: one that goes back and forth stands still.
     pub(crate) fn stalled(&mut self, now: Instant, count: u64) -> Option<Duration> {
-        if count != self.count {
+        if count > self.count {
             self.count = count;
             self.since = now;
         }
@@ -48,7 +48,8 @@ mod tests {
             (2.1, 1, None),
             (4.0, 1, None),
             (4.1, 1, Some(2.0)),
-            (4.2, 0, None),
+            (4.2, 0, Some(2.1)),
+            (4.3, 1, Some(2.2)),
             (5.0, 7, None),
         ] {
             assert_eq!(

@@ -19,10 +19,9 @@ impl Connecting {
     /// Goes for a known room, or opens one.
     pub(super) fn enter(room_id: Option<String>, facts: &Facts) -> Next {
         let mut actions = vec![Action::StartCapture];
-        actions.push(if room_id.is_some() {
-            Action::GetPushUrl
-        } else {
-            Action::CreateRoom
+        actions.push(match room_id.clone() {
+            Some(room_id) => Action::GetPushUrl { room_id },
+            None => Action::CreateRoom,
         });
         actions.push(Action::WakeIn(facts.patience.connect));
         let state = Self {
@@ -70,8 +69,8 @@ impl Connecting {
                 None => Next::new(self, vec![]),
             },
             Event::RoomCreated(Ok(room_id)) => {
-                self.room_id = Some(room_id);
-                Next::new(self, vec![Action::GetPushUrl])
+                self.room_id = Some(room_id.clone());
+                Next::new(self, vec![Action::GetPushUrl { room_id }])
             }
             Event::CaptureReady(Ok(())) => {
                 self.capture_ready = true;

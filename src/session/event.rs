@@ -100,7 +100,10 @@ pub enum Action {
     FindRoom,
     CreateRoom,
     StartCapture,
-    GetPushUrl,
+    /// For a stay in that room: the Java server makes the stream's name from it.
+    GetPushUrl {
+        room_id: String,
+    },
     StartPush,
     StopPush,
     /// `add_pusher`, also to tell the room a new push URL.

@@ -174,7 +174,7 @@ impl InCall {
             (Event::Pushing, Uplink::Reconnecting) => self.uplink = Uplink::Up,
             (Event::PushLost { .. }, Uplink::Up | Uplink::Reconnecting) => {
                 self.uplink = Uplink::Renewing { since: now };
-                actions = vec![Action::StopPush, Action::GetPushUrl];
+                actions = vec![Action::StopPush, self.get_push_url()];
             }
             (Event::PushLost { .. }, Uplink::Renewing { since }) => {
                 self.uplink = Uplink::Waiting {
@@ -236,7 +236,7 @@ impl InCall {
             && now >= retry_at
         {
             self.uplink = Uplink::Renewing { since };
-            actions.push(Action::GetPushUrl);
+            actions.push(self.get_push_url());
         }
         for member in self.members.values_mut() {
             if member.retry_at.is_some_and(|at| now >= at) {
@@ -246,6 +246,12 @@ impl InCall {
             }
         }
         self.stay(actions, facts)
+    }
+
+    fn get_push_url(&self) -> Action {
+        Action::GetPushUrl {
+            room_id: self.room_id.clone(),
+        }
     }
 
     /// Stays, and asks to be woken for whatever is due next.

@@ -8,16 +8,21 @@
 //! A lost uplink or downlink is part of `InCall`, not an exit from it.
 
 mod attract;
+mod call;
 mod connecting;
 mod ending;
 mod event;
+mod handle;
 mod in_call;
 mod out_of_service;
 mod queueing;
+mod shell;
 mod starting;
 mod state;
+mod translate;
 
 pub use event::{Action, Command, Event, Facts, Patience, Peer, Role, RoomFailure};
+pub use handle::{CommandError, Session, SessionHandle, Settings, Status, UplinkProfile};
 pub use state::{EndReason, Fault, FaultCode, Link, Next, Remote, State, Step, Transition};
 
 #[cfg(test)]

@@ -80,6 +80,12 @@ fn peer(id: &str, url: &str) -> Peer {
     }
 }
 
+fn get_push_url() -> Action {
+    Action::GetPushUrl {
+        room_id: "r1".into(),
+    }
+}
+
 fn without_wake(actions: Vec<Action>) -> Vec<Action> {
     actions
         .into_iter()
@@ -105,7 +111,7 @@ fn a_guest_finds_an_agent_and_goes_through_every_step() {
     let actions = machine.tell(Event::RoomFound(Ok(Some("r1".into()))));
     assert_eq!(
         without_wake(actions),
-        [Action::StartCapture, Action::GetPushUrl]
+        [Action::StartCapture, get_push_url()]
     );
     assert_eq!(machine.tell(Event::CaptureReady(Ok(()))), []);
     assert_eq!(machine.tell(Event::PushUrl(Ok(()))), [Action::StartPush]);
@@ -233,7 +239,7 @@ fn a_lost_uplink_gets_a_new_url_and_tells_the_room() {
         reason: "gone".into(),
     };
     let actions = without_wake(machine.tell(lost()));
-    assert_eq!(actions, [Action::StopPush, Action::GetPushUrl]);
+    assert_eq!(actions, [Action::StopPush, get_push_url()]);
     assert_eq!(
         without_wake(machine.tell(Event::PushUrl(Ok(())))),
         [Action::StartPush]
@@ -245,10 +251,7 @@ fn a_lost_uplink_gets_a_new_url_and_tells_the_room() {
         "not before its time"
     );
     machine.later(2);
-    assert_eq!(
-        without_wake(machine.tell(Event::Wake)),
-        [Action::GetPushUrl]
-    );
+    assert_eq!(without_wake(machine.tell(Event::Wake)), [get_push_url()]);
     machine.tell(Event::PushUrl(Ok(())));
     let actions = without_wake(machine.tell(Event::Pushing));
     assert_eq!(

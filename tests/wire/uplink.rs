@@ -12,7 +12,9 @@ use rtckiosk::media::capture::{AudioSource, Capture, CaptureConfig, VideoSource}
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
 use rtckiosk::media::{EncoderChoice, LossCause, PushEvent, Reconnect, time_code};
 use rtckiosk::protocol::events::PushCode;
-use tokio::sync::mpsc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::nginx::Nginx;
@@ -43,10 +45,18 @@ impl Push {
     }
 
     async fn with(url: &str, change: impl FnOnce(&mut UplinkConfig)) -> Self {
+        Self::from_camera(VideoSource::Test, url, change).await
+    }
+
+    async fn from_camera(
+        video: VideoSource,
+        url: &str,
+        change: impl FnOnce(&mut UplinkConfig),
+    ) -> Self {
         init();
         let (sender, events) = mpsc::channel(256);
         let config = CaptureConfig {
-            video: VideoSource::Test,
+            video,
             audio: AudioSource::Test { hz: 1000.0 },
             width: WIDTH,
             height: HEIGHT,
@@ -185,6 +195,13 @@ async fn ffmpeg_records_picture_and_sound() {
         packets(&audio)
     );
 
+    let gaps = packet_gaps(&file).await;
+    let even = gaps.iter().filter(|ms| (19.0..=24.0).contains(*ms)).count();
+    assert!(
+        even * 100 >= gaps.len() * 98,
+        "gaps between packets of sound in ms: {gaps:?}"
+    );
+
     let figures = push
         .until(PushCode::NetStatus, Duration::from_secs(5))
         .await;
@@ -202,6 +219,26 @@ async fn ffmpeg_records_picture_and_sound() {
         "the signed query reaches the relay"
     );
     push.end().await;
+}
+
+/// Milliseconds between packets of sound.
+async fn packet_gaps(file: &str) -> Vec<f64> {
+    let entries = ["-show_entries", "packet=pts_time", "-of", "csv=p=0"];
+    let args = [
+        &["-v", "error", "-select_streams", "a"],
+        &entries[..],
+        &[file],
+    ]
+    .concat();
+    let times = run("ffprobe", &args).await;
+    let times: Vec<f64> = times
+        .lines()
+        .filter_map(|line| line.trim_end_matches(',').parse().ok())
+        .collect();
+    times
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]) * 1000.0)
+        .collect()
 }
 
 /// Plays with plain GStreamer elements and reads when each frame was captured.
@@ -491,4 +528,183 @@ fn tools_are_installed() {
             "{tool} is missing: install the Debian package ffmpeg"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_goes_on_while_the_camera_is_away() {
+    let nginx = Nginx::start();
+    let url = nginx.url("live", "camera");
+    let two_seconds = "videotestsrc is-live=true num-buffers=60 ! video/x-raw,framerate=30/1";
+    let camera = VideoSource::Gst(two_seconds.to_owned());
+    let mut push = Push::from_camera(camera, &url, |_| {}).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    push.until(PushCode::CameraRemoved, Duration::from_secs(5))
+        .await;
+    let play = url.clone();
+    // Longer than the camera is away and back.
+    let frames = tokio::task::spawn_blocking(move || delays(&play, 90))
+        .await
+        .expect("plays");
+    assert_eq!(frames.len(), 90);
+    push.until(PushCode::CameraAvailable, Duration::from_secs(5))
+        .await;
+    let told: Vec<_> = push.seen.iter().map(|event| event.code).collect();
+    assert!(!told.contains(&PushCode::Reconnect), "{told:?}");
+    push.end().await;
+}
+
+/// What a link lets through towards the relay.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Link {
+    Open,
+    /// Bytes per second.
+    Slow(u32),
+    /// Nothing, while all connections stay open.
+    Held,
+}
+
+/// Forwards connections to `port` over a link that can be changed.
+async fn proxy(port: u16) -> (u16, watch::Sender<Link>) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(16_384).expect("a small buffer");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a free port");
+    let listener = socket.listen(16).expect("listens");
+    let here = listener.local_addr().expect("an address").port();
+    let (change, link) = watch::channel(Link::Open);
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            tokio::spawn(forward(near, port, link.clone()));
+        }
+    });
+    (here, change)
+}
+
+async fn forward(near: TcpStream, port: u16, mut link: watch::Receiver<Link>) {
+    let far = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("nginx");
+    let (mut from_far, mut to_far) = far.into_split();
+    let (mut from_near, mut to_near) = near.into_split();
+    let answers = tokio::spawn(async move { tokio::io::copy(&mut from_far, &mut to_near).await });
+    let mut piece = [0; 2048];
+    loop {
+        if *link.borrow() == Link::Held {
+            // A held connection ends when the link opens: its time has passed.
+            let _ = link.wait_for(|link| *link != Link::Held).await;
+            break;
+        }
+        let Ok(read @ 1..) = from_near.read(&mut piece).await else {
+            break;
+        };
+        if to_far.write_all(&piece[..read]).await.is_err() {
+            break;
+        }
+        let link = *link.borrow();
+        if let Link::Slow(rate) = link {
+            tokio::time::sleep(Duration::from_secs_f64(read as f64 / f64::from(rate))).await;
+        }
+    }
+    answers.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_takes_no_more_bytes_is_replaced() {
+    let nginx = Nginx::start();
+    let (port, link) = proxy(nginx.rtmp_port).await;
+    let mut push = Push::to(&format!("rtmp://127.0.0.1:{port}/live/silent")).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    link.send_replace(Link::Held);
+    let held = Instant::now();
+    let lost = push
+        .until(PushCode::Reconnect, Duration::from_secs(60))
+        .await;
+    println!("a silent relay is noticed after {:?}", held.elapsed());
+    assert_eq!(lost.cause(), Some(LossCause::Silent), "{lost:?}");
+    link.send_replace(Link::Open);
+    push.until(PushCode::PushBegin, Duration::from_secs(10))
+        .await;
+    push.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_frame_comes_when_it_is_asked_for() {
+    let nginx = Nginx::start();
+    let url = nginx.url("live", "keys");
+    // Between two of its own key frames, so that all that is seen was asked for.
+    let mut push = Push::with(&url, |config| config.gop_seconds = 60.0).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keys.flv").display().to_string();
+    let asking = async {
+        // While ffmpeg finds out what the stream is, and while it records.
+        for _ in 0..8 {
+            push.uplink.request_key_frame();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let args = ["-v", "error", "-i", &url, "-t", "3", "-c", "copy", &file];
+    tokio::join!(asking, run("ffmpeg", &args));
+    let flags = [
+        "-select_streams",
+        "v",
+        "-show_entries",
+        "packet=flags",
+        "-of",
+        "csv=p=0",
+    ];
+    let flags = run(
+        "ffprobe",
+        &[&["-v", "error"], &flags[..], &[&file]].concat(),
+    )
+    .await;
+    let keys = flags.lines().filter(|flags| flags.starts_with('K')).count();
+    assert!((5..=8).contains(&keys), "{keys} key frames:\n{flags}");
+    push.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_that_no_relay_can_have_is_refused_by_name() {
+    let mut push = Push::to("http://127.0.0.1/live/x?txSecret=ab").await;
+    let end = push
+        .until(PushCode::NetDisconnect, Duration::from_secs(5))
+        .await;
+    assert_eq!(end.cause(), Some(LossCause::Refused), "{end:?}");
+    assert!(
+        end.message.contains("scheme http") && !end.message.contains("ab"),
+        "{end:?}"
+    );
+    push.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_too_slow_costs_frames_and_not_seconds() {
+    let nginx = Nginx::start();
+    let (port, link) = proxy(nginx.rtmp_port).await;
+    let noise = "videotestsrc is-live=true pattern=snow ! video/x-raw,framerate=30/1";
+    let camera = VideoSource::Gst(noise.to_owned());
+    let to = format!("rtmp://127.0.0.1:{port}/live/slow");
+    let mut push = Push::from_camera(camera, &to, |_| {}).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    // Half of what the stream makes.
+    link.send_replace(Link::Slow(50_000));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let url = nginx.url("live", "slow");
+    let micros = tokio::task::spawn_blocking(move || delays(&url, 40))
+        .await
+        .expect("plays");
+    println!(
+        "over a slow link in ms: {:?}",
+        micros.iter().map(|us| us / 1000).collect::<Vec<_>>()
+    );
+    assert!(micros.iter().max() < Some(&3_000_000), "{micros:?}");
+    let reconnects = push.uplink.stats().borrow().reconnects;
+    assert_eq!(reconnects, 0, "{:#?}", push.seen);
+    push.end().await;
 }

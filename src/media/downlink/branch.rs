@@ -22,7 +22,8 @@ use super::arrivals::{Arrivals, Unplayable};
 use super::catch_up::{CatchUp, Coded, Verdict};
 use super::decoder;
 use crate::media::MediaError;
-use crate::media::pipeline::Pipeline;
+use crate::media::capture::sound_caps;
+use crate::media::pipeline::{Pipeline, make};
 use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
 use crate::media::tone::Meter;
 
@@ -41,49 +42,33 @@ pub(super) struct Outlets {
     pub(super) software_only: bool,
 }
 
-type Built<T> = Result<T, gst::glib::BoolError>;
-
 /// Builds the pipeline that plays `url`, and its source.
 ///
 /// # Errors
-/// An element that cannot be made or refuses `url`.
+/// `Build` when an element cannot be made, `Pipeline` when the source refuses `url`.
 pub(super) fn build(url: &str, outlets: &Outlets) -> Result<(Pipeline, gst::Element), MediaError> {
     let pipeline = Pipeline::new("downlink");
-    let source = source(url, &pipeline, outlets).map_err(|error| MediaError::Pipeline {
-        element: SOURCE.to_owned(),
-        message: error,
-        debug: String::new(),
-    })?;
-    Ok((pipeline, source))
-}
-
-fn source(url: &str, pipeline: &Pipeline, outlets: &Outlets) -> Result<gst::Element, String> {
-    let text = |error: gst::glib::BoolError| error.message.to_string();
-    let source = make("rtmp2src", SOURCE).map_err(text)?;
-    let handler = source.dynamic_cast_ref::<gst::URIHandler>();
-    let handler = handler.ok_or("rtmp2src takes no URL")?;
-    handler
-        .set_uri(url)
-        .map_err(|error| error.message().to_owned())?;
-    let demuxer = make("flvdemux", "demuxer").map_err(text)?;
-    let bin = pipeline.gst();
-    bin.add_many([&source, &demuxer]).map_err(text)?;
-    source.link(&demuxer).map_err(text)?;
+    let source = make("rtmp2src", SOURCE).build()?;
+    if let Some(handler) = source.dynamic_cast_ref::<gst::URIHandler>() {
+        handler.set_uri(url).map_err(|error| MediaError::Pipeline {
+            element: SOURCE.to_owned(),
+            message: error.message().to_owned(),
+            debug: String::new(),
+        })?;
+    }
+    let demuxer = make("flvdemux", "demuxer").build()?;
+    pipeline.chain(&[source.clone(), demuxer.clone()])?;
     count_bytes(&source, outlets);
     // Weak: the demuxer's handler must not keep its own pipeline alive.
-    let (bin, outlets) = (bin.downgrade(), outlets.clone());
+    let (bin, outlets) = (pipeline.gst().downgrade(), outlets.clone());
     demuxer.connect_pad_added(move |demuxer, pad| {
         if let Some(bin) = bin.upgrade()
             && let Err(error) = attach(&bin, pad, &outlets)
         {
-            gst::element_error!(demuxer, gst::CoreError::Pad, ["{}: {}", pad.name(), error]);
+            gst::element_error!(demuxer, gst::CoreError::Pad, ("{}: {}", pad.name(), error));
         }
     });
-    Ok(source)
-}
-
-fn make(factory: &str, name: &str) -> Built<gst::Element> {
-    gst::ElementFactory::make(factory).name(name).build()
+    Ok((pipeline, source))
 }
 
 fn count_bytes(source: &gst::Element, outlets: &Outlets) {
@@ -99,7 +84,7 @@ fn count_bytes(source: &gst::Element, outlets: &Outlets) {
 }
 
 /// Builds the branch that plays what comes out of `pad`.
-fn attach(bin: &gst::Pipeline, pad: &gst::Pad, outlets: &Outlets) -> Built<()> {
+fn attach(bin: &gst::Pipeline, pad: &gst::Pad, outlets: &Outlets) -> Result<(), MediaError> {
     let caps = pad.current_caps();
     let media = caps.as_ref().and_then(|caps| caps.structure(0));
     let name = media.map_or("unknown format", |media| media.name().as_str());
@@ -113,7 +98,7 @@ fn attach(bin: &gst::Pipeline, pad: &gst::Pad, outlets: &Outlets) -> Built<()> {
             let version = mpeg.map_or(String::new(), |mpeg| format!(" version {mpeg}"));
             let reason = format!("{name}{version} instead of {known}");
             outlets.arrivals.refuse(Unplayable { video, reason });
-            let sink = gst::ElementFactory::make("fakesink");
+            let sink = make("fakesink", if video { "no-video" } else { "no-audio" });
             vec![sink.property("async", false).build()?]
         }
     };
@@ -126,14 +111,13 @@ fn attach(bin: &gst::Pipeline, pad: &gst::Pad, outlets: &Outlets) -> Built<()> {
     let first = elements.first().and_then(|first| first.static_pad("sink"));
     if let Some(sink) = first {
         pad.link(&sink)
-            .map_err(|error| gst::glib::bool_error!("cannot be linked: {error}"))?;
+            .map_err(|error| MediaError::Build(format!("cannot be linked: {error}")))?;
     }
     Ok(())
 }
 
-fn queue(name: &str, longest: Duration) -> Built<gst::Element> {
-    gst::ElementFactory::make("queue")
-        .name(name)
+fn queue(name: &str, longest: Duration) -> Result<gst::Element, MediaError> {
+    Ok(make("queue", name)
         .property(
             "max-size-time",
             u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX),
@@ -141,7 +125,7 @@ fn queue(name: &str, longest: Duration) -> Built<gst::Element> {
         .property("max-size-bytes", 0u32)
         .property("max-size-buffers", 0u32)
         .property_from_str("leaky", "downstream")
-        .build()
+        .build()?)
 }
 
 fn sink(caps: &gst::Caps, callbacks: AppSinkCallbacks) -> gst::Element {
@@ -156,10 +140,10 @@ fn sink(caps: &gst::Caps, callbacks: AppSinkCallbacks) -> gst::Element {
         .upcast()
 }
 
-fn video(pad: &gst::Pad, outlets: &Outlets) -> Built<Vec<gst::Element>> {
+fn video(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaError> {
     let arrivals = &outlets.arrivals;
     let chosen = decoder::choose(outlets.software_only, decoder::probe)
-        .ok_or_else(|| gst::glib::bool_error!("no H.264 decoder"))?;
+        .ok_or_else(|| MediaError::Build("no H.264 decoder".to_owned()))?;
     let decoder = chosen.make(DECODER)?;
     // One decoder per connection: a second video pad does not exist in FLV.
     let _ = arrivals.decoder.set(chosen);
@@ -171,9 +155,9 @@ fn video(pad: &gst::Pad, outlets: &Outlets) -> Built<Vec<gst::Element>> {
     let sink = sink(&caps.build(), show_pictures(outlets, show));
     Ok(vec![
         queue,
-        make("h264parse", "video-parser")?,
+        make("h264parse", "video-parser").build()?,
         decoder,
-        make("videoconvert", "video-convert")?,
+        make("videoconvert", "video-convert").build()?,
         sink,
     ])
 }
@@ -244,24 +228,19 @@ fn show_pictures(outlets: &Outlets, show: Arc<AtomicBool>) -> AppSinkCallbacks {
     AppSinkCallbacks::builder().new_sample(callback).build()
 }
 
-fn audio(pad: &gst::Pad, outlets: &Outlets) -> Built<Vec<gst::Element>> {
+fn audio(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaError> {
     let arrivals = Arc::clone(&outlets.arrivals);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         arrivals.audio.fetch_add(1, Relaxed);
         gst::PadProbeReturn::Ok
     });
-    let caps = gst::Caps::builder("audio/x-raw")
-        .field("format", "S16LE")
-        .field("layout", "interleaved")
-        .field("channels", 1i32)
-        .field("rate", SAMPLE_RATE as i32);
     Ok(vec![
         queue("audio-queue", AUDIO_QUEUE)?,
-        make("aacparse", "audio-parser")?,
-        make("avdec_aac", "audio-decoder")?,
-        make("audioconvert", "audio-convert")?,
-        make("audioresample", "audio-resample")?,
-        sink(&caps.build(), play_sound(outlets)),
+        make("aacparse", "audio-parser").build()?,
+        make("avdec_aac", "audio-decoder").build()?,
+        make("audioconvert", "audio-convert").build()?,
+        make("audioresample", "audio-resample").build()?,
+        sink(&sound_caps(), play_sound(outlets)),
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::media::MediaError;
+use crate::media::{LossCause, MediaError, relay_url};
 use crate::protocol::events::PlayCode;
 
 /// Why a connection ended or never came to be.
@@ -43,24 +43,7 @@ fn detail(error: &MediaError) -> String {
 /// # Errors
 /// `BadUrl`, without quoting what may be secret.
 pub(super) fn check_url(url: &str) -> Result<(), Fault> {
-    let bad = |reason: String| Err(Fault::BadUrl(reason));
-    let Ok(parsed) = url::Url::parse(url) else {
-        return bad("is not a URL".to_owned());
-    };
-    if !matches!(parsed.scheme(), "rtmp" | "rtmps") {
-        return bad(format!(
-            "has scheme {}, which should be rtmp or rtmps",
-            parsed.scheme()
-        ));
-    }
-    if parsed.host_str().unwrap_or_default().is_empty() {
-        return bad("names no host".to_owned());
-    }
-    let names = parsed.path().split('/').filter(|name| !name.is_empty());
-    if names.count() < 2 {
-        return bad("must name an application and a stream (rtmp://host/live/stream)".to_owned());
-    }
-    Ok(())
+    relay_url::check(url).map_err(Fault::BadUrl)
 }
 
 impl Fault {
@@ -130,26 +113,14 @@ fn pipeline_code(error: &MediaError, connected: bool) -> PlayCode {
             false => PlayCode::VideoDecodeFail,
         };
     }
-    let says = |words: &[&str]| {
-        words
-            .iter()
-            .any(|word| message.contains(word) || debug.contains(word))
-    };
     if connected {
-        PlayCode::ServerDisconnect
-    } else if says(&["g-resolver-error"]) {
-        PlayCode::DnsFail
-    } else if says(&["Could not connect", "Connection refused", "nreachable"]) {
-        PlayCode::ServerConnFail
-    } else if says(&[
-        "Not authorized",
-        "cmd failed",
-        "NetStream.",
-        "NetConnection.",
-    ]) {
-        PlayCode::ServerDisconnect
-    } else {
-        PlayCode::ShakeFail
+        return PlayCode::ServerDisconnect;
+    }
+    match LossCause::of_rtmp_error(message, debug) {
+        LossCause::Dns => PlayCode::DnsFail,
+        LossCause::Unreachable => PlayCode::ServerConnFail,
+        LossCause::Handshake => PlayCode::ShakeFail,
+        _ => PlayCode::ServerDisconnect,
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arrivals::Arrivals;
 use super::branch::{self, Outlets};
+use super::decoder::Decoder;
 use super::fault::{self, Fault};
 use super::progress::{Notice, Progress};
 use super::rates::Rates;
@@ -251,7 +252,10 @@ impl Player {
 
     fn report_loss(&mut self, fault: &Fault, wait: Option<Duration>, tries: u32) {
         self.report((fault.code(), [None; 2]), fault.to_string());
-        if fault.blames_decoder() && !self.software_only && self.stats.decoder == "v4l2h264dec" {
+        if fault.blames_decoder()
+            && !self.software_only
+            && self.stats.decoder == Decoder::V4l2.element()
+        {
             self.software_only = true;
             let message = "the next try decodes in software".to_owned();
             self.report((PlayCode::HwAccelerationFail, [None; 2]), message);

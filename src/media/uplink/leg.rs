@@ -30,10 +30,10 @@ use super::{Mutes, UplinkConfig};
 /// Name of the element that talks to the relay.
 pub(super) const NETWORK: &str = "relay";
 
-/// No more of the picture is encoded while this much waits for the network.
-const VIDEO_BACKLOG: gst::ClockTime = gst::ClockTime::from_mseconds(500);
-/// No more of anything is encoded while this much waits for the network.
-const SOUND_BACKLOG: gst::ClockTime = gst::ClockTime::from_mseconds(1000);
+/// No more of the picture is encoded while this much waits for the network, in ms.
+const VIDEO_BACKLOG_MS: u64 = 500;
+/// No more of anything is encoded while this much waits for the network, in ms.
+const SOUND_BACKLOG_MS: u64 = 1000;
 /// What may wait for the AAC encoder before sound is lost.
 const SOUND_WAITS: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// A connection attempt, or a write, that takes longer has failed.
@@ -90,6 +90,21 @@ pub(super) struct Counters {
     pub(super) backlog: Duration,
 }
 
+/// What waits for the network.
+#[derive(Debug, Clone)]
+struct Backlog {
+    /// Tags that the RTMP element has not taken.
+    tags: gst_app::AppSrc,
+    /// What it has handed to the kernel, and the peer has not taken.
+    kernel_ms: Arc<AtomicU64>,
+}
+
+impl Backlog {
+    fn millis(&self) -> u64 {
+        self.tags.current_level_time().mseconds() + self.kernel_ms.load(Ordering::Relaxed)
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Leg {
@@ -97,7 +112,7 @@ pub(super) struct Leg {
     video: gst_app::AppSrc,
     sound: gst_app::AppSrc,
     encoder: gst::Element,
-    tags: gst_app::AppSrc,
+    backlog: Backlog,
     network: gst::Element,
     frames: Arc<AtomicU64>,
     metadata: Metadata,
@@ -144,7 +159,10 @@ impl Leg {
             video,
             sound,
             encoder,
-            tags,
+            backlog: Backlog {
+                tags,
+                kernel_ms: Arc::default(),
+            },
             network,
             frames,
             metadata: taps.metadata(config),
@@ -155,23 +173,23 @@ impl Leg {
     pub(super) fn attach(&self, taps: &Taps) -> [Attachment; 2] {
         let base = self.pipeline.base_time();
         let metadata = flv::metadata(self.metadata);
-        push_tag(&self.tags, gst::ClockTime::ZERO, metadata);
+        push_tag(&self.backlog.tags, gst::ClockTime::ZERO, metadata);
         let (video, sound) = (self.video.clone(), self.sound.clone());
         let (mutes, black) = (Arc::clone(&taps.mutes), black(&taps.video_caps));
-        let tags = self.tags.clone();
+        let backlog = self.backlog.clone();
         let show = move |frame: &Frame| {
             let muted = mutes.video.load(Ordering::Relaxed);
             let instead = black.as_ref().filter(|_| muted);
-            if tags.current_level_time() < VIDEO_BACKLOG {
+            if backlog.millis() < VIDEO_BACKLOG_MS {
                 push(&video, frame, instead, base);
             }
         };
         let mutes = Arc::clone(&taps.mutes);
-        let tags = self.tags.clone();
+        let backlog = self.backlog.clone();
         let play = move |frame: &Frame| {
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
-            if tags.current_level_time() < SOUND_BACKLOG {
+            if backlog.millis() < SOUND_BACKLOG_MS {
                 push(&sound, frame, silence.as_ref(), base);
             }
         };
@@ -187,12 +205,18 @@ impl Leg {
         }
     }
 
+    /// Takes note of what waits in the kernel.
+    pub(super) fn set_kernel_backlog(&self, waiting: Duration) {
+        let millis = u64::try_from(waiting.as_millis()).unwrap_or(u64::MAX);
+        self.backlog.kernel_ms.store(millis, Ordering::Relaxed);
+    }
+
     pub(super) fn counters(&self) -> Counters {
         let stats = self.network.property::<gst::Structure>("stats");
         Counters {
             bytes: stats.get("out-bytes-total").unwrap_or(0),
             frames: self.frames.load(Ordering::Relaxed),
-            backlog: self.tags.current_level_time().into(),
+            backlog: Duration::from_millis(self.backlog.millis()),
         }
     }
 }

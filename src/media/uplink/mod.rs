@@ -3,7 +3,9 @@
 //! Every connection is a pipeline of its own (see `leg`), so that each starts with a key frame
 //! and with frames of now. One task (see `run`) makes, watches and replaces them.
 
+mod decide;
 mod flv;
+mod kernel_queue;
 mod leg;
 mod run;
 
@@ -48,7 +50,7 @@ pub struct UplinkStats {
     pub kbps: f64,
     /// Since the start, over all connections.
     pub bytes_sent: u64,
-    /// Encoded, but not yet taken by the network.
+    /// Encoded, but not yet taken by the peer: ours and the kernel's queue.
     pub backlog_ms: f64,
     pub reconnects: u32,
     /// Media is flowing.

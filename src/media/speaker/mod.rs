@@ -4,7 +4,8 @@
 //! ten milliseconds, the inputs are mixed and a member who has nothing to say is silent. So the
 //! sound card's clock rules, inputs come and go at any time, and no stream can hold up another.
 
-use std::collections::VecDeque;
+mod mixer;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,21 +15,21 @@ use gstreamer_app::{AppSrc, AppSrcCallbacks};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use mixer::{Input, Mixer};
+
 use super::MediaError;
-use super::pipeline::{BusEvent, Pipeline};
+use super::capture::{SOUND_HZ, sound_caps};
+use super::devices;
+use super::pipeline::{BusEvent, Pipeline, make};
 use super::reconnect::{Backoff, Reconnect};
 
 /// Samples per second of all sound inside the kiosk: mono, 16 bits.
-pub const SAMPLE_RATE: u32 = 48_000;
+pub const SAMPLE_RATE: u32 = SOUND_HZ.unsigned_abs();
 /// What the device gets at a time.
 const BLOCK: usize = SAMPLE_RATE as usize / 100;
-/// An input that was empty collects this much before it plays: three AAC frames' jitter.
-const PREFILL: usize = SAMPLE_RATE as usize * 60 / 1000;
-/// An input never holds more; then its oldest sound is dropped down to the prefill.
-const LONGEST: usize = SAMPLE_RATE as usize * 200 / 1000;
-/// The sound card's own buffer and the part of it that is written at a time.
-const DEVICE_BUFFER: Duration = Duration::from_millis(40);
-const DEVICE_PERIOD: Duration = Duration::from_millis(10);
+/// The sound card's own buffer, and the part of it that is written at a time.
+const DEVICE_BUFFER_US: i64 = 40_000;
+const DEVICE_PERIOD_US: i64 = 10_000;
 
 /// Which loudspeaker plays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,70 +42,6 @@ pub enum AudioSink {
     Name(String),
     /// No device: sound is mixed in real time and thrown away.
     None,
-}
-
-/// The sound of one member, waiting to be mixed.
-#[derive(Debug, Default)]
-struct Input {
-    waiting: VecDeque<i16>,
-    playing: bool,
-}
-
-impl Input {
-    fn push(&mut self, samples: &[i16]) {
-        // Only the newest can survive anyway.
-        let samples = &samples[samples.len().saturating_sub(LONGEST)..];
-        self.waiting.extend(samples);
-        if self.waiting.len() > LONGEST {
-            self.waiting.drain(..self.waiting.len() - PREFILL);
-        }
-    }
-
-    /// Adds up to `sum.len()` samples to `sum`.
-    fn mix_into(&mut self, sum: &mut [i32]) {
-        self.playing |= self.waiting.len() >= PREFILL;
-        if !self.playing {
-            return;
-        }
-        let count = sum.len().min(self.waiting.len());
-        for (sum, sample) in sum.iter_mut().zip(self.waiting.drain(..count)) {
-            *sum += i32::from(sample);
-        }
-        self.playing = !self.waiting.is_empty();
-    }
-}
-
-#[derive(Debug)]
-struct Mixer {
-    /// With the member's name, for the log.
-    inputs: Vec<(Arc<str>, Input)>,
-    volume: f64,
-    sum: Vec<i32>,
-}
-
-impl Mixer {
-    fn new() -> Self {
-        Self {
-            inputs: Vec::new(),
-            volume: 1.0,
-            sum: Vec::new(),
-        }
-    }
-
-    /// The next block, `count` samples.
-    fn mix(&mut self, count: usize) -> Vec<u8> {
-        self.sum.clear();
-        self.sum.resize(count, 0);
-        for (_, input) in &mut self.inputs {
-            input.mix_into(&mut self.sum);
-        }
-        let volume = self.volume;
-        let samples = self.sum.iter().map(|&sum| {
-            let loud = (f64::from(sum) * volume).clamp(f64::from(i16::MIN), f64::from(i16::MAX));
-            loud as i16
-        });
-        samples.flat_map(i16::to_le_bytes).collect()
-    }
 }
 
 type Shared = Arc<Mutex<Mixer>>;
@@ -290,37 +227,35 @@ async fn failure(pipeline: &mut Pipeline) -> String {
 /// `appsrc ! audioconvert ! audioresample ! alsasink sync=false`: the device asks for samples
 /// at its own pace.
 async fn open(sink: &AudioSink, mixer: &Shared) -> Result<Pipeline, MediaError> {
-    let mut pipeline = Pipeline::new("speaker");
-    let build = |error: gst::glib::BoolError| MediaError::Pipeline {
-        element: "speaker".to_owned(),
-        message: error.message.to_string(),
-        debug: String::new(),
-    };
-    let device = device(sink)?;
-    let elements = [
-        source(mixer).upcast(),
-        gst::ElementFactory::make("audioconvert")
-            .build()
-            .map_err(build)?,
-        gst::ElementFactory::make("audioresample")
-            .build()
-            .map_err(build)?,
-        device.clone(),
-    ];
-    pipeline.gst().add_many(&elements).map_err(build)?;
-    gst::Element::link_many(&elements).map_err(build)?;
-    match pipeline.start().await {
-        Err(error) => {
-            stop_pipeline(&mut pipeline).await;
-            Err(missing(sink, error))
+    if *sink == AudioSink::Auto {
+        // Before GStreamer's own choice, whose buffer of 200 ms cannot be set.
+        match play_into(alsa("default")?, mixer).await {
+            Ok(pipeline) => return Ok(pipeline),
+            Err(error) => log::debug!(error:%; "ALSA's default loudspeaker does not play"),
         }
-        Ok(_) if is_fallback(&device) => {
-            stop_pipeline(&mut pipeline).await;
-            let wanted = "this machine has none".to_owned();
-            Err(MediaError::NoSpeaker { wanted })
-        }
-        Ok(_) => Ok(pipeline),
     }
+    let device = device(sink)?;
+    play_into(device, mixer)
+        .await
+        .map_err(|error| missing(sink, error))
+}
+
+async fn play_into(device: gst::Element, mixer: &Shared) -> Result<Pipeline, MediaError> {
+    let mut pipeline = Pipeline::new("speaker");
+    pipeline.chain(&[
+        source(mixer).upcast(),
+        make("audioconvert", "convert").build()?,
+        make("audioresample", "resample").build()?,
+        device.clone(),
+    ])?;
+    let started = pipeline.start().await;
+    if started.is_ok() && !is_fallback(&device) {
+        return Ok(pipeline);
+    }
+    stop_pipeline(&mut pipeline).await;
+    started?;
+    let wanted = "this machine has none".to_owned();
+    Err(MediaError::NoSpeaker { wanted })
 }
 
 /// A device that cannot be opened, by the name under which the operator knows it.
@@ -336,12 +271,6 @@ fn missing(sink: &AudioSink, error: MediaError) -> MediaError {
 }
 
 fn source(mixer: &Shared) -> AppSrc {
-    let caps = gst::Caps::builder("audio/x-raw")
-        .field("format", "S16LE")
-        .field("layout", "interleaved")
-        .field("channels", 1i32)
-        .field("rate", SAMPLE_RATE as i32)
-        .build();
     let mixer = Arc::clone(mixer);
     let mut played = 0u64;
     let need_data = move |source: &AppSrc, _| {
@@ -357,53 +286,45 @@ fn source(mixer: &Shared) -> AppSrc {
         let _ = source.push_buffer(buffer);
     };
     AppSrc::builder()
-        .caps(&caps)
+        .caps(&sound_caps())
         .format(gst::Format::Time)
         .max_bytes(2 * BLOCK as u64)
         .callbacks(AppSrcCallbacks::builder().need_data(need_data).build())
         .build()
 }
 
-fn device(sink: &AudioSink) -> Result<gst::Element, MediaError> {
-    let alsa = |device: &str| {
-        gst::ElementFactory::make("alsasink")
-            .property("device", device.to_owned())
-            .property("sync", false)
-            .property("buffer-time", DEVICE_BUFFER.as_micros() as i64)
-            .property("latency-time", DEVICE_PERIOD.as_micros() as i64)
-    };
-    let builder = match sink {
-        AudioSink::Auto => gst::ElementFactory::make("autoaudiosink").property("sync", false),
-        AudioSink::Device(device) => alsa(device),
-        AudioSink::Name(name) => alsa(&card_named(name)?),
-        // Without a device nothing but the clock sets the pace.
-        AudioSink::None => gst::ElementFactory::make("fakesink").property("sync", true),
-    };
-    builder.build().map_err(|error| MediaError::Pipeline {
-        element: "speaker".to_owned(),
-        message: error.message.to_string(),
-        debug: String::new(),
-    })
+fn alsa(device: &str) -> Result<gst::Element, MediaError> {
+    Ok(make("alsasink", "speaker")
+        .property("device", device)
+        .property("sync", false)
+        .property("buffer-time", DEVICE_BUFFER_US)
+        .property("latency-time", DEVICE_PERIOD_US)
+        .build()?)
 }
 
-/// The first card whose name contains `name`, as an ALSA device that converts formats.
-fn card_named(name: &str) -> Result<String, MediaError> {
-    let wanted = name.to_lowercase();
-    let mut present = Vec::new();
-    for card in alsa::card::Iter::new().flatten() {
-        for known in [card.get_name(), card.get_longname()].into_iter().flatten() {
-            if known.to_lowercase().contains(&wanted) {
-                return Ok(format!("plughw:{},0", card.get_index()));
-            }
+fn device(sink: &AudioSink) -> Result<gst::Element, MediaError> {
+    match sink {
+        AudioSink::Auto => {
+            let auto = make("autoaudiosink", "speaker").property("sync", false);
+            Ok(auto.build()?)
         }
-        present.extend(card.get_name());
+        AudioSink::Device(device) => alsa(device),
+        AudioSink::Name(name) => alsa(&named(name, devices::speakers())?),
+        // Without a device nothing but the clock sets the pace.
+        AudioSink::None => Ok(make("fakesink", "speaker").property("sync", true).build()?),
     }
-    let present = match present.is_empty() {
-        true => "this machine has no sound card".to_owned(),
-        false => format!("this machine has: {}", present.join(", ")),
-    };
-    Err(MediaError::NoSpeaker {
-        wanted: format!("none is named {name:?}; {present}"),
+}
+
+/// The first of `speakers` whose name contains `name`.
+fn named(name: &str, speakers: Vec<devices::SoundDevice>) -> Result<String, MediaError> {
+    let wanted = name.to_lowercase();
+    let known: Vec<_> = speakers.iter().map(|known| known.name.clone()).collect();
+    let found = speakers
+        .into_iter()
+        .find(|known| known.name.to_lowercase().contains(&wanted));
+    found.map(|found| found.device).ok_or_else(|| {
+        let wanted = format!("none is named {name:?}, present: [{}]", known.join(", "));
+        MediaError::NoSpeaker { wanted }
     })
 }
 
@@ -421,61 +342,8 @@ fn is_fallback(device: &gst::Element) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::mixer::{LONGEST, PREFILL};
     use super::*;
-
-    fn samples(bytes: &[u8]) -> Vec<i16> {
-        let pairs = bytes.chunks_exact(2);
-        pairs
-            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-            .collect()
-    }
-
-    #[test]
-    fn an_input_plays_once_it_has_collected_enough() {
-        let mut input = Input::default();
-        let mut sum = vec![0; BLOCK];
-        input.push(&vec![7; PREFILL - 1]);
-        input.mix_into(&mut sum);
-        assert!(sum.iter().all(|&s| s == 0));
-        input.push(&[7]);
-        input.mix_into(&mut sum);
-        assert!(sum.iter().all(|&s| s == 7));
-        // It plays to its end, and collects again.
-        input.waiting.truncate(BLOCK / 2);
-        let mut sum = vec![0; BLOCK];
-        input.mix_into(&mut sum);
-        assert_eq!(sum.iter().filter(|&&s| s == 7).count(), BLOCK / 2);
-        assert!(!input.playing);
-    }
-
-    #[test]
-    fn a_burst_leaves_no_standing_delay() {
-        let mut input = Input::default();
-        for second in 0..5i16 {
-            input.push(&vec![second; SAMPLE_RATE as usize]);
-            assert!(input.waiting.len() <= LONGEST);
-        }
-        assert_eq!(input.waiting, [4; PREFILL], "the newest stay");
-        for _ in 0..10 {
-            input.push(&[5; BLOCK]);
-        }
-        assert_eq!(input.waiting.len(), PREFILL + 10 * BLOCK, "jitter is kept");
-    }
-
-    #[test]
-    fn mixes_and_limits() {
-        let mut mixer = Mixer::new();
-        for (member, value) in [("a", 30_000i16), ("b", 20_000)] {
-            let mut input = Input::default();
-            input.push(&vec![value; PREFILL]);
-            mixer.inputs.push((member.into(), input));
-        }
-        assert_eq!(samples(&mixer.mix(2)), [i16::MAX; 2]);
-        mixer.volume = 0.5;
-        assert_eq!(samples(&mixer.mix(1)), [25_000]);
-        mixer.inputs.clear();
-        assert_eq!(samples(&mixer.mix(3)), [0; 3]);
-    }
 
     #[tokio::test]
     async fn inputs_come_and_go_while_it_plays_in_real_time() {
@@ -505,6 +373,28 @@ mod tests {
         assert_eq!(lock(&speaker.mixer).volume, 1.0);
         speaker.stop().await;
         first.push(&[1]);
+    }
+
+    #[test]
+    fn finds_the_loudspeaker_that_is_meant() {
+        let speakers = || {
+            ["HDMI 0: ALSA", "USB Speaker: USB Audio"]
+                .map(|name| devices::SoundDevice {
+                    device: format!("hw:{name}"),
+                    name: name.to_owned(),
+                    rates: None,
+                })
+                .to_vec()
+        };
+        assert_eq!(
+            named("usb s", speakers()),
+            Ok("hw:USB Speaker: USB Audio".to_owned())
+        );
+        let error = named("Headset", speakers()).unwrap_err().to_string();
+        assert!(
+            error.contains("Headset") && error.contains("HDMI 0"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -1,0 +1,50 @@
+# rtckiosk: every target installs the Debian packages it misses, then works from
+# a fresh clone. ARGS is passed on: make demo ARGS="--headless --for 15"
+SHELL := /bin/bash
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help demo test lint bench vm-test
+
+help:
+	@echo "make demo     a whole call on this machine (ARGS=... goes to rtckiosk demo)"
+	@echo "make test     unit, wire, call and fault tests (ARGS=... goes to cargo test)"
+	@echo "make lint     format, clippy in every feature set, shellcheck"
+	@echo "make bench    benchmarks (ARGS=... goes to cargo bench)"
+	@echo "make vm-test  a call with kernel cameras and sound cards in a virtual machine"
+
+demo:
+	@tests/setup.sh demo
+	$(CARGO) build --locked --release
+	$(TARGET)/release/rtckiosk demo $(ARGS)
+
+# GStreamer's warnings are bugs of ours until shown otherwise.
+test:
+	@tests/setup.sh test
+	G_DEBUG=fatal_warnings $(CARGO) test --locked $(ARGS)
+
+# The tests use both features, so each feature alone is checked without them.
+lint:
+	@tests/setup.sh lint
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --features kiosk -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --features server -- -D warnings
+	shellcheck -x .ci/run tests/setup.sh tests/vm/{build-image,guest,run,vm}.sh tests/vm/init{,ramfs-init}
+
+bench:
+	@tests/setup.sh test
+	@if $(CARGO) metadata --locked --no-deps --format-version 1 | \
+		jq -e 'any(.packages[].targets[]; .kind == ["bench"])' >/dev/null; \
+	then $(CARGO) bench --locked $(ARGS); \
+	else echo "bench: the package has no benchmarks"; fi
+
+vm-test:
+	@if [ "$$(dpkg --print-architecture)" != amd64 ]; then \
+		echo "vm-test: skipped: its virtual machine is built for amd64 only, this is $$(dpkg --print-architecture)"; \
+	else \
+		tests/setup.sh vm && \
+		$(CARGO) build --locked && \
+		tests/vm/run.sh $(TARGET)/debug $(TARGET)/vm; \
+	fi

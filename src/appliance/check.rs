@@ -1,0 +1,209 @@
+//! The self-test behind `rtckiosk check`: could a call be made now?
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use url::Url;
+
+use super::wiring;
+use crate::config::kiosk::KioskConfig;
+use crate::media::{self, Capture, PushEvent, Speaker};
+use crate::protocol::events::PushCode;
+use crate::room::{Credentials, RoomSession};
+
+/// For the first picture of the camera.
+const PICTURE_DEADLINE: Duration = Duration::from_secs(8);
+/// For a connection to the relay.
+const RELAY_DEADLINE: Duration = Duration::from_secs(3);
+/// Port of RTMP and of RTMPS where a URL has none.
+const RTMP_PORT: u16 = 1935;
+const RTMPS_PORT: u16 = 443;
+
+/// One line of the self-test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    pub name: &'static str,
+    pub ok: bool,
+    /// What was found, or what is wrong.
+    pub detail: String,
+}
+
+/// The whole self-test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SelfTest {
+    /// A call could be made.
+    pub ok: bool,
+    pub checks: Vec<Check>,
+}
+
+impl SelfTest {
+    fn new(checks: Vec<Check>) -> Self {
+        Self {
+            ok: checks.iter().all(|check| check.ok),
+            checks,
+        }
+    }
+
+    /// A self-test that ended at the configuration.
+    #[must_use]
+    pub fn bad_config(reason: &str) -> Self {
+        Self::new(vec![Check {
+            name: "config",
+            ok: false,
+            detail: reason.to_owned(),
+        }])
+    }
+}
+
+impl std::fmt::Display for SelfTest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for Check { name, ok, detail } in &self.checks {
+            writeln!(f, "{} {name}: {detail}", if *ok { "ok  " } else { "FAIL" })?;
+        }
+        f.write_str(if self.ok {
+            "a call can be made"
+        } else {
+            "no call can be made"
+        })
+    }
+}
+
+fn check(name: &'static str, found: Result<String, String>) -> Check {
+    let ok = found.is_ok();
+    Check {
+        name,
+        ok,
+        detail: found.unwrap_or_else(|reason| reason),
+    }
+}
+
+/// Runs the self-test with a valid configuration; takes up to 20 s where much is broken.
+pub async fn self_test(file: &Path, config: &KioskConfig) -> SelfTest {
+    let mut checks = vec![check("config", Ok(format!("{} is valid", file.display())))];
+    checks.extend(
+        config
+            .warnings()
+            .into_iter()
+            .map(|warning| check("config", Ok(warning))),
+    );
+    match media::init() {
+        Err(error) => checks.push(check("media", Err(error.to_string()))),
+        Ok(()) => checks.extend(media_checks(config).await),
+    }
+    checks.extend(server_checks(config).await);
+    SelfTest::new(checks)
+}
+
+async fn media_checks(config: &KioskConfig) -> Vec<Check> {
+    let settings = wiring::session_settings(config);
+    let encoders = media::devices::encoders();
+    let encoder = encoders.first().map(|name| format!("{name} works"));
+    let mut checks = vec![check(
+        "encoder",
+        encoder.ok_or_else(|| "no H.264 encoder works".to_owned()),
+    )];
+    let (events, mut reports) = mpsc::channel(64);
+    let started = Instant::now();
+    match Capture::start(settings.capture, events).await {
+        Err(error) => checks.push(check("camera", Err(error.to_string()))),
+        Ok(capture) => {
+            let camera = timeout(PICTURE_DEADLINE, first_picture(&mut reports)).await;
+            let camera = match camera {
+                Ok(Ok(())) => Ok(format!(
+                    "picture after {} ms",
+                    started.elapsed().as_millis()
+                )),
+                Ok(Err(reason)) => Err(reason),
+                Err(_) => Err(format!(
+                    "no picture within {} s",
+                    PICTURE_DEADLINE.as_secs()
+                )),
+            };
+            checks.push(check("camera", camera));
+            capture.stop().await;
+            let mic = failure(&mut reports, PushCode::OpenMicFail);
+            checks.push(check("microphone", mic.map_or(Ok("open".to_owned()), Err)));
+        }
+    }
+    let speaker = match Speaker::start(settings.speaker).await {
+        Ok(speaker) => {
+            speaker.stop().await;
+            Ok("open".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    checks.push(check("speaker", speaker));
+    checks
+}
+
+async fn first_picture(reports: &mut mpsc::Receiver<PushEvent>) -> Result<(), String> {
+    while let Some(event) = reports.recv().await {
+        match event.code {
+            PushCode::FirstFrameAvailable => return Ok(()),
+            PushCode::OpenCameraFail | PushCode::CameraOccupy => return Err(event.message),
+            PushCode::OpenMicFail => log::warn!("{}", event.message),
+            _ => {}
+        }
+    }
+    Err("capture ended".into())
+}
+
+/// The message of a report with this code, among those that wait.
+fn failure(reports: &mut mpsc::Receiver<PushEvent>, code: PushCode) -> Option<String> {
+    std::iter::from_fn(|| reports.try_recv().ok())
+        .find(|event| event.code == code)
+        .map(|event| event.message)
+}
+
+async fn server_checks(config: &KioskConfig) -> Vec<Check> {
+    let push_url = match login(config).await {
+        Ok(push_url) => push_url,
+        Err(reason) => return vec![check("room server", Err(reason))],
+    };
+    let server = check(
+        "room server",
+        Ok(format!("{} accepts us", config.room.base_url)),
+    );
+    vec![
+        server,
+        check("relay", relay(push_url.expose_secret()).await),
+    ]
+}
+
+/// Logs in, asks for a push URL, and logs out again.
+async fn login(config: &KioskConfig) -> Result<secrecy::SecretString, String> {
+    let credentials = match wiring::credentials(config) {
+        // Another user than the daemon's: a second login of one user voids the first.
+        Credentials::GetLoginInfo { .. } => Credentials::GetLoginInfo { user_id: None },
+        own => own,
+    };
+    let (events, _) = mpsc::channel(1);
+    let room = RoomSession::start(&wiring::room_settings(config), credentials, events)
+        .map_err(|error| error.to_string())?;
+    let push_url = room.get_push_url("").await.map_err(|error| error.reason());
+    if let Err(error) = room.stop().await {
+        log::debug!("logout after the self-test: {error}");
+    }
+    push_url.map(Into::into)
+}
+
+/// Connects to the relay of a push URL.
+async fn relay(push_url: &str) -> Result<String, String> {
+    let url = Url::parse(push_url).map_err(|error| format!("the push URL is none: {error}"))?;
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().unwrap_or(if url.scheme() == "rtmps" {
+        RTMPS_PORT
+    } else {
+        RTMP_PORT
+    });
+    match timeout(RELAY_DEADLINE, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Ok(format!("{host}:{port} answers")),
+        Ok(Err(error)) => Err(format!("{host}:{port}: {error}")),
+        Err(_) => Err(format!("{host}:{port} does not answer")),
+    }
+}

@@ -1,0 +1,215 @@
+//! The control socket: how `status` and `ctl` talk to the running daemon.
+//!
+//! A Unix socket; one JSON object per line each way. Requests: `{"command":"status"}`, `call`,
+//! `hangup`, and `message` with `text`. Answers: `{"ok":true}`, with `status` where it was
+//! asked for, or `{"ok":false,"error":"…"}`. Who may open the socket may give orders: it is
+//! made with mode 0660, and its directory belongs to the service.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::session::{Command, SessionHandle};
+
+/// Longest request or answer, bytes.
+const LINE_LIMIT: u64 = 256 * 1024;
+/// For one request and its answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Callers at the same time.
+const MAX_CALLERS: usize = 8;
+
+/// What can be asked of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    Status,
+    Call,
+    HangUp,
+    Message { text: String },
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    pub ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<serde_json::Value>,
+}
+
+/// Where the daemon's socket stands in its runtime directory.
+#[must_use]
+pub fn socket(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("control.sock")
+}
+
+/// Why the daemon could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("no daemon answers at {path}: {source}; is `rtckiosk run` running?")]
+    NoDaemon { path: PathBuf, source: io::Error },
+    #[error("the control socket {path} cannot be made: {source}")]
+    Bind { path: PathBuf, source: io::Error },
+    #[error("a daemon is already running on {0}")]
+    InUse(PathBuf),
+    #[error("the daemon did not answer within {} s", DEADLINE.as_secs())]
+    TimedOut,
+    #[error("the daemon's answer cannot be read: {0}")]
+    BadAnswer(String),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A socket that answers until it is stopped.
+#[derive(Debug)]
+pub struct ControlServer {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlServer {
+    /// Binds the socket; one left over from a daemon that was killed is replaced.
+    ///
+    /// # Errors
+    /// When another daemon answers there, or the path cannot be made.
+    pub async fn bind(path: &Path) -> Result<Self, ControlError> {
+        let failed = |source| ControlError::Bind {
+            path: path.to_owned(),
+            source,
+        };
+        if UnixStream::connect(path).await.is_ok() {
+            return Err(ControlError::InUse(path.to_owned()));
+        }
+        if let Some(folder) = path.parent() {
+            tokio::fs::create_dir_all(folder).await.map_err(failed)?;
+        }
+        match tokio::fs::remove_file(path).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        let mode = std::fs::Permissions::from_mode(0o660);
+        tokio::fs::set_permissions(path, mode)
+            .await
+            .map_err(failed)?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Answers callers until `stop`, then removes the socket.
+    pub async fn run(self, session: SessionHandle, stop: CancellationToken) {
+        let callers = Arc::new(Semaphore::new(MAX_CALLERS));
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (Ok((stream, _)), Ok(permit)) = (accepted, callers.clone().try_acquire_owned())
+            else {
+                log::warn!("a control connection was refused: too many callers");
+                continue;
+            };
+            let session = session.clone();
+            tokio::spawn(async move {
+                let answered = timeout(DEADLINE, answer_all(stream, &session)).await;
+                log::debug!(answered:? = answered; "control connection closed");
+                drop(permit);
+            });
+        }
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            log::warn!("the control socket cannot be removed: {error}");
+        }
+    }
+}
+
+async fn answer_all(stream: UnixStream, session: &SessionHandle) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = BufReader::new(reader.take(LINE_LIMIT)).lines();
+    while let Some(line) = lines.next_line().await? {
+        let answer = match serde_json::from_str(&line) {
+            Ok(request) => carry_out(request, session).await,
+            Err(error) => failed(format!("the request cannot be read: {error}")),
+        };
+        let mut text = serde_json::to_string(&answer)?;
+        text.push('\n');
+        writer.write_all(text.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+fn failed(error: String) -> Answer {
+    Answer {
+        ok: false,
+        error: Some(error),
+        status: None,
+    }
+}
+
+async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
+    let done = match request {
+        Request::Status => {
+            let status = session.status().await.map(serde_json::to_value);
+            return match status {
+                Ok(Ok(status)) => Answer {
+                    ok: true,
+                    error: None,
+                    status: Some(status),
+                },
+                Ok(Err(error)) => failed(error.to_string()),
+                Err(error) => failed(error.to_string()),
+            };
+        }
+        Request::Call => session.command(Command::Call).await,
+        Request::HangUp => session.command(Command::HangUp).await,
+        Request::Message { text } => session.send_text(text).await,
+    };
+    match done {
+        Ok(()) => Answer {
+            ok: true,
+            ..Answer::default()
+        },
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+/// Asks the daemon whose socket is at `path`.
+///
+/// # Errors
+/// When nobody answers, or the daemon refuses.
+pub async fn ask(path: &Path, request: &Request) -> Result<Answer, ControlError> {
+    let no_daemon = |source| ControlError::NoDaemon {
+        path: path.to_owned(),
+        source,
+    };
+    let bad = |error: &dyn std::fmt::Display| ControlError::BadAnswer(error.to_string());
+    let exchange = async {
+        let stream = UnixStream::connect(path).await.map_err(no_daemon)?;
+        let (reader, mut writer) = stream.into_split();
+        let mut text = serde_json::to_string(request).map_err(|error| bad(&error))?;
+        text.push('\n');
+        writer.write_all(text.as_bytes()).await.map_err(no_daemon)?;
+        let mut line = String::new();
+        let mut reader = BufReader::new(reader.take(LINE_LIMIT));
+        reader.read_line(&mut line).await.map_err(no_daemon)?;
+        serde_json::from_str::<Answer>(&line).map_err(|error| bad(&error))
+    };
+    let answer = timeout(DEADLINE, exchange)
+        .await
+        .map_err(|_| ControlError::TimedOut)??;
+    match answer.error {
+        Some(error) if !answer.ok => Err(ControlError::Refused(error)),
+        _ => Ok(answer),
+    }
+}

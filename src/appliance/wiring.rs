@@ -1,0 +1,243 @@
+//! The configuration in the words of each room, and the kiosk put together from its rooms.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::config::kiosk::{self, KioskConfig};
+use crate::display::{self, Display};
+use crate::media::{self, CaptureConfig, Reconnect};
+use crate::protocol::RoomType;
+use crate::room::{
+    self, ClientSettings, Credentials, RoomHandle, RoomSession, SessionSettings, UserCredentials,
+};
+use crate::session::{self, Patience, Role, Session, SessionHandle, UplinkProfile};
+
+/// Room events that may wait for the session.
+const ROOM_EVENTS: usize = 64;
+
+/// How long a stream is fetched back with the URL that worked before.
+const SAME_URL_WINDOW: Duration = Duration::from_secs(10);
+
+/// A kiosk, or an agent's side: room client, session and screen.
+#[derive(Debug)]
+pub struct Kiosk {
+    room: RoomHandle,
+    session: Session,
+    display: Option<Display>,
+}
+
+/// Why a kiosk could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Media(#[from] media::MediaError),
+    #[error("the screen cannot be used: {0}")]
+    Display(#[from] display::DisplayError),
+    #[error("GStreamer ended badly while it was started")]
+    Panicked,
+    #[error("the room client cannot start: {0}")]
+    Room(#[from] room::SetupError),
+}
+
+impl Kiosk {
+    /// Starts everything; the session logs in by itself and then waits for a call.
+    ///
+    /// # Errors
+    /// When GStreamer misses elements, there is no screen of the configured kind, or TLS
+    /// cannot be set up.
+    pub async fn start(
+        session: session::Settings,
+        room: &SessionSettings,
+        credentials: Credentials,
+        display: Option<display::DisplayConfig>,
+    ) -> Result<Self, StartError> {
+        // GStreamer scans its plugins, and a window takes its time: both block.
+        let display = tokio::task::spawn_blocking(move || {
+            media::init()?;
+            Ok::<_, StartError>(display.map(Display::start).transpose()?)
+        });
+        let display = display.await.map_err(|_| StartError::Panicked)??;
+        let (events, room_events) = mpsc::channel(ROOM_EVENTS);
+        let room = RoomSession::start(room, credentials, events)?;
+        let screen = display.as_ref().map(Display::handle);
+        let session = Session::start(session, room.clone(), room_events, screen);
+        Ok(Self {
+            room,
+            session,
+            display,
+        })
+    }
+
+    #[must_use]
+    pub fn session(&self) -> SessionHandle {
+        self.session.handle()
+    }
+
+    /// Who we are in rooms, once logged in.
+    #[must_use]
+    pub fn user_id(&self) -> Option<String> {
+        self.room.snapshot().borrow().user_id.clone()
+    }
+
+    #[must_use]
+    pub fn display(&self) -> Option<display::DisplayHandle> {
+        self.display.as_ref().map(Display::handle)
+    }
+
+    /// Leaves the room, closes the devices and the screen.
+    pub async fn stop(self) {
+        self.session.stop().await;
+        if let Err(error) = self.room.stop().await {
+            log::debug!("the room client had stopped: {error}");
+        }
+        if let Some(display) = self.display
+            && tokio::task::spawn_blocking(|| display.stop())
+                .await
+                .is_err()
+        {
+            log::error!("the display ended badly");
+        }
+    }
+}
+
+/// What the session is to do, from the configuration.
+#[must_use]
+pub fn session_settings(config: &KioskConfig) -> session::Settings {
+    let (video, audio, network) = (
+        &config.media.video,
+        &config.media.audio,
+        &config.media.network,
+    );
+    session::Settings {
+        role: match config.room.mode {
+            kiosk::Mode::Guest => Role::Guest,
+            kiosk::Mode::Host => Role::Host,
+        },
+        patience: Patience {
+            connect: network.connect_timeout * 2,
+            uplink: network.reconnect_window,
+            ..Patience::default()
+        },
+        auto_call: false,
+        user_name: config.name.clone(),
+        room_id: config.room.room_id.clone().unwrap_or_default(),
+        room_info: config.name.clone(),
+        capture: CaptureConfig {
+            video: video_source(&video.source),
+            audio: audio_source(&audio.microphone),
+            width: video.width,
+            height: video.height,
+            fps: video.fps,
+            time_code: false,
+        },
+        uplink: UplinkProfile {
+            bitrate_kbps: video.bitrate_kbps,
+            audio_kbps: audio.bitrate_kbps,
+            gop_seconds: video.gop_seconds,
+            encoder: match &video.encoder {
+                kiosk::Encoder::Auto => media::EncoderChoice::Auto,
+                kiosk::Encoder::Named(name) => media::EncoderChoice::Named(name.clone()),
+            },
+        },
+        speaker: match &audio.speaker {
+            kiosk::Speaker::Auto => media::AudioSink::Auto,
+            kiosk::Speaker::None => media::AudioSink::None,
+            kiosk::Speaker::Device(device) => media::AudioSink::Device(device.clone()),
+            kiosk::Speaker::Name(name) => media::AudioSink::Name(name.clone()),
+        },
+        volume: f64::from(audio.volume) / 100.0,
+        reconnect: Reconnect {
+            // After this the session asks for a new URL, within the rest of its own window.
+            window: network.reconnect_window.min(SAME_URL_WINDOW),
+            ..Reconnect::default()
+        },
+    }
+}
+
+fn video_source(source: &kiosk::VideoSource) -> media::VideoSource {
+    match source {
+        kiosk::VideoSource::Auto => media::VideoSource::Auto,
+        kiosk::VideoSource::Test => media::VideoSource::Test,
+        kiosk::VideoSource::Device(path) => media::VideoSource::Device(path.clone()),
+        kiosk::VideoSource::Name(name) => media::VideoSource::Name(name.clone()),
+        kiosk::VideoSource::Gst(description) => media::VideoSource::Gst(description.clone()),
+    }
+}
+
+fn audio_source(source: &kiosk::AudioSource) -> media::AudioSource {
+    match source {
+        kiosk::AudioSource::Auto => media::AudioSource::Auto,
+        kiosk::AudioSource::Test { hz } => media::AudioSource::Test { hz: *hz },
+        kiosk::AudioSource::Device(device) => media::AudioSource::Device(device.clone()),
+        kiosk::AudioSource::Name(name) => media::AudioSource::Name(name.clone()),
+        kiosk::AudioSource::Gst(description) => media::AudioSource::Gst(description.clone()),
+    }
+}
+
+/// Room server and rhythm, from the configuration.
+#[must_use]
+pub fn room_settings(config: &KioskConfig) -> SessionSettings {
+    let room_type = match config.room.room_type {
+        kiosk::RoomType::Double => RoomType::Double,
+        kiosk::RoomType::Multi => RoomType::Multi,
+    };
+    let mut client = ClientSettings::new(config.room.base_url.clone(), room_type);
+    client.deadline = config.room.request_timeout;
+    client.connect_timeout = client.connect_timeout.min(client.deadline);
+    let mut settings = SessionSettings::new(client);
+    settings.timings.heartbeat = config.room.heartbeat;
+    settings.timings.poll = config.room.poll;
+    settings
+}
+
+/// Who the kiosk is, from the configuration.
+#[must_use]
+pub fn credentials(config: &KioskConfig) -> Credentials {
+    let user_id = config.room.user_id.clone();
+    let kiosk::Credentials::Configured {
+        sdk_app_id,
+        account_type,
+        user_sig,
+    } = config.room.credentials.clone()
+    else {
+        return Credentials::GetLoginInfo { user_id };
+    };
+    // The configuration demands a user id beside a userSig.
+    let user_id = user_id.unwrap_or_default();
+    match user_sig {
+        kiosk::UserSig::Inline(user_sig) => Credentials::Given(UserCredentials {
+            sdk_app_id,
+            account_type,
+            user_id,
+            user_sig,
+        }),
+        kiosk::UserSig::File(path) => Credentials::SigFile {
+            sdk_app_id,
+            account_type,
+            user_id,
+            path,
+        },
+    }
+}
+
+/// Which screen, from the configuration.
+#[must_use]
+pub fn display_config(config: &KioskConfig) -> display::DisplayConfig {
+    display::DisplayConfig {
+        backend: match config.display.backend {
+            kiosk::DisplayBackend::Auto => display::Backend::Auto,
+            kiosk::DisplayBackend::Window => display::Backend::Window,
+            kiosk::DisplayBackend::Headless => display::Backend::Headless,
+        },
+        width: config.display.width,
+        height: config.display.height,
+        self_view: config.display.self_view.map(|corner| match corner {
+            kiosk::Corner::TopLeft => display::Corner::TopLeft,
+            kiosk::Corner::TopRight => display::Corner::TopRight,
+            kiosk::Corner::BottomLeft => display::Corner::BottomLeft,
+            kiosk::Corner::BottomRight => display::Corner::BottomRight,
+        }),
+        title: config.name.clone(),
+    }
+}

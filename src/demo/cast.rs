@@ -1,0 +1,232 @@
+//! Who takes part in a demo call: the room server, the kiosk, and one agent or three.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::meter::Meter;
+use crate::appliance::wiring::Kiosk;
+use crate::display::{Backend, Corner, DisplayConfig, DisplayHandle};
+use crate::media::{AudioSink, AudioSource, CaptureConfig, EncoderChoice, Reconnect, VideoSource};
+use crate::protocol::RoomType;
+use crate::room::{ClientSettings, Credentials, SessionSettings};
+use crate::server::{RoomServer, Settings as ServerSettings};
+use crate::session::{Patience, Role, SessionHandle, Settings, UplinkProfile};
+
+/// Tones that tell the sides apart, hertz.
+const KIOSK_HZ: f64 = 440.0;
+const AGENT_HZ: f64 = 880.0;
+/// Room the agents meet in.
+const ROOM: &str = "demo";
+
+/// One side of the call.
+#[derive(Debug)]
+pub(super) struct Player {
+    kiosk: Kiosk,
+    display: DisplayHandle,
+    pub(super) meter: Meter,
+    /// The tone that the other side makes.
+    wanted_hz: f64,
+}
+
+/// Everyone in the call, and the server between them.
+#[derive(Debug)]
+pub(super) struct Cast {
+    pub(super) kiosk: Player,
+    agents: Vec<Player>,
+    room_type: RoomType,
+    base_url: String,
+    server: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Cast {
+    /// Starts a server on free ports, one agent, and the kiosk; nobody calls yet.
+    pub(super) async fn assemble(room_type: RoomType, headless: bool) -> Result<Self> {
+        let server = RoomServer::bind(ServerSettings::on_free_ports()?).await?;
+        let base_url = format!("http://{}/weapp/", server.local_addr());
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(server.run(stop.clone()));
+        let agent = Player::agent(1, room_type, &base_url).await?;
+        let kiosk = Player::kiosk(room_type, &base_url, headless).await?;
+        Ok(Self {
+            kiosk,
+            agents: vec![agent],
+            room_type,
+            base_url,
+            server,
+            stop,
+        })
+    }
+
+    /// The agent whom the kiosk calls.
+    pub(super) fn agent(&self) -> &Player {
+        &self.agents[0]
+    }
+
+    /// In a room of four, two more agents join.
+    pub(super) async fn others_enter(&mut self) -> Result<()> {
+        if self.room_type == RoomType::Multi {
+            for number in 2..=3 {
+                self.agents
+                    .push(Player::agent(number, self.room_type, &self.base_url).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets both sides take note of what they hear.
+    pub(super) async fn listen(&self) -> Result<()> {
+        self.kiosk.listen(&self.agent().user_id()).await?;
+        self.agent().listen(&self.kiosk.user_id()).await
+    }
+
+    pub(super) async fn leave_stage(self) {
+        self.kiosk.kiosk.stop().await;
+        for agent in self.agents {
+            agent.kiosk.stop().await;
+        }
+        self.stop.cancel();
+        if let Err(error) = self.server.await {
+            log::error!("the room server ended badly: {error}");
+        }
+    }
+}
+
+impl Player {
+    async fn kiosk(room_type: RoomType, base_url: &str, headless: bool) -> Result<Self> {
+        let settings = settings(Role::Guest, "Kiosk", KIOSK_HZ);
+        let settings = Settings {
+            speaker: if headless {
+                AudioSink::None
+            } else {
+                AudioSink::Auto
+            },
+            ..settings
+        };
+        let display = DisplayConfig {
+            backend: if headless {
+                Backend::Headless
+            } else {
+                Backend::Auto
+            },
+            ..screen("rtckiosk demo")
+        };
+        Self::start(
+            settings,
+            display,
+            room_type,
+            base_url,
+            "demo-kiosk",
+            AGENT_HZ,
+        )
+        .await
+    }
+
+    async fn agent(number: u32, room_type: RoomType, base_url: &str) -> Result<Self> {
+        let settings = settings(Role::Host, &format!("Agent {number}"), AGENT_HZ);
+        let user_id = format!("demo-agent-{number}");
+        Self::start(
+            settings,
+            screen("agent"),
+            room_type,
+            base_url,
+            &user_id,
+            KIOSK_HZ,
+        )
+        .await
+    }
+
+    async fn start(
+        settings: Settings,
+        display: DisplayConfig,
+        room_type: RoomType,
+        base_url: &str,
+        user_id: &str,
+        wanted_hz: f64,
+    ) -> Result<Self> {
+        let mut room = SessionSettings::new(ClientSettings::new(base_url, room_type));
+        room.timings.poll = Duration::from_millis(500);
+        let credentials = Credentials::GetLoginInfo {
+            user_id: Some(user_id.to_owned()),
+        };
+        let kiosk = Kiosk::start(settings, &room, credentials, Some(display)).await?;
+        let display = kiosk.display().context("a demo side has a screen")?;
+        let meter = Meter::default();
+        let seen = meter.clone();
+        display.on_shown(move |_, sample| seen.shown(sample));
+        Ok(Self {
+            kiosk,
+            display,
+            meter,
+            wanted_hz,
+        })
+    }
+
+    pub(super) fn session(&self) -> SessionHandle {
+        self.kiosk.session()
+    }
+
+    pub(super) fn display(&self) -> &DisplayHandle {
+        &self.display
+    }
+
+    pub(super) fn user_id(&self) -> String {
+        self.kiosk.user_id().unwrap_or_default()
+    }
+
+    /// What the screen's status line says.
+    pub(super) fn line(&self) -> String {
+        self.session().transitions().borrow().status_line()
+    }
+
+    async fn listen(&self, to: &str) -> Result<()> {
+        if let Some(downlink) = self.session().status().await?.downlinks.get(to) {
+            self.meter.heard(&downlink.audio, self.wanted_hz);
+        }
+        Ok(())
+    }
+}
+
+fn screen(title: &str) -> DisplayConfig {
+    DisplayConfig {
+        backend: Backend::Headless,
+        width: 960,
+        height: 720,
+        self_view: Some(Corner::BottomRight),
+        title: title.to_owned(),
+    }
+}
+
+fn settings(role: Role, name: &str, hz: f64) -> Settings {
+    Settings {
+        role,
+        patience: Patience {
+            retry: Duration::from_millis(500),
+            ..Patience::default()
+        },
+        auto_call: role == Role::Host,
+        user_name: name.to_owned(),
+        room_id: ROOM.to_owned(),
+        room_info: "rtckiosk demo".to_owned(),
+        capture: CaptureConfig {
+            video: VideoSource::Test,
+            audio: AudioSource::Test { hz },
+            width: 640,
+            height: 480,
+            fps: 30,
+            time_code: true,
+        },
+        uplink: UplinkProfile {
+            bitrate_kbps: 800,
+            audio_kbps: 48,
+            gop_seconds: 1.0,
+            encoder: EncoderChoice::Auto,
+        },
+        speaker: AudioSink::None,
+        volume: 0.2,
+        reconnect: Reconnect::default(),
+    }
+}

@@ -1,0 +1,54 @@
+//! The demo's one screen of live figures in a terminal.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::cast::{Cast, Player};
+use super::report::Latency;
+
+/// Clears the terminal and puts the cursor at its top.
+const HOME: &str = "\x1b[2J\x1b[H";
+/// Room events shown.
+const EVENTS: usize = 5;
+
+/// State, rates, delay and events of both sides.
+pub(super) async fn screen(cast: &Cast, entered: Instant, events: &[String]) -> Result<String> {
+    let seconds = entered.elapsed().as_secs();
+    let kiosk = side("kiosk", &cast.kiosk, cast.agent()).await?;
+    let agent = side("agent", cast.agent(), &cast.kiosk).await?;
+    let newest = events[events.len().saturating_sub(EVENTS)..].join(", ");
+    Ok(format!(
+        "{HOME}rtckiosk demo: {seconds} s in call, Ctrl-C ends it\n\n{kiosk}\n{agent}\nevents  {newest}\n"
+    ))
+}
+
+async fn side(name: &str, player: &Player, other: &Player) -> Result<String> {
+    let status = player.session().status().await?;
+    let sent = status.uplink.unwrap_or_default();
+    let shown = status
+        .downlinks
+        .get(&other.user_id())
+        .cloned()
+        .unwrap_or_default();
+    let Latency { p50, p95, .. } = player.meter.latency();
+    let heard = if player.meter.has_heard() {
+        "heard"
+    } else {
+        "not heard yet"
+    };
+    Ok(format!(
+        "{name}   {}\n  sends  {:>5.1} fps {:>6.0} kbit/s  {}  backlog {:.0} ms, {} reconnects\n  \
+         shows  {:>5.1} fps {:>6.0} kbit/s  delay p50 {p50:.0} ms p95 {p95:.0} ms, {} freezes, \
+         sound {heard}\n",
+        player.line(),
+        sent.fps,
+        sent.kbps,
+        sent.encoder,
+        sent.backlog_ms,
+        sent.reconnects,
+        shown.fps,
+        shown.kbps,
+        shown.freezes,
+    ))
+}

@@ -1,0 +1,188 @@
+//! The session from outside: settings to start it with, and a handle to command and watch it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::shell::{QUEUE, Shell};
+use super::{Command, Patience, Role, Transition};
+use crate::display::DisplayHandle;
+use crate::media::{
+    AudioSink, CaptureConfig, DownlinkStats, EncoderChoice, Reconnect, UplinkStats,
+};
+use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
+
+/// For the session to answer a request; it never waits, so this is generous.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
+/// Requests that may wait.
+const REQUESTS: usize = 16;
+
+/// Media and room profile of every call that a session makes.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub role: Role,
+    pub patience: Patience,
+    /// Start a call whenever none is running, as an agent's side does.
+    pub auto_call: bool,
+    /// `userName` in the room.
+    pub user_name: String,
+    /// Id of the room a host opens; empty lets the server choose.
+    pub room_id: String,
+    /// `roomInfo` of the room a host opens; at most 1024 bytes.
+    pub room_info: String,
+    pub capture: CaptureConfig,
+    pub uplink: UplinkProfile,
+    pub speaker: AudioSink,
+    /// Loudness of the speaker, 0.0 to 1.0.
+    pub volume: f64,
+    /// For a lost stream to come back before its player or pusher gives up.
+    pub reconnect: Reconnect,
+}
+
+/// What of an uplink does not change from call to call.
+#[derive(Debug, Clone)]
+pub struct UplinkProfile {
+    pub bitrate_kbps: u32,
+    pub audio_kbps: u32,
+    pub gop_seconds: f64,
+    pub encoder: EncoderChoice,
+}
+
+/// What `rtckiosk status` shows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    pub session: Transition,
+    pub in_state_seconds: f64,
+    pub room: RoomSnapshot,
+    pub uplink: Option<UplinkStats>,
+    /// By userID.
+    pub downlinks: BTreeMap<String, DownlinkStats>,
+    /// The last events, oldest first, with seconds since the start.
+    pub events: Vec<String>,
+}
+
+/// Why a session did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    #[error("{0}")]
+    Refused(String),
+    #[error("the session has stopped")]
+    Stopped,
+}
+
+pub(super) enum Request {
+    Command(Command, oneshot::Sender<Result<(), String>>),
+    Status(oneshot::Sender<Status>),
+}
+
+/// A running session; stop it to leave the room in good order.
+#[derive(Debug)]
+pub struct Session {
+    handle: SessionHandle,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Commands a session and watches it; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SessionHandle {
+    requests: mpsc::Sender<Request>,
+    transitions: watch::Receiver<Transition>,
+}
+
+impl Session {
+    /// Starts a session for a room client and its events.
+    #[must_use]
+    pub fn start(
+        settings: Settings,
+        room: RoomHandle,
+        room_events: mpsc::Receiver<RoomEvent>,
+        display: Option<DisplayHandle>,
+    ) -> Self {
+        let (requests, request_queue) = mpsc::channel(REQUESTS);
+        let (outcomes, outcome_queue) = mpsc::channel(QUEUE);
+        let (shown, transitions) = watch::channel(Transition::Starting);
+        let stop = CancellationToken::new();
+        let shell = Shell::new(settings, room, display, shown, outcomes);
+        let task = tokio::spawn(shell.run(request_queue, room_events, outcome_queue, stop.clone()));
+        Self {
+            handle: SessionHandle {
+                requests,
+                transitions,
+            },
+            stop,
+            task,
+        }
+    }
+
+    #[must_use]
+    pub fn handle(&self) -> SessionHandle {
+        self.handle.clone()
+    }
+
+    /// Leaves the room and closes the devices; done within [`Patience::leave`].
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            log::error!("the session ended badly: {error}");
+        }
+    }
+}
+
+impl SessionHandle {
+    /// Gives a command.
+    ///
+    /// # Errors
+    /// `Refused`, with words for the person, when it makes no sense in the present state.
+    pub async fn command(&self, command: Command) -> Result<(), CommandError> {
+        self.ask(|reply| Request::Command(command, reply))
+            .await?
+            .map_err(CommandError::Refused)
+    }
+
+    /// Sends a text to the other members.
+    ///
+    /// # Errors
+    /// Always `Refused` for now: texts travel on the message channel, and this version has none.
+    #[expect(clippy::unused_async, reason = "as the other commands")]
+    pub async fn send_text(&self, _text: String) -> Result<(), CommandError> {
+        Err(CommandError::Refused(
+            "there is no message channel to send a text on".into(),
+        ))
+    }
+
+    /// Everything about the session now.
+    ///
+    /// # Errors
+    /// `Stopped` when the session does not run any more.
+    pub async fn status(&self) -> Result<Status, CommandError> {
+        self.ask(Request::Status).await
+    }
+
+    /// The state, now and as it changes.
+    #[must_use]
+    pub fn transitions(&self) -> watch::Receiver<Transition> {
+        self.transitions.clone()
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let exchange = async {
+            self.requests.send(request(reply)).await.ok()?;
+            answer.await.ok()
+        };
+        timeout(ANSWER_DEADLINE, exchange)
+            .await
+            .ok()
+            .flatten()
+            .ok_or(CommandError::Stopped)
+    }
+}

@@ -1,0 +1,257 @@
+//! Carries out what the state machine decides: owns the running things of a call, turns what
+//! room and media report into events, and never waits for any of them itself.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use super::call::Call;
+use super::handle::Request;
+use super::starting::Starting;
+use super::translate;
+use super::{Action, Event, Facts, Fault, FaultCode, Settings, State, Status, Transition};
+use crate::display::DisplayHandle;
+use crate::media::{PlayEvent, PushEvent};
+use crate::room::{RoomEvent, RoomHandle};
+
+/// What comes back from actions and from the running things of a call.
+pub(super) enum Outcome {
+    Event(Event),
+    /// Devices are open, or why not.
+    Devices(Box<Result<super::call::Devices, crate::media::MediaError>>),
+    PushUrl(Result<secrecy::SecretString, crate::room::RoomError>),
+    Push(PushEvent),
+    Play(String, PlayEvent),
+}
+
+/// Lines of history that `status` shows.
+const HISTORY: usize = 20;
+/// Events that may wait for the session; reporters wait when it is full.
+pub(super) const QUEUE: usize = 256;
+
+/// Where outcomes go, with the number of the call they belong to.
+pub(super) type Outcomes = mpsc::Sender<(u64, Outcome)>;
+
+pub(super) struct Shell {
+    pub(super) settings: Settings,
+    facts: Facts,
+    state: State,
+    pub(super) call: Call,
+    /// Counts calls: what a former call reports late is not for this one.
+    pub(super) epoch: u64,
+    /// Closes the former call's devices; the next call waits for it before it opens them.
+    pub(super) leaving: Option<JoinHandle<()>>,
+    wake_at: Option<Instant>,
+    pub(super) room: RoomHandle,
+    pub(super) display: Option<DisplayHandle>,
+    pub(super) outcomes: Outcomes,
+    transitions: watch::Sender<Transition>,
+    history: VecDeque<String>,
+    started: Instant,
+    in_state_since: Instant,
+}
+
+impl Shell {
+    pub(super) fn new(
+        settings: Settings,
+        room: RoomHandle,
+        display: Option<DisplayHandle>,
+        transitions: watch::Sender<Transition>,
+        outcomes: Outcomes,
+    ) -> Self {
+        let now = Instant::now();
+        let facts = Facts {
+            now,
+            role: settings.role,
+            patience: settings.patience,
+            auto_call: settings.auto_call,
+            server: Ok(()),
+        };
+        Self {
+            settings,
+            facts,
+            state: Starting.into(),
+            call: Call::default(),
+            epoch: 0,
+            leaving: None,
+            wake_at: None,
+            room,
+            display,
+            outcomes,
+            transitions,
+            history: VecDeque::new(),
+            started: now,
+            in_state_since: now,
+        }
+    }
+
+    /// Runs until `stop`; then leaves the room in good order.
+    pub(super) async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<Request>,
+        mut room_events: mpsc::Receiver<RoomEvent>,
+        mut outcomes: mpsc::Receiver<(u64, Outcome)>,
+        stop: CancellationToken,
+    ) {
+        self.show();
+        loop {
+            let wake_at = self.wake_at;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(request) = requests.recv() => self.answer(request),
+                Some(event) = room_events.recv() => {
+                    if let Some(event) = translate::room(event) {
+                        self.tell(event);
+                    }
+                }
+                Some((epoch, outcome)) = outcomes.recv() => {
+                    if epoch == self.epoch {
+                        self.take(outcome);
+                    }
+                }
+                () = async { sleep_until(wake_at.unwrap_or_else(Instant::now).into()).await },
+                    if wake_at.is_some() =>
+                {
+                    self.wake_at = None;
+                    self.tell(Event::Wake);
+                }
+            }
+        }
+        self.leave();
+        if let Some(leaving) = self.leaving.take() {
+            let left = tokio::time::timeout(self.settings.patience.leave, leaving).await;
+            if left.is_err() {
+                log::warn!("leaving the room took too long; the room server will notice");
+            }
+        }
+    }
+
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Command(command, reply) => {
+                let accepted = self.state.accepts(command);
+                let go = accepted.is_ok();
+                // Whoever asked may have gone; the command counts all the same.
+                let _ = reply.send(accepted);
+                if go {
+                    self.tell(Event::Command(command));
+                }
+            }
+            Request::Status(reply) => {
+                let _ = reply.send(self.status());
+            }
+        }
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Event(event) => self.tell(event),
+            Outcome::Devices(opened) => {
+                let event = Event::CaptureReady(match *opened {
+                    Ok(devices) => {
+                        if let Some(display) = &self.display {
+                            display.set_self_view(Some(devices.capture.picture()));
+                        }
+                        self.call.devices = Some(devices);
+                        Ok(())
+                    }
+                    Err(error) => Err(error.to_string()),
+                });
+                self.tell(event);
+            }
+            Outcome::PushUrl(Ok(url)) => {
+                self.call.push_url = Some(url);
+                self.tell(Event::PushUrl(Ok(())));
+            }
+            Outcome::PushUrl(Err(error)) => {
+                self.tell(Event::PushUrl(Err(translate::failure(&error))));
+            }
+            Outcome::Push(event) => {
+                self.remember(&format!("push {} {}", event.code, event.message));
+                if let Some(event) = translate::push(&event) {
+                    self.tell(event);
+                }
+            }
+            Outcome::Play(user_id, event) => {
+                self.remember(&format!("play {user_id} {} {}", event.code, event.message));
+                if let Some(event) = translate::play(user_id, &event) {
+                    self.tell(event);
+                }
+            }
+        }
+    }
+
+    /// Tells the machine, carries out what it decides, and shows the new state.
+    fn tell(&mut self, event: Event) {
+        match &event {
+            Event::ServerUnreachable { reason } => {
+                self.facts.server = Err(Fault::new(FaultCode::NoRoomServer, reason));
+            }
+            Event::LoginRefused { reason } => {
+                self.facts.server = Err(Fault::new(FaultCode::LoginRefused, reason));
+            }
+            Event::ServerReachable | Event::LoggedIn => self.facts.server = Ok(()),
+            _ => {}
+        }
+        self.facts.now = Instant::now();
+        let before = std::mem::discriminant(&self.state);
+        let next = self.state.clone().handle(event, &self.facts);
+        self.state = next.state;
+        if std::mem::discriminant(&self.state) != before {
+            self.wake_at = None;
+            self.in_state_since = self.facts.now;
+        }
+        for action in next.actions {
+            match action {
+                Action::WakeIn(period) => self.wake_at = Some(self.facts.now + period),
+                action => self.carry_out(action),
+            }
+        }
+        self.show();
+    }
+
+    /// Publishes the state when it has changed.
+    fn show(&mut self) {
+        let transition = self.state.transition();
+        let line = transition.status_line();
+        if let Some(display) = &self.display {
+            display.set_status(line.clone());
+        }
+        let changed = self.transitions.send_if_modified(|shown| {
+            let changed = *shown != transition;
+            *shown = transition;
+            changed
+        });
+        if changed {
+            log::info!(state = line.as_str(); "session: {line}");
+            self.remember(&line);
+        }
+    }
+
+    fn remember(&mut self, line: &str) {
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.history.push_back(format!("{seconds:.1} s {line}"));
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            session: self.state.transition(),
+            in_state_seconds: self.in_state_since.elapsed().as_secs_f64(),
+            room: self.room.snapshot().borrow().clone(),
+            uplink: self
+                .call
+                .uplink
+                .as_ref()
+                .map(|uplink| uplink.stats().borrow().clone()),
+            downlinks: self.call.downlink_stats(),
+            events: self.history.iter().cloned().collect(),
+        }
+    }
+}

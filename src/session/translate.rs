@@ -1,0 +1,102 @@
+//! What room and media report, in the session's own words.
+
+use super::{Event, Peer, RoomFailure};
+use crate::media::{LossCause, PlayEvent, PushEvent};
+use crate::protocol::events::{PlayCode, PushCode};
+use crate::room::{Class, Member, RoomError, RoomEvent};
+
+/// What a room event means for the call, if it means anything.
+pub(super) fn room(event: RoomEvent) -> Option<Event> {
+    Some(match event {
+        RoomEvent::LoggedIn { .. } => Event::LoggedIn,
+        RoomEvent::LoginRefused { reason } => Event::LoginRefused { reason },
+        RoomEvent::ServerUnreachable { reason, .. } => Event::ServerUnreachable { reason },
+        RoomEvent::ServerReachable => Event::ServerReachable,
+        RoomEvent::MemberJoined(member) => Event::MemberJoined(peer(member)),
+        RoomEvent::MemberChanged(member) => Event::MemberChanged(peer(member)),
+        RoomEvent::MemberLeft(member) => Event::MemberLeft {
+            user_id: member.user_id,
+        },
+        RoomEvent::RoomClosed { reason } => Event::RoomClosed {
+            reason: reason.to_string(),
+        },
+        RoomEvent::Kicked { reason } => Event::Kicked {
+            reason: reason.to_string(),
+        },
+        // The answer to the command says the same.
+        RoomEvent::Entered { .. } => return None,
+    })
+}
+
+fn peer(member: Member) -> Peer {
+    Peer {
+        user_id: member.user_id,
+        name: member.user_name,
+        play_url: member.accelerate_url,
+    }
+}
+
+/// Why a request to the room server failed, as far as the call is concerned.
+pub(super) fn failure(error: &RoomError) -> RoomFailure {
+    let reason = error.reason();
+    match error.class() {
+        Class::Full | Class::RoomGone => RoomFailure::Taken(reason),
+        Class::Retry | Class::LoginAgain | Class::ReAdd => RoomFailure::Unreachable(reason),
+        Class::Fatal => RoomFailure::Refused(reason),
+    }
+}
+
+/// What a push event means for the call, if it means anything.
+pub(super) fn push(event: &PushEvent) -> Option<Event> {
+    match event.code {
+        PushCode::PushBegin => Some(Event::Pushing),
+        PushCode::Reconnect => Some(Event::PushReconnecting),
+        PushCode::NetDisconnect => Some(Event::PushLost {
+            refused: event.cause() == Some(LossCause::Refused),
+            reason: event.message.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// What a play event of a member means for the call, if it means anything.
+pub(super) fn play(user_id: String, event: &PlayEvent) -> Option<Event> {
+    match event.code {
+        PlayCode::PlayBegin => Some(Event::Playing { user_id }),
+        PlayCode::Reconnect | PlayCode::PlayLoading => Some(Event::PlayDisturbed { user_id }),
+        PlayCode::NetDisconnect => Some(Event::PlayLost {
+            user_id,
+            reason: event.message.clone(),
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_matters_to_the_call_becomes_an_event() {
+        let push_event = |code| PushEvent {
+            code,
+            message: "m".into(),
+            params: [None, None],
+        };
+        assert_eq!(push(&push_event(PushCode::PushBegin)), Some(Event::Pushing));
+        assert_eq!(push(&push_event(PushCode::NetStatus)), None);
+        let lost = PushEvent {
+            params: [Some(LossCause::Refused as i64), None],
+            ..push_event(PushCode::NetDisconnect)
+        };
+        assert_eq!(
+            push(&lost),
+            Some(Event::PushLost {
+                refused: true,
+                reason: "m".into()
+            })
+        );
+        let stopped = RoomError::Stopped;
+        assert!(matches!(failure(&stopped), RoomFailure::Refused(_)));
+    }
+}

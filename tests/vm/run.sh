@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# A kiosk with the kernel's camera and sound cards (in the virtual machine)
+# calls an agent (on this machine) through rtcroomd (on this machine).
+#   tests/vm/run.sh DIRECTORY_OF_PROGRAMS CACHE_DIRECTORY
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+programs=$(realpath "${1:?usage: run.sh DIRECTORY_OF_PROGRAMS CACHE_DIRECTORY}")
+cache=$(realpath -m "${2:?usage: run.sh DIRECTORY_OF_PROGRAMS CACHE_DIRECTORY}")
+# shellcheck source=tests/vm/vm.sh
+. "$here/vm.sh"
+
+# All of it; the longest wait is a boot without KVM on a busy machine.
+DEADLINE=300
+# Different tones, so that each side knows whom it hears.
+KIOSK_HZ=1000
+AGENT_HZ=700
+
+image=$("$here/build-image.sh" "$cache")
+# Short, because a control socket's path may have 107 characters only.
+work=$(mktemp -d /tmp/rtckiosk-vm.XXXXXX)
+services=()
+passed=
+
+finish() {
+    local pid log
+    vm_stop
+    for pid in "${services[@]}"; do
+        kill "$pid" 2>/dev/null || true
+    done
+    wait
+    if [ -z "$passed" ]; then
+        for log in rtcroomd agent qemu kernel; do
+            printf -- '--- %s\n' "$log"
+            tail -n 60 "$work/$log.log" 2>/dev/null || true
+        done
+        say "FAILED after $SECONDS s"
+    fi
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+http=$(free_port)
+rtmp=$(free_port)
+base=http://$HOST_ADDRESS:$http/weapp
+
+write_configs() {
+    cat >"$work/rtcroomd.toml" <<END
+[http]
+listen = "$HOST_ADDRESS:$http"
+[relay.embedded]
+listen = "$HOST_ADDRESS:$rtmp"
+END
+    cat >"$work/agent.toml" <<END
+name = "Agent"
+state_dir = "$work/agent"
+runtime_dir = "$work/agent"
+[room]
+server_url = "$base"
+user_id = "agent"
+mode = "host"
+[media.video]
+source = "test"
+width = 320
+height = 240
+fps = 15
+bitrate_kbps = 300
+[media.audio]
+microphone = "test:$AGENT_HZ"
+speaker = "none"
+[display]
+backend = "headless"
+END
+    # A picture that an emulated processor can encode besides all its other work.
+    cat >"$work/disk/kiosk.toml" <<END
+name = "Kiosk"
+state_dir = "/tmp/state"
+runtime_dir = "/run/rtckiosk"
+[room]
+server_url = "$base"
+user_id = "kiosk"
+[media.video]
+source = "/dev/video0"
+width = 320
+height = 180
+fps = 15
+bitrate_kbps = 300
+[media.audio]
+microphone = "hw:CARD=Mic,DEV=1"
+speaker = "hw:CARD=Speaker,DEV=0"
+[display]
+backend = "headless"
+width = 320
+height = 240
+END
+}
+
+start_services() {
+    "$programs/rtcroomd" --config "$work/rtcroomd.toml" >"$work/rtcroomd.log" 2>&1 &
+    services+=($!)
+    curl -sf -o "$work/login.json" --retry 20 --retry-connrefused --retry-delay 1 -m 20 \
+        "$base/utils/get_login_info?userID=witness"
+    "$programs/rtckiosk" agent --config "$work/agent.toml" >"$work/agent.log" 2>&1 &
+    services+=($!)
+}
+
+# A third party at the room server, which sees what members see.
+post() {
+    curl -sf -m 10 -H 'Content-Type: application/json' -d "${2:-{\}}" "$base/double_room/$1"
+}
+members() {
+    local query
+    query=$(jq -r '"sdkAppID=\(.sdkAppID)&accountType=\(.accType|@uri)&userID=\(.userID)&userSig=\(.userSig|@uri)"' \
+        "$work/login.json")
+    query=userID=witness\&token=$(post "login?$query" | jq -r '.token|@uri')
+    post "get_room_list?$query" '{"cnt":20,"index":0}'
+}
+
+# The agent decodes the kiosk's camera and hears its microphone's tone.
+agent_sees_and_hears() {
+    local deadline=$((SECONDS + 20))
+    while [ "$SECONDS" -lt "$deadline" ]; do
+        "$programs/rtckiosk" status --config "$work/agent.toml" --json >"$work/agent.json" &&
+            jq -e --argjson hz "$KIOSK_HZ" 'any(.downlinks[];
+                .frames >= 30 and .width == 320 and .height == 180 and .audio.rms_db > -40
+                and (.audio.tone_hz // 0) > $hz * 0.95 and .audio.tone_hz < $hz * 1.05)' \
+                "$work/agent.json" >/dev/null && return
+        sleep 0.5
+    done
+    cat "$work/agent.json"
+    return 1
+}
+
+# So does ffmpeg, which shares no code with us: the picture moves at the
+# configured rate, and the tone is the one played into the microphone.
+ffmpeg_sees_and_hears() {
+    local url frames pictures level hz
+    url=$(members | jq -re '[.rooms[].pushers[] | select(.userID == "kiosk").accelerateURL][0]') ||
+        return
+    timeout 30 ffmpeg -v error -y -i "$url" -t 4 -c copy "$work/kiosk.flv" </dev/null
+    frames=$(ffmpeg -v error -i "$work/kiosk.flv" -an -f framemd5 - </dev/null | grep -cv '^#')
+    pictures=$(ffmpeg -v error -i "$work/kiosk.flv" -an -f framemd5 - </dev/null |
+        awk '!/^#/ { print $NF }' | sort -u | wc -l)
+    read -r level hz < <(ffmpeg -v error -i "$work/kiosk.flv" -vn -ac 1 -ar 8000 -f s16le - </dev/null |
+        od -An -v -td2 -w2 | awk -v rate=8000 -f "$here/tone.awk")
+    say "ffmpeg got $frames frames, $pictures of them different, and $hz Hz at $level dB"
+    # Of 60; an emulated camera on a busy machine loses some.
+    [ "$frames" -ge 40 ] && [ "$pictures" -ge 30 ] && [ "$level" -ge -40 ] &&
+        [ "$hz" -ge $((KIOSK_HZ * 95 / 100)) ] && [ "$hz" -le $((KIOSK_HZ * 105 / 100)) ]
+}
+
+kiosk_left() {
+    members | jq -e 'all(.rooms[].pushers[]; .userID != "kiosk")' >/dev/null
+}
+
+# check NAME: carries out what the virtual machine asks for.
+check() {
+    case $1 in
+    seen-and-heard) agent_sees_and_hears && ffmpeg_sees_and_hears ;;
+    left) kiosk_left ;;
+    *) say "the virtual machine asks for an unknown check '$1'" && return 1 ;;
+    esac
+}
+
+mkdir "$work/disk"
+write_configs
+install -m 755 "$here/init" "$here/guest.sh" "$here/tone.awk" "$work/disk/"
+printf 'KIOSK_HZ=%s\nAGENT_HZ=%s\n' "$KIOSK_HZ" "$AGENT_HZ" >"$work/disk/settings"
+# Line tables are of no use there, and make the program ten times as large.
+strip --strip-debug -o "$work/disk/rtckiosk" "$programs/rtckiosk"
+size=$(($(du -sm "$work/disk" | cut -f1) * 11 / 10 + 16))
+mke2fs -q -t ext4 -d "$work/disk" "$work/test.ext4" "${size}M" >/dev/null
+start_services
+vm_boot "$work" "$image"
+
+status=
+while vm_next $((DEADLINE - SECONDS)); do
+    case $VM_MESSAGE in
+    "step "*) say "$VM_MESSAGE" ;;
+    "ask "*)
+        if check "${VM_MESSAGE#ask }"; then
+            vm_answer ok
+        else
+            vm_answer failed
+        fi
+        ;;
+    "exit "*)
+        status=${VM_MESSAGE#exit }
+        break
+        ;;
+    esac
+done
+if [ "$status" != 0 ]; then
+    say "the virtual machine ended with ${status:-no status, or not within $DEADLINE s}"
+    exit 1
+fi
+passed=yes
+say "PASSED in $SECONDS s"
