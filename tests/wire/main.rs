@@ -8,6 +8,10 @@ mod external_relay;
 #[cfg(feature = "kiosk")]
 mod latency;
 mod nginx;
+#[cfg(feature = "kiosk")]
+mod played;
+#[cfg(feature = "kiosk")]
+mod played_world;
 #[cfg(feature = "server")]
 mod process;
 #[cfg(feature = "server")]
@@ -18,12 +22,6 @@ mod relay_delay;
 mod relay_limits;
 #[cfg(feature = "server")]
 mod relay_start;
-#[cfg(feature = "server")]
-mod rtmp_client;
-#[cfg(feature = "kiosk")]
-mod played;
-#[cfg(feature = "kiosk")]
-mod played_world;
 #[cfg(feature = "kiosk")]
 mod room_client;
 #[cfg(all(feature = "kiosk", feature = "server"))]
@@ -34,5 +32,7 @@ mod room_server;
 mod room_session;
 #[cfg(feature = "kiosk")]
 mod room_tls;
+#[cfg(feature = "server")]
+mod rtmp_client;
 #[cfg(feature = "kiosk")]
 mod uplink;

@@ -233,6 +233,17 @@ async fn a_new_push_url_is_told_to_the_room() {
     eventually("back", || snapshot.borrow().re_adds == 1).await;
     assert_eq!(world.members("r"), ["kiosk rtmp://h/live/new?x"]);
     assert_eq!(kiosk.names_so_far(), ["LoggedIn"]);
+    // Who leaves meanwhile does not come back by it.
+    world.force("add_pusher", Reply::Silence);
+    let (renewed, left) = tokio::join!(kiosk.handle.enter(seat(Role::Guest)), async {
+        sleep(Duration::from_millis(50)).await;
+        kiosk.handle.leave().await
+    });
+    assert!(
+        matches!(renewed, Err(RoomError::LeftMeanwhile)),
+        "{renewed:?}"
+    );
+    left.unwrap();
 }
 
 #[tokio::test]
