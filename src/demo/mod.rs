@@ -123,7 +123,7 @@ async fn measure(options: &Options, cast: &mut Cast) -> Result<Report> {
     })
     .await?;
     let entered = Instant::now();
-    cast.others_enter()?;
+    cast.others_enter().await?;
     let mut events = RoomEvents::default();
     watch(options, cast, entered, &mut events).await?;
     report(options, cast, entered, events.list).await
