@@ -10,6 +10,7 @@ pub mod request;
 pub mod stream_url;
 pub mod user_sig;
 pub mod verb;
+pub mod webim;
 
 pub use code::Code;
 pub use verb::{RoomType, Verb};
