@@ -5,8 +5,6 @@ mod downlink;
 #[cfg(feature = "kiosk")]
 mod latency;
 mod nginx;
-#[cfg(feature = "server")]
-mod room_server;
 #[cfg(feature = "kiosk")]
 mod played;
 #[cfg(feature = "kiosk")]
@@ -15,6 +13,8 @@ mod played_world;
 mod room_client;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod room_pair;
+#[cfg(feature = "server")]
+mod room_server;
 #[cfg(feature = "kiosk")]
 mod room_session;
 #[cfg(feature = "kiosk")]
