@@ -2,8 +2,12 @@
 
 #[cfg(feature = "kiosk")]
 mod downlink;
+#[cfg(feature = "server")]
+mod im_server;
 #[cfg(feature = "kiosk")]
 mod latency;
+#[cfg(feature = "server")]
+mod mini_program;
 mod nginx;
 #[cfg(feature = "kiosk")]
 mod played;
