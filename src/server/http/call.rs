@@ -7,6 +7,7 @@ use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 use super::body::BodyError;
@@ -61,8 +62,7 @@ impl FromRequest<Arc<App>> for Call {
             return Err(too_long(limit));
         }
         let body = axum::body::to_bytes(body, limit).await.map_err(|error| {
-            // The cause says which of the two it was, but has no name in axum's interface.
-            if format!("{error:?}").contains("LengthLimit") {
+            if error.into_inner().is::<LengthLimitError>() {
                 too_long(limit)
             } else {
                 reply::http_error(StatusCode::BAD_REQUEST, "the body broke off")

@@ -61,6 +61,8 @@ async fn garbage_is_answered_or_cut_and_hurts_nobody() {
         b"hello\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /weapp/live_room/login HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+          Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
         long_head.as_bytes(),
     ] {
