@@ -82,7 +82,8 @@ pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
             &wiring::room_settings(&config),
             wiring::credentials(&config),
             Some(wiring::display_config(&config)),
-        )?;
+        )
+        .await?;
         let stop = CancellationToken::new();
         let answering = tokio::spawn(socket.run(kiosk.session(), stop.clone()));
         log::info!("ready");
@@ -109,7 +110,7 @@ pub fn agent(file: Option<&Path>, name: Option<&str>) -> Result<ExitCode> {
         session.role = Role::Host;
         session.auto_call = true;
         let room = wiring::room_settings(&config);
-        let kiosk = Kiosk::start(session, &room, wiring::credentials(&config), None)?;
+        let kiosk = Kiosk::start(session, &room, wiring::credentials(&config), None).await?;
         tokio::select! {
             stopped = stop_signal() => stopped?,
             () = print_progress(&kiosk) => bail!("the session has stopped"),

@@ -34,6 +34,8 @@ pub enum StartError {
     Media(#[from] media::MediaError),
     #[error("the screen cannot be used: {0}")]
     Display(#[from] display::DisplayError),
+    #[error("GStreamer ended badly while it was started")]
+    Panicked,
     #[error("the room client cannot start: {0}")]
     Room(#[from] room::SetupError),
 }
@@ -44,14 +46,18 @@ impl Kiosk {
     /// # Errors
     /// When GStreamer misses elements, there is no screen of the configured kind, or TLS
     /// cannot be set up.
-    pub fn start(
+    pub async fn start(
         session: session::Settings,
         room: &SessionSettings,
         credentials: Credentials,
         display: Option<display::DisplayConfig>,
     ) -> Result<Self, StartError> {
-        media::init()?;
-        let display = display.map(Display::start).transpose()?;
+        // GStreamer scans its plugins, and a window takes its time: both block.
+        let display = tokio::task::spawn_blocking(move || {
+            media::init()?;
+            Ok::<_, StartError>(display.map(Display::start).transpose()?)
+        });
+        let display = display.await.map_err(|_| StartError::Panicked)??;
         let (events, room_events) = mpsc::channel(ROOM_EVENTS);
         let room = RoomSession::start(room, credentials, events)?;
         let screen = display.as_ref().map(Display::handle);
@@ -85,8 +91,12 @@ impl Kiosk {
         if let Err(error) = self.room.stop().await {
             log::debug!("the room client had stopped: {error}");
         }
-        if let Some(display) = self.display {
-            display.stop();
+        if let Some(display) = self.display
+            && tokio::task::spawn_blocking(|| display.stop())
+                .await
+                .is_err()
+        {
+            log::error!("the display ended badly");
         }
     }
 }

@@ -49,8 +49,8 @@ impl Cast {
         let base_url = format!("http://{}/weapp/", server.local_addr());
         let stop = CancellationToken::new();
         let server = tokio::spawn(server.run(stop.clone()));
-        let agent = Player::agent(1, room_type, &base_url)?;
-        let kiosk = Player::kiosk(room_type, &base_url, headless)?;
+        let agent = Player::agent(1, room_type, &base_url).await?;
+        let kiosk = Player::kiosk(room_type, &base_url, headless).await?;
         Ok(Self {
             kiosk,
             agents: vec![agent],
@@ -67,11 +67,11 @@ impl Cast {
     }
 
     /// In a room of four, two more agents join.
-    pub(super) fn others_enter(&mut self) -> Result<()> {
+    pub(super) async fn others_enter(&mut self) -> Result<()> {
         if self.room_type == RoomType::Multi {
             for number in 2..=3 {
                 self.agents
-                    .push(Player::agent(number, self.room_type, &self.base_url)?);
+                    .push(Player::agent(number, self.room_type, &self.base_url).await?);
             }
         }
         Ok(())
@@ -96,7 +96,7 @@ impl Cast {
 }
 
 impl Player {
-    fn kiosk(room_type: RoomType, base_url: &str, headless: bool) -> Result<Self> {
+    async fn kiosk(room_type: RoomType, base_url: &str, headless: bool) -> Result<Self> {
         let settings = settings(Role::Guest, "Kiosk", KIOSK_HZ);
         let settings = Settings {
             speaker: if headless {
@@ -122,9 +122,10 @@ impl Player {
             "demo-kiosk",
             AGENT_HZ,
         )
+        .await
     }
 
-    fn agent(number: u32, room_type: RoomType, base_url: &str) -> Result<Self> {
+    async fn agent(number: u32, room_type: RoomType, base_url: &str) -> Result<Self> {
         let settings = settings(Role::Host, &format!("Agent {number}"), AGENT_HZ);
         let user_id = format!("demo-agent-{number}");
         Self::start(
@@ -135,9 +136,10 @@ impl Player {
             &user_id,
             KIOSK_HZ,
         )
+        .await
     }
 
-    fn start(
+    async fn start(
         settings: Settings,
         display: DisplayConfig,
         room_type: RoomType,
@@ -150,7 +152,7 @@ impl Player {
         let credentials = Credentials::GetLoginInfo {
             user_id: Some(user_id.to_owned()),
         };
-        let kiosk = Kiosk::start(settings, &room, credentials, Some(display))?;
+        let kiosk = Kiosk::start(settings, &room, credentials, Some(display)).await?;
         let display = kiosk.display().context("a demo side has a screen")?;
         let meter = Meter::default();
         let seen = meter.clone();

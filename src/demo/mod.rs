@@ -7,6 +7,8 @@ pub mod report;
 mod summary;
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -72,16 +74,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 async fn call(options: &Options) -> Result<ExitCode> {
+    let mut out = output(options.report.as_deref())?;
     let mut cast = Cast::assemble(options.room_type.room_type(), options.headless).await?;
     let made = measure(options, &mut cast).await;
     cast.leave_stage().await;
     let report = made?;
     let text = serde_json::to_string_pretty(&report)?;
-    match &options.report {
-        Some(path) => std::fs::write(path, text + "\n")
-            .with_context(|| format!("the report {} cannot be written", path.display()))?,
-        None => println!("{text}"),
-    }
+    writeln!(out, "{text}").context("the report cannot be written")?;
     for failure in &report.failures {
         eprintln!("rtckiosk demo: {failure}");
     }
@@ -90,6 +89,17 @@ async fn call(options: &Options) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Where the report goes. Opened before the call, so that nobody waits for a report that cannot
+/// be written, and an old one is not taken for this call's.
+fn output(report: Option<&Path>) -> Result<Box<dyn Write>> {
+    let Some(path) = report else {
+        return Ok(Box::new(std::io::stdout()));
+    };
+    let file = File::create(path)
+        .with_context(|| format!("the report {} cannot be written", path.display()))?;
+    Ok(Box::new(file))
 }
 
 /// Makes the call and watches it.
@@ -109,7 +119,7 @@ async fn measure(options: &Options, cast: &mut Cast) -> Result<Report> {
     })
     .await?;
     let entered = Instant::now();
-    cast.others_enter()?;
+    cast.others_enter().await?;
     let mut events = RoomEvents::default();
     watch(options, cast, entered, &mut events).await?;
     report(options, cast, entered, events.list).await

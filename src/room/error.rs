@@ -114,7 +114,7 @@ pub enum RoomError {
     MissingRoomId,
     #[error("the room server gave no result within {after:?}")]
     Deadline { after: std::time::Duration },
-    #[error("the room was left before entering it was done")]
+    #[error("entering the room was given up for a later command")]
     LeftMeanwhile,
     #[error(transparent)]
     Im(#[from] ImError),

@@ -149,7 +149,7 @@ impl RoomHandle {
     ///
     /// # Errors
     /// As every request, within 20 s and after three tries; class `RoomGone` or `Full` when
-    /// somebody else was faster; [`RoomError::LeftMeanwhile`] when `leave` came in between.
+    /// somebody else was faster; [`RoomError::LeftMeanwhile`] when `leave`, or a newer push URL, came in between.
     pub async fn enter(&self, room: EnterRoom) -> Result<(), RoomError> {
         match self.send(|reply| Command::Enter(room, reply)).await {
             Err(RoomError::Stopped) if !self.commands.is_closed() => Err(RoomError::LeftMeanwhile),
@@ -231,6 +231,8 @@ impl RoomHandle {
 struct RunningStay {
     seat: Seat,
     task: AbortOnDropHandle<StayEnd>,
+    /// Telling the room a new push URL; ends with the stay, so that it cannot enter again.
+    renewal: Option<AbortOnDropHandle<()>>,
 }
 
 struct Owner {
@@ -348,28 +350,43 @@ impl Owner {
                     channel: self.channel.clone(),
                 };
                 let task = AbortOnDropHandle::new(tokio::spawn(stay(seat.clone(), reply)));
-                self.stay = Some(RunningStay { seat, task });
+                self.stay = Some(RunningStay {
+                    seat,
+                    task,
+                    renewal: None,
+                });
             }
         }
     }
 
     fn renew(&mut self, room: EnterRoom, reply: Reply<()>) {
-        if let Some(stay) = &self.stay {
+        if let Some(stay) = &mut self.stay {
             let seat = stay.seat.clone();
-            self.jobs.spawn(async move {
+            stay.renewal = Some(AbortOnDropHandle::new(tokio::spawn(async move {
                 let _ = reply.send(seat.renew(room).await);
-            });
+            })));
         }
     }
 
     /// Ends the stay, then tells the server, so that nothing enters again behind our back.
     async fn leave(&mut self) -> Result<(), RoomError> {
-        let Some(RunningStay { seat, task }) = self.stay.take() else {
+        // It would stand still here, and might be in the middle of a login that leaving needs.
+        self.probe = None;
+        let Some(RunningStay {
+            seat,
+            task,
+            renewal,
+        }) = self.stay.take()
+        else {
             return Ok(());
         };
-        task.abort();
         // Cancelled, or ended by itself a moment ago: both are fine.
+        task.abort();
         let _ = task.await;
+        if let Some(renewal) = renewal {
+            renewal.abort();
+            let _ = renewal.await;
+        }
         self.clear_stay();
         let room_id = &seat.room().room_id;
         let left = self
@@ -385,7 +402,6 @@ impl Owner {
     async fn logout(&mut self) {
         // Not confirmed is as good as left; it was logged.
         let _ = self.leave().await;
-        self.probe = None;
         self.next_probe = None;
         let limit = self.timings.leave_deadline;
         if timeout(limit, self.channel.logout()).await.is_err() {

@@ -115,7 +115,7 @@ fn http(http: &config::Http) -> HttpSettings {
         request_timeout: http.request_timeout,
         header_timeout: HEADER_TIMEOUT,
         max_connection_age: Duration::from_secs(600),
-        max_connections: 4096,
+        max_connections: http.max_connections,
         shutdown_timeout: Duration::from_secs(5),
         per_address: rate(http.per_address),
         per_user: rate(http.per_user),

@@ -106,15 +106,15 @@ impl InCall {
 
     fn play(mut self, peer: Peer, facts: &Facts) -> Next {
         let id = peer.user_id.clone();
-        let old = self.members.get(&id);
-        if old.is_some_and(|member| member.peer.play_url == peer.play_url) {
-            if let Some(member) = self.members.get_mut(&id) {
-                member.peer = peer;
-            }
+        let old = self.members.get_mut(&id);
+        if let Some(member) = old.filter(|member| same_stream(&member.peer, &peer)) {
+            // The next player takes the fresh signature; the one that plays needs none.
+            member.peer = peer;
             return self.stay(vec![], facts);
         }
+        let known = self.members.contains_key(&id);
         let mut actions = vec![];
-        if old.is_some() {
+        if known {
             actions.push(Action::StopPlay {
                 user_id: id.clone(),
             });
@@ -273,4 +273,10 @@ impl InCall {
         }
         Next::new(self, actions)
     }
+}
+
+/// Whether both URLs lead to one stream: they may differ in their signature.
+fn same_stream(old: &Peer, new: &Peer) -> bool {
+    let stream = |peer: &Peer| peer.play_url.split('?').next().map(str::to_owned);
+    stream(old) == stream(new)
 }

@@ -313,6 +313,8 @@ fn a_lost_downlink_is_played_again_while_its_member_is_there() {
 fn a_new_play_url_restarts_the_player_and_a_new_name_does_not() {
     let mut machine = Machine::in_call(Role::Guest);
     machine.tell(Event::MemberJoined(peer("a", "u1")));
+    let signed_again = machine.tell(Event::MemberChanged(peer("a", "u1?txTime=2")));
+    assert_eq!(signed_again, []);
     let actions = machine.tell(Event::MemberChanged(peer("a", "u2")));
     let stop = Action::StopPlay {
         user_id: "a".into(),

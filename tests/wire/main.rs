@@ -1,7 +1,10 @@
 //! The kiosk's and the server's halves against real peers over real sockets.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[cfg(feature = "kiosk")]
 mod downlink;
+#[cfg(feature = "server")]
+mod external_relay;
 #[cfg(feature = "kiosk")]
 mod latency;
 mod nginx;
@@ -9,13 +12,29 @@ mod nginx;
 mod played;
 #[cfg(feature = "kiosk")]
 mod played_world;
+#[cfg(feature = "server")]
+mod process;
+#[cfg(feature = "server")]
+mod relay;
+#[cfg(feature = "server")]
+mod relay_delay;
+#[cfg(feature = "server")]
+mod relay_limits;
+#[cfg(feature = "server")]
+mod relay_start;
 #[cfg(feature = "kiosk")]
 mod room_client;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod room_pair;
+#[cfg(feature = "server")]
+mod room_server;
 #[cfg(feature = "kiosk")]
 mod room_session;
 #[cfg(feature = "kiosk")]
 mod room_tls;
+#[cfg(feature = "server")]
+mod rtmp_client;
 #[cfg(feature = "kiosk")]
 mod uplink;
+#[cfg(feature = "kiosk")]
+mod uplink_rig;

@@ -14,7 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Nginx {
     pub(crate) rtmp_port: u16,
     /// Serves `/stat`, the module's XML of its streams.
-    #[allow(dead_code, reason = "for the tests of the external relay")]
     pub(crate) http_port: u16,
     folder: tempfile::TempDir,
     process: Option<Child>,

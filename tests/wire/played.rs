@@ -12,7 +12,6 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::Instant;
 
 /// A request as it came over the wire.
 #[derive(Debug, Clone)]
@@ -23,7 +22,6 @@ pub(crate) struct Seen {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
-    pub(crate) at: Instant,
 }
 
 impl Seen {
@@ -198,7 +196,6 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
         target,
         headers,
         body: String::new(),
-        at: Instant::now(),
     };
     let length = seen
         .header("content-length")

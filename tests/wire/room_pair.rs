@@ -20,9 +20,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
+const HEARTBEAT: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The real server; silent members are dropped after a second instead of twenty.
+/// The real server; silent members are dropped after three seconds instead of twenty.
 struct Server {
     addr: SocketAddr,
     task: JoinHandle<()>,
@@ -37,7 +39,7 @@ impl Server {
     async fn start_at(addr: SocketAddr) -> Self {
         let mut settings = Settings::on_free_ports().unwrap();
         settings.http.listen = addr;
-        settings.rules.member_timeout = Duration::from_secs(1);
+        settings.rules.member_timeout = MEMBER_TIMEOUT;
         settings.sweep = Duration::from_millis(200);
         let server = RoomServer::bind(settings).await.unwrap();
         let addr = server.local_addr();
@@ -65,7 +67,7 @@ struct Member {
 impl Member {
     fn start(server: &Server, user_id: &str, kind: RoomType) -> Self {
         let timings = Timings {
-            heartbeat: Duration::from_millis(300),
+            heartbeat: HEARTBEAT,
             poll: Duration::from_millis(100),
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_millis(500),
@@ -110,20 +112,19 @@ impl Member {
 
     /// The next event of this name; none of `unwanted` may come before it.
     async fn expect(&mut self, name: &str, unwanted: &[&str]) -> RoomEvent {
-        loop {
-            let event = timeout(PATIENCE, self.events.recv())
-                .await
-                .expect(name)
-                .unwrap();
-            let text = format!("{event:?}");
-            if text.starts_with(name) {
-                return event;
+        let waiting = async {
+            loop {
+                let event = self.events.recv().await.unwrap();
+                let text = format!("{event:?}");
+                if text.starts_with(name) {
+                    return event;
+                }
+                let is_unwanted = unwanted.iter().any(|other| text.starts_with(other));
+                assert!(!is_unwanted, "{text} instead of {name}");
             }
-            assert!(
-                !unwanted.iter().any(|other| text.starts_with(other)),
-                "{text}"
-            );
-        }
+        };
+        let event = timeout(PATIENCE, waiting).await;
+        event.unwrap_or_else(|_| panic!("no event {name} within {PATIENCE:?}"))
     }
 
     async fn until(&self, what: &str, condition: impl FnMut(&RoomSnapshot) -> bool) {
@@ -180,16 +181,16 @@ async fn log_in_as(server: &Server, user_id: &str) -> (RoomClient, Identity) {
 async fn two_see_each_other_and_the_silent_one_is_reaped() {
     let server = Server::start().await;
     let (agent, mut kiosk, _) = call(&server).await;
-    sleep(Duration::from_secs(3)).await;
+    // Longer than the server waits for a silent member.
+    sleep(MEMBER_TIMEOUT + Duration::from_secs(1)).await;
+    kiosk
+        .until("heartbeats", |state| state.heartbeats_ok >= 6)
+        .await;
     assert_eq!(
         (agent.others(), kiosk.others()),
         (vec!["kiosk".into()], vec!["agent".into()])
     );
-    let beats = kiosk.handle.snapshot().borrow().clone();
-    assert!(
-        beats.heartbeats_ok >= 6 && beats.heartbeats_failed == 0,
-        "{beats:?}"
-    );
+    assert_eq!(kiosk.handle.snapshot().borrow().heartbeats_failed, 0);
     let silent = Instant::now();
     drop(agent);
     let RoomEvent::MemberLeft(left) = kiosk.expect("MemberLeft", &["RoomClosed"]).await else {
@@ -197,7 +198,7 @@ async fn two_see_each_other_and_the_silent_one_is_reaped() {
     };
     assert_eq!(left.user_id, "agent");
     assert!(
-        silent.elapsed() > Duration::from_millis(900),
+        silent.elapsed() > MEMBER_TIMEOUT / 3,
         "{:?}",
         silent.elapsed()
     );

@@ -38,7 +38,7 @@ pub(super) fn line(config: &CaptureConfig, feed: Arc<Feed>, events: Events) -> L
 /// The elements up to raw video.
 fn source(config: &CaptureConfig) -> Result<Vec<gst::Element>, MediaError> {
     match &config.video {
-        VideoSource::Test => test_pattern("ball", config.fps),
+        VideoSource::Test => test_pattern("smpte75", config.fps),
         VideoSource::Gst(description) => Ok(vec![parse_source(description)?]),
         VideoSource::Auto | VideoSource::Device(_) | VideoSource::Name(_) => camera(config),
     }
@@ -57,7 +57,9 @@ fn test_pattern(pattern: &str, fps: u32) -> Result<Vec<gst::Element>, MediaError
         .build();
     let pattern = make("videotestsrc", "source")
         .property("is-live", true)
-        .property_from_str("pattern", pattern);
+        .property_from_str("pattern", pattern)
+        // Bars that wander: a picture that stands still would hide a frozen stream.
+        .property("horizontal-speed", 4_i32);
     Ok(vec![
         pattern.build()?,
         make("capsfilter", "rate").property("caps", caps).build()?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::media::{LossCause, MediaError};
+use crate::media::{LossCause, MediaError, relay_url};
 use crate::protocol::events::PlayCode;
 
 /// Why a connection ended or never came to be.
@@ -43,24 +43,7 @@ fn detail(error: &MediaError) -> String {
 /// # Errors
 /// `BadUrl`, without quoting what may be secret.
 pub(super) fn check_url(url: &str) -> Result<(), Fault> {
-    let bad = |reason: String| Err(Fault::BadUrl(reason));
-    let Ok(parsed) = url::Url::parse(url) else {
-        return bad("is not a URL".to_owned());
-    };
-    if !matches!(parsed.scheme(), "rtmp" | "rtmps") {
-        return bad(format!(
-            "has scheme {}, which should be rtmp or rtmps",
-            parsed.scheme()
-        ));
-    }
-    if parsed.host_str().unwrap_or_default().is_empty() {
-        return bad("names no host".to_owned());
-    }
-    let names = parsed.path().split('/').filter(|name| !name.is_empty());
-    if names.count() < 2 {
-        return bad("must name an application and a stream (rtmp://host/live/stream)".to_owned());
-    }
-    Ok(())
+    relay_url::check(url).map_err(Fault::BadUrl)
 }
 
 impl Fault {

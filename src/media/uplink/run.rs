@@ -14,6 +14,8 @@ use super::super::pipeline::{BusEvent, STATE_DEADLINE, off_runtime};
 use super::super::progress::Progress;
 use super::super::push_event::Events;
 use super::super::reconnect::Backoff;
+use super::super::relay_url;
+use super::decide::{Figures, Next, after};
 use super::kernel_queue;
 use super::leg::{Counters, Leg, NETWORK, NETWORK_SECONDS, Taps};
 use super::{UplinkConfig, UplinkStats};
@@ -24,8 +26,6 @@ use crate::protocol::stream_url;
 const LOOK: Duration = Duration::from_millis(50);
 /// How often the kernel's queue is looked at, which costs more.
 const LOOK_CLOSER: Duration = Duration::from_millis(200);
-/// How often the figures are told (200001).
-const FIGURES: Duration = Duration::from_secs(2);
 /// Name, TCP, handshake, connect and publish together; each step has its own, shorter limit.
 const CONNECT: Duration = Duration::from_secs(2 * NETWORK_SECONDS as u64);
 /// Media that stands still for this long is a lost connection.
@@ -48,13 +48,6 @@ pub(super) struct Task {
     port: Option<u16>,
 }
 
-/// What follows a loss.
-#[derive(Debug, PartialEq, Eq)]
-enum Next {
-    Retry(Duration),
-    GiveUp(LossCause),
-}
-
 impl Task {
     pub(super) fn new(
         taps: Taps,
@@ -64,7 +57,7 @@ impl Task {
         key_frames: mpsc::Receiver<()>,
     ) -> Self {
         let backoff = Backoff::new(config.reconnect);
-        let port = relay_port(config.url.expose_secret());
+        let port = relay_url::port(config.url.expose_secret());
         Self {
             port,
             taps,
@@ -78,40 +71,53 @@ impl Task {
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        if stop.run_until_cancelled(self.keep_up()).await.is_none() {
-            log::debug!("uplink stopped");
+        let mut leg = None;
+        if stop
+            .run_until_cancelled(self.keep_up(&mut leg))
+            .await
+            .is_none()
+        {
+            end(&mut leg).await;
         }
         self.stats.send_modify(|stats| stats.connected = false);
     }
 
-    /// Returns when the push is given up.
-    async fn keep_up(&mut self) {
-        let h264 = match self.encoder().await {
+    /// Returns when the push is given up. The connection of now is in `leg`.
+    async fn keep_up(&mut self, leg: &mut Option<Leg>) {
+        let h264 = match self.prepare().await {
             Ok(h264) => h264,
             Err(loss) => return self.give_up(&loss),
         };
         self.stats
             .send_modify(|stats| h264.element.clone_into(&mut stats.encoder));
         loop {
-            let loss = self.connection(h264).await;
+            let mut loss = self.connection(h264, leg).await;
+            end(leg).await;
+            let url = self.config.url.expose_secret();
+            loss.message = relay_url::without_secret(&loss.message, url);
             self.stats.send_modify(|stats| stats.connected = false);
             let wait = self.backoff.next(Instant::now(), rand::random());
             match after(&loss, self.ever_flowed, wait) {
-                Next::GiveUp(cause) => {
-                    return self.give_up(&Loss {
-                        cause,
-                        message: loss.message,
-                    });
-                }
+                Next::GiveUp(cause) => return self.give_up(&Loss { cause, ..loss }),
                 Next::Retry(wait) => {
-                    self.tell_loss(loss.cause.push_code(), &loss, &loss.message);
-                    let text = format!("reconnecting in {} ms", wait.as_millis());
-                    self.tell_loss(PushCode::Reconnect, &loss, &text);
+                    self.tell_retry(&loss, wait);
                     tokio::time::sleep(wait).await;
                     self.stats.send_modify(|stats| stats.reconnects += 1);
                 }
             }
         }
+    }
+
+    /// Looks at what no connection can be made without.
+    async fn prepare(&self) -> Result<&'static H264, Loss> {
+        if let Err(reason) = relay_url::check(self.config.url.expose_secret()) {
+            let message = format!("the push URL {reason}");
+            return Err(Loss {
+                cause: LossCause::Refused,
+                message,
+            });
+        }
+        self.encoder().await
     }
 
     async fn encoder(&self) -> Result<&'static H264, Loss> {
@@ -124,26 +130,22 @@ impl Task {
         }
     }
 
-    /// Makes one connection and keeps it; returns why it ended.
-    async fn connection(&mut self, h264: &H264) -> Loss {
+    /// Makes one connection and keeps it; returns why it failed.
+    async fn connection(&mut self, h264: &H264, slot: &mut Option<Leg>) -> Loss {
         let url = stream_url::redacted(self.config.url.expose_secret());
         log::info!(url, encoder = h264.element; "uplink connects");
-        let mut leg = match Leg::build(&self.config, &self.taps, h264) {
-            Ok(leg) => leg,
+        let leg = match Leg::build(&self.config, &self.taps, h264) {
+            Ok(leg) => slot.insert(leg),
             Err(error) => return encoder_loss(error.to_string()),
         };
-        let loss = match self.connect(&mut leg).await {
+        match self.connect(leg).await {
             Ok(accepted) => {
                 self.events
                     .tell(PushCode::ConnectSucc, "connected to the relay");
-                self.push(&mut leg, accepted).await
+                self.push(leg, accepted).await
             }
             Err(loss) => loss,
-        };
-        if let Err(error) = leg.pipeline.stop().await {
-            log::warn!(error:%; "the uplink does not stop");
         }
-        loss
     }
 
     /// Waits until the relay has accepted the stream; returns the counters of that moment.
@@ -256,12 +258,20 @@ impl Task {
         );
     }
 
+    /// Tells of a loss, with its cause and the tries since.
     fn tell_loss(&self, code: PushCode, loss: &Loss, text: &str) {
         let params = [
             Some(loss.cause as i64),
             Some(i64::from(self.backoff.tries())),
         ];
         self.events.send(code, params, text.to_owned());
+    }
+
+    fn tell_retry(&self, loss: &Loss, wait: Duration) {
+        log::warn!(cause:? = loss.cause, wait:?; "uplink lost: {}", loss.message);
+        self.tell_loss(loss.cause.push_code(), loss, &loss.message);
+        let text = format!("reconnecting in {} ms", wait.as_millis());
+        self.tell_loss(PushCode::Reconnect, loss, &text);
     }
 
     fn give_up(&self, loss: &Loss) {
@@ -271,14 +281,13 @@ impl Task {
     }
 }
 
-/// The port of an RTMP URL; RTMP's own where it names none.
-fn relay_port(url: &str) -> Option<u16> {
-    let url = url::Url::parse(url).ok()?;
-    url.port().or(match url.scheme() {
-        "rtmp" => Some(1935),
-        "rtmps" => Some(443),
-        _ => None,
-    })
+/// Closes a connection, if there is one.
+async fn end(leg: &mut Option<Leg>) {
+    if let Some(mut leg) = leg.take()
+        && let Err(error) = leg.pipeline.stop().await
+    {
+        log::warn!(error:%; "the uplink does not stop");
+    }
 }
 
 /// Looks once, for a moment, for a reason why the connection no longer works.
@@ -298,117 +307,5 @@ fn encoder_loss(message: String) -> Loss {
     Loss {
         cause: LossCause::Encoder,
         message,
-    }
-}
-
-/// What follows a loss, given what the back-off allows.
-fn after(loss: &Loss, ever_flowed: bool, wait: Option<Duration>) -> Next {
-    let refused = matches!(loss.cause, LossCause::Refused | LossCause::ServerClosed);
-    match wait {
-        // A relay that never took a byte of media will not take the same URL a second later.
-        _ if refused && !ever_flowed => Next::GiveUp(LossCause::Refused),
-        Some(wait) => Next::Retry(wait),
-        None => Next::GiveUp(loss.cause),
-    }
-}
-
-/// Rates between two looks at the counters.
-#[derive(Debug)]
-struct Figures {
-    since: Instant,
-    last: Counters,
-}
-
-impl Figures {
-    fn new(now: Instant, counters: Counters) -> Self {
-        Self {
-            since: now,
-            last: counters,
-        }
-    }
-
-    /// Frames per second and kbit/s, when it is time for them.
-    fn renew(&mut self, now: Instant, counters: Counters) -> Option<(f64, f64)> {
-        let seconds = now.saturating_duration_since(self.since).as_secs_f64();
-        if seconds < FIGURES.as_secs_f64() {
-            return None;
-        }
-        let frames = counters.frames.saturating_sub(self.last.frames) as f64;
-        let bits = counters.bytes.saturating_sub(self.last.bytes) as f64 * 8.0;
-        *self = Self::new(now, counters);
-        Some((frames / seconds, bits / seconds / 1000.0))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refused_url_is_not_tried_again_but_a_lost_relay_is() {
-        let wait = Duration::from_millis(300);
-        for (cause, ever_flowed, allowed, expected) in [
-            (
-                LossCause::Refused,
-                false,
-                Some(wait),
-                Next::GiveUp(LossCause::Refused),
-            ),
-            (
-                LossCause::ServerClosed,
-                false,
-                Some(wait),
-                Next::GiveUp(LossCause::Refused),
-            ),
-            // Another program may hold the stream for a moment, or the relay comes up slowly.
-            (LossCause::Refused, true, Some(wait), Next::Retry(wait)),
-            (LossCause::ServerClosed, true, Some(wait), Next::Retry(wait)),
-            (LossCause::Unreachable, false, Some(wait), Next::Retry(wait)),
-            (LossCause::Silent, true, Some(wait), Next::Retry(wait)),
-            (
-                LossCause::Unreachable,
-                false,
-                None,
-                Next::GiveUp(LossCause::Unreachable),
-            ),
-            (
-                LossCause::Refused,
-                true,
-                None,
-                Next::GiveUp(LossCause::Refused),
-            ),
-        ] {
-            let loss = Loss {
-                cause,
-                message: String::new(),
-            };
-            assert_eq!(
-                after(&loss, ever_flowed, allowed),
-                expected,
-                "{cause:?} {ever_flowed}"
-            );
-        }
-    }
-
-    #[test]
-    fn figures_come_every_two_seconds() {
-        let start = Instant::now();
-        let counters = |bytes, frames| Counters {
-            bytes,
-            frames,
-            ..Counters::default()
-        };
-        let mut figures = Figures::new(start, counters(1000, 0));
-        assert_eq!(
-            figures.renew(start + Duration::from_millis(1900), counters(1, 1)),
-            None
-        );
-        let rates = figures.renew(start + FIGURES, counters(251_000, 60));
-        assert_eq!(rates, Some((30.0, 1000.0)));
-        let later = start + 2 * FIGURES;
-        assert_eq!(
-            figures.renew(later, counters(251_000, 60)),
-            Some((0.0, 0.0))
-        );
     }
 }

@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 use super::body::BodyError;
@@ -55,9 +57,12 @@ impl FromRequest<Arc<App>> for Call {
         let local = head.extensions.get::<Peer>().map(|peer| peer.local.ip());
         let reached = reached(&head.headers, local);
         let limit = app.http.max_body;
+        // Announced lengths are refused without waiting for the rest.
+        if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+            return Err(too_long(limit));
+        }
         let body = axum::body::to_bytes(body, limit).await.map_err(|error| {
-            // The cause says which of the two it was, but has no name in axum's interface.
-            if format!("{error:?}").contains("LengthLimit") {
+            if error.into_inner().is::<LengthLimitError>() {
                 too_long(limit)
             } else {
                 reply::http_error(StatusCode::BAD_REQUEST, "the body broke off")

@@ -55,21 +55,47 @@ pub(super) fn done() -> Outcome {
     Ok(Map::new())
 }
 
+/// What a verb does, by whether it needs a login.
+enum Deed {
+    Open(fn(&App, &Query, Now) -> Outcome),
+    Member(fn(&Asked<'_>) -> Outcome),
+}
+
+fn deed(verb: Verb) -> Deed {
+    match verb {
+        Verb::Login => Deed::Open(login),
+        Verb::Logout => Deed::Member(logout),
+        Verb::GetPushUrl => Deed::Member(get_push_url),
+        Verb::GetRoomList => Deed::Member(get_room_list),
+        Verb::GetPushers => Deed::Member(get_pushers),
+        Verb::CreateRoom => Deed::Member(create_room),
+        Verb::DestroyRoom => Deed::Member(destroy_room),
+        Verb::AddPusher => Deed::Member(add_pusher),
+        Verb::DeletePusher => Deed::Member(delete_pusher),
+        Verb::PusherHeartbeat => Deed::Member(pusher_heartbeat),
+        Verb::MergeStream => Deed::Member(live::merge_stream),
+        Verb::GetCustomInfo => Deed::Member(live::get_custom_info),
+        Verb::SetCustomField => Deed::Member(live::set_custom_field),
+        Verb::AddAudience => Deed::Member(live::add_audience),
+        Verb::DeleteAudience => Deed::Member(live::delete_audience),
+        Verb::GetAudiences => Deed::Member(live::get_audiences),
+    }
+}
+
 /// Answers one room verb.
 pub(super) fn answer(app: &App, kind: RoomType, verb: Verb, call: &Call) -> Response {
     let now = app.clock.now();
-    let outcome = match verb {
-        Verb::Login => login(app, &call.query, now),
-        _ => identify(app, call, now).and_then(|(caller, body)| {
-            let asked = Asked {
+    let outcome = match deed(verb) {
+        Deed::Open(act) => act(app, &call.query, now),
+        Deed::Member(act) => identify(app, call, now).and_then(|(caller, body)| {
+            act(&Asked {
                 app,
                 kind,
                 caller,
                 body,
                 now,
                 reached: &call.reached,
-            };
-            perform(verb, &asked)
+            })
         }),
     };
     if let Err(failure) = &outcome {
@@ -88,30 +114,6 @@ fn identify<'a>(app: &App, call: &'a Call, now: Now) -> Result<(&'a str, Value),
         Ok((user, body))
     } else {
         Err(Failure::TooManyRequests)
-    }
-}
-
-fn perform(verb: Verb, asked: &Asked<'_>) -> Outcome {
-    match verb {
-        Verb::Login | Verb::Logout => {
-            asked.app.auth.logout(asked.caller);
-            log::info!(user = asked.caller; "logged out");
-            done()
-        }
-        Verb::GetPushUrl => get_push_url(asked),
-        Verb::GetRoomList => get_room_list(asked),
-        Verb::GetPushers => get_pushers(asked),
-        Verb::CreateRoom => create_room(asked),
-        Verb::DestroyRoom => destroy_room(asked),
-        Verb::AddPusher => add_pusher(asked),
-        Verb::DeletePusher => delete_pusher(asked),
-        Verb::PusherHeartbeat => pusher_heartbeat(asked),
-        Verb::MergeStream => live::merge_stream(asked),
-        Verb::GetCustomInfo => live::get_custom_info(asked),
-        Verb::SetCustomField => live::set_custom_field(asked),
-        Verb::AddAudience => live::add_audience(asked),
-        Verb::DeleteAudience => live::delete_audience(asked),
-        Verb::GetAudiences => live::get_audiences(asked),
     }
 }
 
@@ -139,6 +141,12 @@ fn login(app: &App, query: &Query, now: Now) -> Outcome {
         user_id: user_id.to_owned(),
         token,
     })
+}
+
+fn logout(asked: &Asked<'_>) -> Outcome {
+    asked.app.auth.logout(asked.caller);
+    log::info!(user = asked.caller; "logged out");
+    done()
 }
 
 fn get_push_url(asked: &Asked<'_>) -> Outcome {

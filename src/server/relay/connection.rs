@@ -4,30 +4,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use secrecy::ExposeSecret;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::chunk_reader::{ChunkError, ChunkReader};
-use super::chunk_writer::ChunkWriter;
+use super::chunk_reader::ChunkError;
 use super::command::Status;
 use super::hub::{Hub, Presence, Publication, Subscription};
 use super::media::Media;
 use super::message::Message;
 use super::session::{Request, Session, SessionError, StreamName};
+use super::transport::{Inbound, MAX_EARLY_MESSAGE, Outbound};
 use super::{Clock, RelayConfig};
 use crate::protocol::stream_url;
 
-/// Longest message before a client has a role: commands only.
-const MAX_EARLY_MESSAGE: usize = 64 * 1024;
-/// Received bytes after which an acknowledgement is sent. Far below the announced window,
-/// so that a sender sees early what its network holds back.
-const ACK_EVERY: u32 = 16 * 1024;
 /// Most that is taken from a player's queue at once: the rest stays where it can be dropped.
 const BATCH: usize = 64 * 1024;
 /// Answers that may wait for a client that does not read, before it is not read from either.
@@ -92,7 +86,6 @@ pub(super) async fn serve(
         role: Role::None,
         notified: false,
         setup_deadline,
-        last_read: Instant::now(),
         shared,
     };
     let setup_time = connection.shared.config.handshake_timeout;
@@ -143,7 +136,6 @@ struct Connection {
     /// The player has been told that nobody publishes.
     notified: bool,
     setup_deadline: Instant,
-    last_read: Instant,
 }
 
 impl Connection {
@@ -208,7 +200,6 @@ impl Connection {
     }
 
     fn on_message(&mut self, message: Message) -> Result<(), Ended> {
-        self.last_read = Instant::now();
         if let Some(ack) = self.inbound.acknowledgement() {
             self.outbound.chunks.push(&ack);
         }
@@ -286,8 +277,16 @@ impl Connection {
     }
 
     fn on_written(&self, bytes: usize) {
-        if let Role::Player(subscription) = &self.role {
-            subscription.written(bytes);
+        match &self.role {
+            Role::None => {}
+            Role::Player(subscription) => subscription.written(bytes),
+            Role::Publisher(_) => {
+                // After our answer the kernel would delay its TCP acknowledgements by up to
+                // 40 ms, and a publisher with Nagle's algorithm (ffmpeg) its next picture.
+                if let Err(error) = self.outbound.write.as_ref().set_quickack(true) {
+                    log::debug!(peer:% = self.peer, error:%; "TCP_QUICKACK is not to be had");
+                }
+            }
         }
     }
 
@@ -341,7 +340,7 @@ impl Connection {
         let config = &self.shared.config;
         let role = match &self.role {
             Role::None => (self.setup_deadline, Deadline::Setup),
-            Role::Publisher(_) => (self.last_read + config.idle_timeout, Deadline::Idle),
+            Role::Publisher(_) => (self.inbound.last_read + config.idle_timeout, Deadline::Idle),
             Role::Player(subscription) => match subscription.presence() {
                 Presence::Publishing => (Instant::now() + config.write_timeout, Deadline::Look),
                 Presence::Vacant { since, .. } => (since + config.player_patience, Deadline::Look),
@@ -359,6 +358,10 @@ impl Connection {
     }
 
     fn on_deadline(&self, deadline: Deadline) -> Result<(), Ended> {
+        if self.deadline().0 > Instant::now() {
+            // Bytes came meanwhile, only not yet a whole message.
+            return Ok(());
+        }
         let config = &self.shared.config;
         match deadline {
             Deadline::Look => Ok(()),
@@ -380,6 +383,10 @@ impl Connection {
             }
         }
         self.role = Role::None;
+        if let Ended::Session(error) = ended {
+            let status = Status::error("NetStream.Failed", error.to_string());
+            self.session.notify(&status, &mut self.outbound.chunks);
+        }
         if matches!(
             ended,
             Ended::ByClient | Ended::Io(_) | Ended::WriteStalled(_)
@@ -418,85 +425,5 @@ impl Shared {
         let now = (self.clock.0)();
         let verified = stream_url::verify_query(key.expose_secret(), &name.id, &name.query, now);
         verified.err().map(|refusal| refusal.to_string())
-    }
-}
-
-#[derive(Debug)]
-struct Inbound {
-    read: OwnedReadHalf,
-    buffer: BytesMut,
-    chunks: ChunkReader,
-    /// Bytes since the handshake; wraps, as the acknowledgement does.
-    received: u32,
-    acknowledged: u32,
-}
-
-impl Inbound {
-    fn new(read: OwnedReadHalf) -> Self {
-        Self {
-            read,
-            buffer: BytesMut::new(),
-            chunks: ChunkReader::new(MAX_EARLY_MESSAGE),
-            received: 0,
-            acknowledged: 0,
-        }
-    }
-
-    /// Begins with what came behind the handshake.
-    fn start(&mut self, rest: &[u8]) {
-        self.buffer.extend_from_slice(rest);
-        self.received = u32::try_from(rest.len()).unwrap_or(0);
-    }
-
-    async fn fill(&mut self) -> std::io::Result<usize> {
-        self.buffer.reserve(4096);
-        self.read.read_buf(&mut self.buffer).await
-    }
-
-    /// The next message. Safe to cancel.
-    async fn next(&mut self) -> Result<Message, Ended> {
-        loop {
-            if let Some(message) = self.chunks.next(&mut self.buffer)? {
-                return Ok(message);
-            }
-            let count = self.fill().await?;
-            if count == 0 {
-                return Err(Ended::ByClient);
-            }
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            self.received = self.received.wrapping_add(count);
-        }
-    }
-
-    fn acknowledgement(&mut self) -> Option<Message> {
-        let due = self.received.wrapping_sub(self.acknowledged) >= ACK_EVERY;
-        due.then(|| {
-            self.acknowledged = self.received;
-            Message::acknowledgement(self.received)
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Outbound {
-    write: OwnedWriteHalf,
-    chunks: ChunkWriter,
-    last_progress: Instant,
-}
-
-impl Outbound {
-    fn new(write: OwnedWriteHalf) -> Self {
-        Self {
-            write,
-            chunks: ChunkWriter::new(),
-            last_progress: Instant::now(),
-        }
-    }
-
-    /// Safe to cancel.
-    async fn write_some(&mut self) -> std::io::Result<usize> {
-        let written = self.chunks.write_some(&mut self.write).await?;
-        self.last_progress = Instant::now();
-        Ok(written)
     }
 }

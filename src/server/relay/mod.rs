@@ -17,6 +17,7 @@ mod publisher;
 mod queue;
 mod session;
 mod status;
+mod transport;
 
 use std::fmt;
 use std::io;

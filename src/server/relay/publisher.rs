@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::Cache;
-use super::media::Media;
+use super::media::{Media, Part};
 use super::status::{PublisherStatus, Rate};
 
 #[derive(Debug)]
@@ -91,6 +91,11 @@ struct StreamClock {
 
 impl StreamClock {
     fn restamp(&mut self, media: &mut Media, now: Instant) {
+        if media.part == Part::Metadata {
+            // ffmpeg takes metadata with another time stamp for a text stream.
+            media.timestamp = 0;
+            return;
+        }
         let Some((last, at)) = self.resume else {
             return;
         };
@@ -110,7 +115,6 @@ impl StreamClock {
 mod tests {
     use bytes::Bytes;
 
-    use super::super::media::Part;
     use super::*;
 
     #[test]
@@ -124,7 +128,7 @@ mod tests {
             [
                 (Part::VideoHeader, 0, 2000),
                 (Part::KeyFrame, 7000, 2010),
-                (Part::AudioHeader, 0, 2015),
+                (Part::Metadata, 7020, 2030),
                 (Part::InterFrame, 7040, 2050),
             ]
             .map(|(part, timestamp, ms)| {
@@ -139,9 +143,8 @@ mod tests {
             })
         };
         assert_eq!(stamps(None), [0, 7000, 0, 7040]);
-        // Headers after the first picture wrap below it, which no player minds.
-        let [header, key, _, inter] = stamps(Some((60_000, start)));
-        assert_eq!([header, key, inter], [62_000, 62_010, 62_050]);
+        let [header, key, metadata, inter] = stamps(Some((60_000, start)));
+        assert_eq!([header, key, metadata, inter], [62_000, 62_010, 0, 62_050]);
         let [_, key, _, inter] = stamps(Some((u32::MAX, start)));
         assert_eq!([key, inter], [2009, 2049]);
     }

@@ -358,7 +358,11 @@ fn silent_members_are_judged_by_their_stream() {
             stream: "8525_alice".into(),
         };
         let found = bench.rooms.sweep(at(silence)).late;
-        let expected: &[Late] = if silence > 20 { &[late.clone()] } else { &[] };
+        let expected: &[Late] = if silence > 20 {
+            std::slice::from_ref(&late)
+        } else {
+            &[]
+        };
         assert_eq!(found, expected, "{silence} s");
         let now = at(silence);
         assert_eq!(bench.rooms.judge(&late, &status, now), fate, "{silence} s");

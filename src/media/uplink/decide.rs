@@ -1,0 +1,130 @@
+//! What the uplink decides: whether to try again, and what its figures are.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::loss::{Loss, LossCause};
+use super::leg::Counters;
+
+/// How often the figures are told (200001).
+const FIGURES: Duration = Duration::from_secs(2);
+
+/// What follows a loss.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Retry(Duration),
+    GiveUp(LossCause),
+}
+
+/// What follows a loss, given what the back-off allows.
+pub(super) fn after(loss: &Loss, ever_flowed: bool, wait: Option<Duration>) -> Next {
+    let refused = matches!(loss.cause, LossCause::Refused | LossCause::ServerClosed);
+    match wait {
+        // A relay that never took a byte of media will not take the same URL a second later.
+        _ if refused && !ever_flowed => Next::GiveUp(LossCause::Refused),
+        Some(wait) => Next::Retry(wait),
+        None => Next::GiveUp(loss.cause),
+    }
+}
+
+/// Rates between two looks at the counters.
+#[derive(Debug)]
+pub(super) struct Figures {
+    since: Instant,
+    last: Counters,
+}
+
+impl Figures {
+    pub(super) fn new(now: Instant, counters: Counters) -> Self {
+        Self {
+            since: now,
+            last: counters,
+        }
+    }
+
+    /// Frames per second and kbit/s, when it is time for them.
+    pub(super) fn renew(&mut self, now: Instant, counters: Counters) -> Option<(f64, f64)> {
+        let seconds = now.saturating_duration_since(self.since).as_secs_f64();
+        if seconds < FIGURES.as_secs_f64() {
+            return None;
+        }
+        let frames = counters.frames.saturating_sub(self.last.frames) as f64;
+        let bits = counters.bytes.saturating_sub(self.last.bytes) as f64 * 8.0;
+        *self = Self::new(now, counters);
+        Some((frames / seconds, bits / seconds / 1000.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_url_is_not_tried_again_but_a_lost_relay_is() {
+        let wait = Duration::from_millis(300);
+        for (cause, ever_flowed, allowed, expected) in [
+            (
+                LossCause::Refused,
+                false,
+                Some(wait),
+                Next::GiveUp(LossCause::Refused),
+            ),
+            (
+                LossCause::ServerClosed,
+                false,
+                Some(wait),
+                Next::GiveUp(LossCause::Refused),
+            ),
+            // Another program may hold the stream for a moment, or the relay comes up slowly.
+            (LossCause::Refused, true, Some(wait), Next::Retry(wait)),
+            (LossCause::ServerClosed, true, Some(wait), Next::Retry(wait)),
+            (LossCause::Unreachable, false, Some(wait), Next::Retry(wait)),
+            (LossCause::Silent, true, Some(wait), Next::Retry(wait)),
+            (
+                LossCause::Unreachable,
+                false,
+                None,
+                Next::GiveUp(LossCause::Unreachable),
+            ),
+            (
+                LossCause::Refused,
+                true,
+                None,
+                Next::GiveUp(LossCause::Refused),
+            ),
+        ] {
+            let loss = Loss {
+                cause,
+                message: String::new(),
+            };
+            assert_eq!(
+                after(&loss, ever_flowed, allowed),
+                expected,
+                "{cause:?} {ever_flowed}"
+            );
+        }
+    }
+
+    #[test]
+    fn figures_come_every_two_seconds() {
+        let start = Instant::now();
+        let counters = |bytes, frames| Counters {
+            bytes,
+            frames,
+            ..Counters::default()
+        };
+        let mut figures = Figures::new(start, counters(1000, 0));
+        assert_eq!(
+            figures.renew(start + Duration::from_millis(1900), counters(1, 1)),
+            None
+        );
+        let rates = figures.renew(start + FIGURES, counters(251_000, 60));
+        assert_eq!(rates, Some((30.0, 1000.0)));
+        let later = start + 2 * FIGURES;
+        assert_eq!(
+            figures.renew(later, counters(251_000, 60)),
+            Some((0.0, 0.0))
+        );
+    }
+}

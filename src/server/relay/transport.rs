@@ -1,0 +1,101 @@
+//! The two directions of a connection: bytes to messages, and messages to bytes.
+
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::Instant;
+
+use super::chunk_reader::ChunkReader;
+use super::chunk_writer::ChunkWriter;
+use super::connection::Ended;
+use super::message::Message;
+
+/// Longest message before a client has a role: commands only.
+pub(super) const MAX_EARLY_MESSAGE: usize = 64 * 1024;
+/// Received bytes after which an acknowledgement is sent. Far below the announced window,
+/// so that a sender sees early what its network holds back.
+const ACK_EVERY: u32 = 16 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Inbound {
+    read: OwnedReadHalf,
+    pub(super) buffer: BytesMut,
+    pub(super) chunks: ChunkReader,
+    /// Bytes since the handshake; wraps, as the acknowledgement does.
+    received: u32,
+    acknowledged: u32,
+    pub(super) last_read: Instant,
+}
+
+impl Inbound {
+    pub(super) fn new(read: OwnedReadHalf) -> Self {
+        Self {
+            read,
+            buffer: BytesMut::new(),
+            chunks: ChunkReader::new(MAX_EARLY_MESSAGE),
+            received: 0,
+            acknowledged: 0,
+            last_read: Instant::now(),
+        }
+    }
+
+    /// Begins with what came behind the handshake.
+    pub(super) fn start(&mut self, rest: &[u8]) {
+        self.buffer.extend_from_slice(rest);
+        self.received = u32::try_from(rest.len()).unwrap_or(0);
+    }
+
+    pub(super) async fn fill(&mut self) -> std::io::Result<usize> {
+        self.buffer.reserve(4096);
+        let count = self.read.read_buf(&mut self.buffer).await?;
+        self.last_read = Instant::now();
+        Ok(count)
+    }
+
+    /// The next message. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Result<Message, Ended> {
+        loop {
+            if let Some(message) = self.chunks.next(&mut self.buffer)? {
+                return Ok(message);
+            }
+            let count = self.fill().await?;
+            if count == 0 {
+                return Err(Ended::ByClient);
+            }
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            self.received = self.received.wrapping_add(count);
+        }
+    }
+
+    pub(super) fn acknowledgement(&mut self) -> Option<Message> {
+        let due = self.received.wrapping_sub(self.acknowledged) >= ACK_EVERY;
+        due.then(|| {
+            self.acknowledged = self.received;
+            Message::acknowledgement(self.received)
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub(super) write: OwnedWriteHalf,
+    pub(super) chunks: ChunkWriter,
+    pub(super) last_progress: Instant,
+}
+
+impl Outbound {
+    pub(super) fn new(write: OwnedWriteHalf) -> Self {
+        Self {
+            write,
+            chunks: ChunkWriter::new(),
+            last_progress: Instant::now(),
+        }
+    }
+
+    /// Safe to cancel.
+    pub(super) async fn write_some(&mut self) -> std::io::Result<usize> {
+        let written = self.chunks.write_some(&mut self.write).await?;
+        self.last_progress = Instant::now();
+        Ok(written)
+    }
+}

@@ -1,0 +1,88 @@
+//! A peer that vanishes, and a relay that refuses.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::kiosk::{Agent, Kiosk, Setting};
+use crate::support::nginx::Nginx;
+use crate::support::server::{OWN_RELAY, Server, relayed_by};
+use crate::support::{PATIENCE, text, turn, until, until_true};
+
+/// A reaper of few seconds in place of twenty.
+const QUICK_REAPER: &str = "[rooms]\nheartbeat_timeout_seconds = 8\nsweep_seconds = 1\n";
+
+#[test]
+fn a_peer_gone_without_goodbye_ends_the_call() {
+    let _turn = turn();
+    let server = Server::start(&format!("{QUICK_REAPER}{OWN_RELAY}"));
+    let mut agent = Agent::start(&Setting::agent(&server.url));
+    let kiosk = Kiosk::start(&Setting::kiosk(&server.url));
+    kiosk.call("agent");
+    agent.program.kill();
+    let gone = Instant::now();
+    let reason = until("the kiosk ends the call", PATIENCE, || {
+        let why = text(&kiosk.status(), "session.reason.why");
+        (!why.is_empty()).then_some(why)
+    });
+    assert_eq!(reason, "peer_left");
+    // The last heartbeat may have been 7.7 s old.
+    assert!(gone.elapsed() > Duration::from_millis(100));
+    kiosk.until_state("attract", PATIENCE);
+    assert!(server.members("counter").is_empty());
+}
+
+#[test]
+fn a_refused_push_url_is_a_clear_fault_and_no_storm() {
+    let _turn = turn();
+    let nginx = Nginx::start();
+    // The agent's stream passes; the kiosk's server names an application that refuses all.
+    let server = Server::start(&relayed_by(&nginx, "denied"));
+    let kiosk = Kiosk::start(&Setting {
+        room: "mode = \"host\"\n",
+        ..Setting::kiosk(&server.url)
+    });
+    kiosk.until_state("attract", PATIENCE);
+    kiosk.ask(&json!({ "command": "call" })).unwrap();
+    until_true("the call ends", PATIENCE, || kiosk.state() == "ending");
+    let status = kiosk.status();
+    assert_eq!(text(&status, "session.reason.why"), "failed", "{status}");
+    assert_eq!(text(&status, "session.reason.code"), "N-6", "{status}");
+    kiosk.until_state("attract", PATIENCE);
+    let status = kiosk.status();
+    let told = status["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|line| line.as_str());
+    assert!(
+        told.into_iter()
+            .any(|line| line.contains("Call ended: N-6")),
+        "{status}"
+    );
+    let connects = nginx.log().matches("connect: app='denied'").count();
+    assert!(
+        (1..=3).contains(&connects),
+        "{connects} connections\n{}",
+        nginx.log()
+    );
+}
+
+/// An agent starts its next call by itself: a relay that refuses must not be stormed.
+#[test]
+fn an_agent_who_is_refused_tries_again_with_patience() {
+    let _turn = turn();
+    let nginx = Nginx::start();
+    let server = Server::start(&relayed_by(&nginx, "denied"));
+    let agent = Agent::launch(&Setting::agent(&server.url));
+    let connects = || nginx.log().matches("connect: app='denied'").count();
+    until_true("the first try", PATIENCE, || connects() > 0);
+    let begun = Instant::now();
+    until_true("the third try", Duration::from_secs(30), || connects() >= 3);
+    assert!(
+        begun.elapsed() > Duration::from_secs(6),
+        "three tries in {:?}",
+        begun.elapsed()
+    );
+    assert!(agent.program.out().contains("N-6"));
+}
