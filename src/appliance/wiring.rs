@@ -9,7 +9,8 @@ use crate::display::{self, Display};
 use crate::media::{self, CaptureConfig, Reconnect};
 use crate::protocol::RoomType;
 use crate::room::{
-    self, ClientSettings, Credentials, RoomHandle, RoomSession, SessionSettings, UserCredentials,
+    self, ClientSettings, Credentials, ImSettings, RoomHandle, RoomSession, SessionSettings,
+    UserCredentials,
 };
 use crate::session::{self, Patience, Role, Session, SessionHandle, UplinkProfile};
 
@@ -188,7 +189,19 @@ pub fn room_settings(config: &KioskConfig) -> SessionSettings {
     let mut settings = SessionSettings::new(client);
     settings.timings.heartbeat = config.room.heartbeat;
     settings.timings.poll = config.room.poll;
+    settings.im = message_service(config);
     settings
+}
+
+fn message_service(config: &KioskConfig) -> Option<ImSettings> {
+    match &config.im {
+        kiosk::Im::Off => None,
+        kiosk::Im::At(url) => Some(ImSettings {
+            url: url.clone(),
+            guessed: false,
+        }),
+        kiosk::Im::Auto => Some(ImSettings::beside(&config.room.base_url)),
+    }
 }
 
 /// Who the kiosk is, from the configuration.

@@ -157,6 +157,7 @@ async fn watch(
     let mut looks = interval(LOOK_EVERY);
     let mut count = 0_u32;
     let mut transitions = cast.kiosk.session().transitions();
+    let mut greeted = false;
     let stop = stop_signal();
     tokio::pin!(stop);
     loop {
@@ -166,6 +167,7 @@ async fn watch(
         }
         events.follow(&transitions.borrow_and_update());
         cast.listen().await?;
+        greeted = greeted || cast.greet().await?;
         if !options.headless && count.is_multiple_of(LOOKS_PER_PRINT) {
             let screen = summary::screen(cast, entered, &events.list).await?;
             output::print(&screen).context("standard output")?;
@@ -266,8 +268,7 @@ async fn report(
             heartbeats_ok: kiosk.room.heartbeats_ok + agent.room.heartbeats_ok,
             heartbeats_failed: kiosk.room.heartbeats_failed + agent.room.heartbeats_failed,
             events,
-            // Texts travel on the message channel, which this version does not have.
-            messages_received: 0,
+            messages_received: kiosk.room.channel.messages_received,
         },
         pictures,
     };
@@ -317,6 +318,8 @@ mod tests {
                 })
                 .collect::<BTreeMap<_, _>>(),
             room_server_reachable: true,
+            muted: false,
+            said: None,
         };
         let mut events = RoomEvents::default();
         for state in [

@@ -7,6 +7,10 @@ mod downlink;
 mod external_relay;
 #[cfg(feature = "server")]
 mod im_server;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod im_gate;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod im_pair;
 #[cfg(feature = "kiosk")]
 mod latency;
 #[cfg(feature = "server")]
