@@ -1,0 +1,284 @@
+//! What happens to the rooms of this server, as their groups and members learn it: a room's
+//! group has the room's id, is there as long as a room of that id is, and is told of every
+//! change of the members.
+//!
+//! The room ids of each type are apart, the groups are not: the group goes with the last room.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::PoisonError;
+
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
+
+use super::hub::{Hub, Origin};
+use super::{GROUP_NAME, Im};
+use crate::protocol::RoomType;
+use crate::protocol::im_rest::NOTIFY_PUSHER_CHANGE;
+use crate::server::rooms::{Now, RoomChange, RoomEvent, RoomKey, RoomStore, Rooms};
+
+/// Where this server is in the events of its rooms.
+#[derive(Debug)]
+pub(super) struct Feed {
+    events: Receiver<RoomEvent>,
+    live: Live,
+}
+
+/// Which types of room each id has.
+type Live = HashMap<String, BTreeSet<RoomType>>;
+
+impl Feed {
+    pub(super) fn new<S: RoomStore>(rooms: &Rooms<S>) -> Self {
+        Self {
+            events: rooms.subscribe(),
+            live: Live::new(),
+        }
+    }
+
+    fn catch_up<S: RoomStore>(&mut self, rooms: &Rooms<S>, mut groups: Groups<'_>) {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => {
+                    groups.carry_out(&mut self.live, &event, |key| rooms.exists(key));
+                }
+                Err(TryRecvError::Lagged(missed)) => {
+                    log::warn!(missed; "missed what happened to rooms, told every room to look");
+                    self.events = rooms.subscribe();
+                    groups.resynchronise(&mut self.live, rooms.keys());
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+}
+
+/// What carries out events.
+struct Groups<'a> {
+    hub: &'a mut Hub,
+    administrator: &'a str,
+    now: Now,
+}
+
+impl Im {
+    /// Carries out events as they come.
+    pub(super) async fn follow_rooms(&self) {
+        let mut events = self.rooms.subscribe();
+        self.catch_up_with_rooms();
+        loop {
+            // It only says that there is something; what, and what was missed, the feed knows.
+            let _ = events.recv().await;
+            self.catch_up_with_rooms();
+        }
+    }
+
+    /// Carries out everything that happened to rooms until now.
+    pub(super) fn catch_up_with_rooms(&self) {
+        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hub = self.hub();
+        let groups = Groups {
+            hub: &mut hub,
+            administrator: &self.settings.administrator,
+            now: self.clock.now(),
+        };
+        feed.catch_up(&self.rooms, groups);
+    }
+}
+
+impl Groups<'_> {
+    fn carry_out(&mut self, live: &mut Live, event: &RoomEvent, exists: impl Fn(&RoomKey) -> bool) {
+        let RoomKey { kind, id } = &event.room;
+        match &event.what {
+            RoomChange::Reserved => self.open(live, &event.room),
+            RoomChange::Opened => {}
+            RoomChange::Joined { .. } | RoomChange::Changed { .. } | RoomChange::Left { .. } => {
+                self.notify(id);
+            }
+            RoomChange::Closed => {
+                let Some(kinds) = live.get_mut(id) else {
+                    return;
+                };
+                kinds.remove(kind);
+                if kinds.is_empty() {
+                    live.remove(id);
+                    self.dissolve(id);
+                }
+                // Two changes at once may be told in the wrong order.
+                if exists(&event.room) {
+                    self.open(live, &event.room);
+                }
+            }
+        }
+    }
+
+    /// After events were missed: groups are again those of the rooms, and every member looks.
+    fn resynchronise(&mut self, live: &mut Live, rooms: Vec<RoomKey>) {
+        let mut gone = std::mem::take(live);
+        for room in rooms {
+            gone.remove(&room.id);
+            self.open(live, &room);
+        }
+        for id in gone.keys() {
+            self.dissolve(id);
+        }
+        for id in live.keys() {
+            self.notify(id);
+        }
+    }
+
+    fn open(&mut self, live: &mut Live, room: &RoomKey) {
+        live.entry(room.id.clone()).or_default().insert(room.kind);
+        let (owner, now) = (self.administrator, self.now);
+        let created = self
+            .hub
+            .create(&room.id, GROUP_NAME, owner, Origin::Room, now);
+        if let Err(refusal) = created {
+            log::error!(room:display, refusal:%; "cannot make the group of a room");
+        }
+    }
+
+    fn notify(&mut self, id: &str) {
+        let (operator, now) = (self.administrator, self.now);
+        let told = self.hub.notify(id, operator, NOTIFY_PUSHER_CHANGE, now);
+        if let Err(refusal) = told {
+            log::error!(id, refusal:%; "cannot tell the members of a room");
+        }
+    }
+
+    fn dissolve(&mut self, id: &str) {
+        let (operator, now) = (self.administrator, self.now);
+        let dissolved = self.hub.dissolve(id, Origin::Room, operator, now);
+        if let Err(refusal) = dissolved {
+            log::error!(id, refusal:%; "cannot dissolve the group of a room");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::server::im::hub::{Joiner, Limits, Posted, Read, Secrets};
+    use crate::server::rooms::{Joining, MemoryStore, Rules};
+
+    const NOW: Now = Now {
+        steady: Duration::ZERO,
+        unix: 1_700_000_000,
+    };
+
+    /// More than the rooms keep for a listener who is behind.
+    const TOO_MANY: usize = 2000;
+
+    struct Bench {
+        rooms: Rooms,
+        feed: Feed,
+        hub: Hub,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let rooms = Rooms::new(Rules::default(), MemoryStore::default());
+            let mut hub = Hub::new(Limits::default());
+            let secrets = Secrets {
+                tiny_id: "1".into(),
+                a2: "2".into(),
+            };
+            hub.login("watcher", secrets, Duration::from_secs(3600), NOW);
+            Self {
+                feed: Feed::new(&rooms),
+                rooms,
+                hub,
+            }
+        }
+
+        fn catch_up(&mut self) {
+            let groups = Groups {
+                hub: &mut self.hub,
+                administrator: "admin",
+                now: NOW,
+            };
+            self.feed.catch_up(&self.rooms, groups);
+        }
+
+        fn enter(&self, kind: RoomType, id: &str, stream: &str) {
+            let joining = Joining {
+                user: "alice".into(),
+                name: String::new(),
+                avatar: String::new(),
+                stream: stream.into(),
+            };
+            let fresh = || unreachable!("the id is given");
+            self.rooms.add(kind, id, "", &joining, NOW, fresh).unwrap();
+        }
+
+        fn leave(&self, kind: RoomType, id: &str) {
+            self.rooms.leave(&RoomKey::new(kind, id), "alice").unwrap();
+        }
+
+        fn join(&mut self, id: &str) -> Option<String> {
+            let joiner = Joiner::User("1");
+            self.hub.join(id, joiner, format!("key of {id}"), NOW).ok()
+        }
+
+        /// What a reader was told: `c`hanged or `d`issolved.
+        fn told(&mut self, key: &str) -> String {
+            let ticket = self.hub.start_reading(key, NOW).unwrap();
+            let read = self.hub.read(key, &ticket, 0, NOW).unwrap();
+            let Read::Messages { entries, .. } = read else {
+                return String::new();
+            };
+            let letter = |what: &Posted| match what {
+                Posted::Notice { content, .. } => {
+                    assert_eq!(content, r#"{"cmd":"notifyPusherChange","data":""}"#);
+                    'c'
+                }
+                Posted::Dissolved { .. } => 'd',
+                Posted::Message(message) => panic!("{message:?}"),
+            };
+            entries.iter().map(|entry| letter(&entry.what)).collect()
+        }
+    }
+
+    #[test]
+    fn a_group_lives_as_long_as_any_room_of_its_id() {
+        let mut bench = Bench::new();
+        bench.enter(RoomType::Double, "r", "s");
+        bench.enter(RoomType::Multi, "r", "s");
+        bench.catch_up();
+        let key = bench.join("r").unwrap();
+        bench.leave(RoomType::Double, "r");
+        bench.catch_up();
+        assert_eq!(bench.told(&key), "");
+        bench.enter(RoomType::Multi, "r", "t");
+        bench.leave(RoomType::Multi, "r");
+        bench.catch_up();
+        assert_eq!(bench.told(&key), "cd");
+        assert_eq!(bench.join("r"), None);
+        assert!(bench.feed.live.is_empty());
+    }
+
+    #[test]
+    fn what_was_missed_is_made_up_for() {
+        let mut bench = Bench::new();
+        for id in ["stays", "goes"] {
+            bench.enter(RoomType::Double, id, "s");
+        }
+        bench.catch_up();
+        let [stays, goes] = ["stays", "goes"].map(|id| bench.join(id).unwrap());
+        bench.enter(RoomType::Double, "stays", "another stream");
+        bench.leave(RoomType::Double, "goes");
+        bench.enter(RoomType::Double, "comes", "s");
+        for n in 0..TOO_MANY {
+            bench.enter(RoomType::Multi, "busy", &n.to_string());
+        }
+        bench.leave(RoomType::Multi, "busy");
+        bench.catch_up();
+        assert_eq!(bench.told(&stays), "c");
+        assert_eq!(bench.told(&goes), "d");
+        assert!(bench.join("comes").is_some());
+        assert_eq!(bench.join("busy"), None);
+        // From then on as before.
+        bench.leave(RoomType::Double, "stays");
+        bench.catch_up();
+        assert_eq!(bench.told(&stays), "cd");
+    }
+}
