@@ -25,6 +25,11 @@ pub(super) fn room(event: RoomEvent) -> Option<Event> {
         },
         // The answer to the command says the same.
         RoomEvent::Entered { .. } => return None,
+        RoomEvent::TextReceived(_)
+        | RoomEvent::CustomReceived(_)
+        | RoomEvent::C2cReceived(_)
+        | RoomEvent::ChannelUp
+        | RoomEvent::ChannelDown { .. } => return None,
     })
 }
 

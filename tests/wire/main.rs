@@ -5,6 +5,10 @@
 mod downlink;
 #[cfg(feature = "server")]
 mod external_relay;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod im_gate;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod im_pair;
 #[cfg(feature = "server")]
 mod im_server;
 #[cfg(feature = "kiosk")]
