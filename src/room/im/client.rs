@@ -36,6 +36,16 @@ pub struct ImSettings {
     pub guessed: bool,
 }
 
+impl ImSettings {
+    /// On the host and port of a room server, if it offers one there.
+    #[must_use]
+    pub fn beside(room_server: &Url) -> Self {
+        let mut url = room_server.clone();
+        url.set_path("/");
+        Self { url, guessed: true }
+    }
+}
+
 /// Who we are to the message service: the result of a login.
 #[derive(Debug, Clone)]
 pub(super) struct ImIdentity {
