@@ -61,9 +61,9 @@ pub fn socket(runtime_dir: &Path) -> PathBuf {
 /// Why the daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    #[error("no daemon answers at {path}: {source}; is `rtckiosk run` running?")]
+    #[error("no daemon answers at {path}; is `rtckiosk run` running?")]
     NoDaemon { path: PathBuf, source: io::Error },
-    #[error("the control socket {path} cannot be made: {source}")]
+    #[error("the control socket {path} cannot be made")]
     Bind { path: PathBuf, source: io::Error },
     #[error("a daemon is already running on {0}")]
     InUse(PathBuf),

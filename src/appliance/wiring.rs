@@ -33,11 +33,11 @@ pub struct Kiosk {
 pub enum StartError {
     #[error(transparent)]
     Media(#[from] media::MediaError),
-    #[error("the screen cannot be used: {0}")]
+    #[error("the screen cannot be used")]
     Display(#[from] display::DisplayError),
     #[error("GStreamer ended badly while it was started")]
     Panicked,
-    #[error("the room client cannot start: {0}")]
+    #[error("the room client cannot start")]
     Room(#[from] room::SetupError),
 }
 
