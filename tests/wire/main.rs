@@ -5,12 +5,12 @@
 mod downlink;
 #[cfg(feature = "server")]
 mod external_relay;
-#[cfg(feature = "server")]
-mod im_server;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod im_gate;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod im_pair;
+#[cfg(feature = "server")]
+mod im_server;
 #[cfg(feature = "kiosk")]
 mod latency;
 #[cfg(feature = "server")]
