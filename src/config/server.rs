@@ -84,6 +84,7 @@ pub struct Settings {
     pub http: Http,
     pub rooms: Rooms,
     pub auth: Auth,
+    pub im: Im,
     pub stream: Stream,
     pub relay: Relay,
 }
@@ -98,6 +99,8 @@ pub struct Http {
     pub max_connections: usize,
     /// Deadline from request to answer.
     pub request_timeout: Duration,
+    /// Open at once, most of them for polls that are held.
+    pub max_connections: usize,
     pub per_address: Rate,
     pub per_user: Rate,
 }
@@ -161,6 +164,24 @@ pub enum Keys {
     Public(PathBuf),
 }
 
+/// `[im]`: the message service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Im {
+    /// The user whose userSig lets other room servers command it.
+    pub administrator: String,
+    /// How long a poll with nothing new is held.
+    pub hold: Duration,
+    /// Readers without a login in one group.
+    pub anonymous_readers: usize,
+    /// Groups that other room servers may make.
+    pub max_groups: usize,
+    pub polls_per_address: usize,
+    /// Requests of a user.
+    pub per_user: Rate,
+    /// Messages that a user sends.
+    pub messages: Rate,
+}
+
 /// `[stream]`: names and signatures of stream URLs.
 #[derive(Debug, Clone)]
 pub struct Stream {
@@ -182,6 +203,7 @@ impl Settings {
             rooms: Rooms::read(&root.section("rooms")),
             relay: Relay::read(&root.section("relay"), auth.api_key.is_some()),
             auth,
+            im: Im::read(&root.section("im")),
             stream: Stream::read(&root.section("stream")),
         }
     }
@@ -202,6 +224,7 @@ impl Http {
                 Duration::from_secs(10),
                 rules::millis(500..=60_000),
             ),
+            max_connections: http.get("max_connections", 4096, rules::whole(8..=1_000_000)),
             // A branch with fifty kiosks behind one address asks about 30 times a second.
             per_address: Rate::read(&http.section("per_address"), 100),
             // A kiosk asks less than once a second, a few times more while it joins.
@@ -303,6 +326,27 @@ impl Auth {
             ),
             issue_login_info,
             api_key: auth.secret("api_key", rules::secret(8)),
+        }
+    }
+}
+
+impl Im {
+    fn read(im: &Section<'_>) -> Self {
+        Self {
+            administrator: im.get("administrator", "admin".to_owned(), rules::line(64)),
+            // mini-programs give up a request after a minute, proxies often after half of one.
+            hold: im.get(
+                "hold_seconds",
+                Duration::from_secs(25),
+                rules::seconds(1..=30),
+            ),
+            anonymous_readers: im.get("anonymous_readers", 0, rules::whole(0..=1000)),
+            max_groups: im.get("max_groups", 10_000, rules::whole(0..=1_000_000)),
+            // Two per kiosk: a branch with fifty kiosks behind one address has a hundred.
+            polls_per_address: im.get("polls_per_address", 500, rules::whole(2..=1_000_000)),
+            // Besides the two polls, a kiosk that joins asks ten times at once.
+            per_user: Rate::read(&im.section("per_user"), 20),
+            messages: Rate::read(&im.section("messages"), 5),
         }
     }
 }

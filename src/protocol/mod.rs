@@ -6,10 +6,12 @@
 pub mod answer;
 pub mod code;
 pub mod events;
+pub mod im_rest;
 pub mod request;
 pub mod stream_url;
 pub mod user_sig;
 pub mod verb;
+pub mod webim;
 
 pub use code::Code;
 pub use verb::{RoomType, Verb};

@@ -52,6 +52,8 @@ pub(super) enum AuthError {
     OtherUser,
     #[error("this server does not sign identities")]
     DoesNotSign,
+    #[error("this identity is not signed for the asking")]
+    Reserved,
 }
 
 /// What a client presents at login.
@@ -90,6 +92,33 @@ impl Auth {
         }
     }
 
+    /// Checks a userSig; answers what it says.
+    ///
+    /// # Errors
+    /// What is wrong with the credentials.
+    pub(super) fn verify(
+        &self,
+        credentials: Credentials<'_>,
+        now: Now,
+    ) -> Result<Claims, AuthError> {
+        let app = self.settings.sdk_app_id;
+        check_user_id(credentials.user_id)?;
+        if credentials.sdk_app_id.trim().parse() != Ok(app) {
+            return Err(AuthError::OtherApp(app));
+        }
+        let Credentials {
+            user_id, user_sig, ..
+        } = credentials;
+        let key = &self.settings.verifying_key;
+        Ok(user_sig::verify(key, user_sig, app, user_id, now.unix)?)
+    }
+
+    /// Life of a login.
+    #[must_use]
+    pub(super) fn token_life(&self) -> Duration {
+        self.settings.token_life
+    }
+
     /// Checks a userSig and opens a session, which ends the user's former one.
     /// Answers the token.
     ///
@@ -100,18 +129,7 @@ impl Auth {
         credentials: Credentials<'_>,
         now: Now,
     ) -> Result<String, AuthError> {
-        let app = self.settings.sdk_app_id;
-        check_user_id(credentials.user_id)?;
-        if credentials.sdk_app_id.trim().parse() != Ok(app) {
-            return Err(AuthError::OtherApp(app));
-        }
-        user_sig::verify(
-            &self.settings.verifying_key,
-            credentials.user_sig,
-            app,
-            credentials.user_id,
-            now.unix,
-        )?;
+        self.verify(credentials, now)?;
         let token = hex::encode(rand::random::<[u8; TOKEN_BYTES]>());
         let session = Session {
             token: token.clone(),

@@ -1,8 +1,8 @@
 //! The room server: the RTCRoom protocol over HTTP, with the relay that carries the streams.
 //!
 //! `rooms` decides who is in which room, `auth` who is who, `urls` where streams go, `http` is
-//! the front door, `relay` carries the streams, `reaper` drops who is gone without goodbye.
-//! [`RoomServer`] wires them together.
+//! the front door, `im` carries messages, `relay` the streams, `reaper` drops who is gone
+//! without goodbye. [`RoomServer`] wires them together.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 mod auth;
 mod clock;
 mod http;
+mod im;
 mod keys;
 mod reaper;
 pub mod relay;
@@ -28,6 +29,8 @@ pub use auth::AuthSettings;
 use clock::Clock;
 use http::App;
 pub use http::{HttpSettings, Rate};
+use im::Im;
+pub use im::ImSettings;
 pub use keys::KeyError;
 use relay::{
     ExternalError, ExternalRelay, Relay, RelayError, RelayHandle, StreamProbe, StreamState,
@@ -80,6 +83,9 @@ pub struct ServerStats {
     pub occupancy: Occupancy,
     /// Users who are logged in.
     pub sessions: usize,
+    /// Users who are logged in for messages, and polls that are held for them.
+    pub message_sessions: usize,
+    pub polls: usize,
     /// Streams of the embedded relay; `None` with an external one.
     pub streams: Option<usize>,
 }
@@ -114,11 +120,23 @@ impl RoomServer {
         let listen = |source| ServerError::Listen { addr, source };
         let listener = TcpListener::bind(addr).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
+        let rooms = Arc::new(Rooms::new(settings.rules, MemoryStore::default()));
+        let auth = Arc::new(auth::Auth::new(settings.auth));
+        let clock = Clock::start();
+        let read_timeout = settings.http.request_timeout;
+        let im = Im::new(
+            settings.im,
+            rooms.clone(),
+            auth.clone(),
+            clock,
+            read_timeout,
+        );
         let app = App::new(
-            Arc::new(Rooms::new(settings.rules, MemoryStore::default())),
-            auth::Auth::new(settings.auth),
+            rooms,
+            auth,
+            Arc::new(im),
             StreamUrls::new(settings.urls, address),
-            Clock::start(),
+            clock,
             settings.http.clone(),
         );
         Ok(Self {
@@ -191,7 +209,8 @@ impl RoomServer {
                 relay.run(stop.clone()).await;
             }
         };
-        tokio::join!(Box::pin(serve), reap, tidy, Box::pin(relay));
+        let messages = self.app.im.run(stop.clone());
+        tokio::join!(Box::pin(serve), reap, tidy, messages, Box::pin(relay));
     }
 }
 
@@ -201,6 +220,8 @@ impl ServerHandle {
         ServerStats {
             occupancy: self.app.rooms.occupancy(),
             sessions: self.app.auth.sessions_open(),
+            message_sessions: self.app.im.sessions_open(),
+            polls: self.app.im.polls_held(),
             streams: self.relay.as_ref().map(|relay| relay.streams().len()),
         }
     }

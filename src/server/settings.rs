@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::auth::AuthSettings;
 use super::http::{HttpSettings, Rate};
+use super::im::ImSettings;
 use super::keys::{self, KeyError};
 use super::relay::RelayConfig;
 use super::rooms::Rules;
@@ -25,6 +26,7 @@ pub struct Settings {
     /// Time between two looks for silent members.
     pub sweep: Duration,
     pub auth: AuthSettings,
+    pub im: ImSettings,
     pub urls: UrlSettings,
     pub relay: RelaySettings,
 }
@@ -71,6 +73,7 @@ impl Settings {
                 user_sig_life: config.auth.user_sig_life,
                 token_life: config.auth.token_life,
             },
+            im: im(config),
             relay: relay(config, &push_key),
             urls: UrlSettings {
                 bizid: config.stream.bizid.clone(),
@@ -119,6 +122,21 @@ fn http(http: &config::Http) -> HttpSettings {
         shutdown_timeout: Duration::from_secs(5),
         per_address: rate(http.per_address),
         per_user: rate(http.per_user),
+    }
+}
+
+fn im(config: &ServerConfig) -> ImSettings {
+    let im = &config.im;
+    ImSettings {
+        administrator: im.administrator.clone(),
+        hold: im.hold,
+        anonymous_readers: im.anonymous_readers,
+        max_groups: im.max_groups,
+        // Every poll keeps a connection: the rest is for those who want something else.
+        max_polls: config.http.max_connections / 4 * 3,
+        polls_per_address: im.polls_per_address,
+        per_user: rate(im.per_user),
+        messages: rate(im.messages),
     }
 }
 

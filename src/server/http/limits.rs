@@ -20,14 +20,14 @@ pub struct Rate {
 
 /// One count per key.
 #[derive(Debug)]
-pub(super) struct Limiter<K: Hash + Eq + Clone> {
+pub(in crate::server) struct Limiter<K: Hash + Eq + Clone> {
     by_key: DefaultKeyedRateLimiter<K>,
     /// For keys beyond [`MAX_KEYS`].
     rest: DefaultDirectRateLimiter,
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    pub(super) fn new(rate: Rate) -> Self {
+    pub(in crate::server) fn new(rate: Rate) -> Self {
         let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
         Self {
             by_key: RateLimiter::keyed(quota),
@@ -36,7 +36,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     }
 
     /// Counts one request; `false` = too many.
-    pub(super) fn admits(&self, key: &K) -> bool {
+    pub(in crate::server) fn admits(&self, key: &K) -> bool {
         if self.by_key.len() >= MAX_KEYS {
             return self.rest.check().is_ok();
         }
@@ -44,7 +44,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     }
 
     /// Forgets who has been quiet; to be called every few seconds.
-    pub(super) fn tidy(&self) {
+    pub(in crate::server) fn tidy(&self) {
         self.by_key.retain_recent();
         self.by_key.shrink_to_fit();
     }

@@ -17,6 +17,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::auth::Auth;
 use super::clock::Clock;
+use super::im::{self, Im};
 use super::rooms::Rooms;
 use super::urls::StreamUrls;
 use crate::protocol::{RoomType, Verb};
@@ -30,7 +31,7 @@ pub(super) mod serve;
 mod utils;
 mod verbs;
 
-use limits::Limiter;
+pub(super) use limits::Limiter;
 pub use limits::Rate;
 
 /// How long a browser may remember which origins are allowed.
@@ -61,7 +62,8 @@ pub struct HttpSettings {
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) rooms: Arc<Rooms>,
-    pub(super) auth: Auth,
+    pub(super) auth: Arc<Auth>,
+    pub(super) im: Arc<Im>,
     pub(super) urls: StreamUrls,
     pub(super) clock: Clock,
     http: HttpSettings,
@@ -79,7 +81,8 @@ struct Peer {
 impl App {
     pub(super) fn new(
         rooms: Arc<Rooms>,
-        auth: Auth,
+        auth: Arc<Auth>,
+        im: Arc<Im>,
         urls: StreamUrls,
         clock: Clock,
         http: HttpSettings,
@@ -89,6 +92,7 @@ impl App {
             by_user: Limiter::new(http.per_user),
             rooms,
             auth,
+            im,
             urls,
             clock,
             http,
@@ -99,10 +103,11 @@ impl App {
     pub(super) fn tidy(&self) {
         self.by_address.tidy();
         self.by_user.tidy();
+        self.im.tidy();
     }
 }
 
-/// All paths of the protocol. Unlike the official server, which reports success for every
+/// All paths of the room protocol and of the message service. Unlike the official server, which reports success for every
 /// other path and method, this one says 404 and 405.
 pub(super) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
@@ -119,6 +124,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         }
     }
     router
+        .merge(im::router(app.im.clone()))
         .method_not_allowed_fallback(|| async {
             reply::http_error(StatusCode::METHOD_NOT_ALLOWED, "wrong method for this path")
         })
@@ -144,12 +150,18 @@ fn cors(origins: Option<&[String]>) -> CorsLayer {
 
 /// Around every request: the limit per address, the deadline and the log. The query is never
 /// logged, because it carries tokens.
-async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let address = client(&request);
     let admitted = address.is_none_or(|address| app.by_address.admits(&address));
-    let response = if admitted {
+    let is_im = im::is_path(&path);
+    let response = if is_im && admitted {
+        request.extensions_mut().insert(im::ClientAddress(address));
+        next.run(request).await
+    } else if is_im {
+        im::too_many_requests()
+    } else if admitted {
         let answer = tokio::time::timeout(app.http.request_timeout, next.run(request));
         answer.await.unwrap_or_else(|_| {
             reply::http_error(StatusCode::REQUEST_TIMEOUT, "the request took too long")

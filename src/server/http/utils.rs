@@ -19,6 +19,9 @@ pub(super) async fn login_info(State(app): State<Arc<App>>, RawQuery(query): Raw
 
 fn sign(app: &App, query: &Query) -> Outcome {
     let user = query.get("userID").unwrap_or_default();
+    if app.im.is_administrator(user) {
+        return Err(AuthError::Reserved.into());
+    }
     let info = app.auth.login_info(user, app.clock.now())?;
     log::info!(user = info.user_id.as_str(); "signed an identity");
     reply::fields(&info)

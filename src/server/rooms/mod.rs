@@ -214,6 +214,19 @@ impl<S: RoomStore> Rooms<S> {
         room.ok_or(Refusal::RoomMissing)
     }
 
+    /// Whether there is such a room, entered or not.
+    #[must_use]
+    pub fn exists(&self, key: &RoomKey) -> bool {
+        self.store.get(key).is_some()
+    }
+
+    /// All rooms of all types, entered or not.
+    #[must_use]
+    pub fn keys(&self) -> Vec<RoomKey> {
+        let rooms = self.store.list(|_| true, 0, usize::MAX);
+        rooms.into_iter().map(|room| room.key).collect()
+    }
+
     /// Rooms that others may enter, in the order of their creation.
     #[must_use]
     pub fn list(&self, kind: RoomType, skip: usize, take: usize) -> Vec<Room> {

@@ -1,0 +1,310 @@
+//! What RTCRoom clients say to each other in messages, and what room servers say to them.
+//!
+//! Composing follows one form that every known client reads. Reading takes everything that
+//! they are known to send: any number of elements, both spellings of `headPic`, a newline
+//! after the header, headers broken by a quotation mark in a name, escaped entities.
+
+use serde_json::{Value, json};
+
+use super::element::Element;
+use super::lenient::text as field_text;
+use super::{C2C_LIMIT, GROUP_LIMIT};
+
+/// The message that the room server sends when the member list changed.
+const PUSHERS_CHANGED: &str = "notifyPusherChange";
+const TEXT: &str = "CustomTextMsg";
+const COMMAND: &str = "CustomCmdMsg";
+/// How the extension of whiteboard data begins; such elements are no chat.
+const WHITEBOARD: &str = "TXWhiteBoardExt";
+
+/// A text, with what its sender says of himself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChatText {
+    /// Empty when the header could not be read: the sender's id stands for it.
+    pub nick: String,
+    pub avatar: String,
+    pub text: String,
+}
+
+/// A command of one program to another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CustomCommand {
+    pub cmd: String,
+    pub msg: String,
+    pub user_name: String,
+    pub user_avatar: String,
+}
+
+/// What a group message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    Text(ChatText),
+    Command(CustomCommand),
+    /// The member list changed: read it again.
+    PushersChanged,
+    /// Nothing for us: whiteboard data, or a command of other programs.
+    Nothing,
+}
+
+/// What a C2C message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum C2cSaid {
+    Command(CustomCommand),
+    LinkMic(LinkMic),
+    Text(ChatText),
+    Nothing,
+}
+
+/// The link-mic dialogue of live rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkMic {
+    Request {
+        room_id: String,
+        user_id: String,
+        user_name: String,
+    },
+    Response {
+        accepted: bool,
+        message: String,
+        room_id: String,
+    },
+    KickOut {
+        room_id: String,
+    },
+}
+
+/// A message is larger than the service takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the message has {bytes} bytes, but at most {limit} are taken")]
+pub struct TooLong {
+    pub bytes: usize,
+    pub limit: usize,
+}
+
+/// The body of a text: a header that all clients read, then the text.
+///
+/// # Errors
+/// More than 8898 bytes.
+pub fn text_body(said: &ChatText) -> Result<Vec<Element>, TooLong> {
+    // mini-programs look for the first "}}"; within a string JSON can write it differently.
+    let safe = |text: &str| {
+        let quoted = Value::from(text).to_string();
+        quoted.replace("}}", "}\\u007d")
+    };
+    let (nick, avatar) = (safe(&said.nick), safe(&said.avatar));
+    let header = format!(
+        r#"{{"cmd":"{TEXT}","data":{{"nickName":{nick},"headPic":{avatar},"headpic":{avatar}}}}}"#
+    );
+    let body = vec![Element::custom(header), Element::Text(said.text.clone())];
+    within(body, GROUP_LIMIT)
+}
+
+/// The body of a command: one element, because some clients drop two.
+///
+/// # Errors
+/// More than 8898 bytes.
+pub fn command_body(command: &CustomCommand) -> Result<Vec<Element>, TooLong> {
+    let header = json!({ "cmd": COMMAND, "data": {
+        "cmd": command.cmd, "msg": command.msg,
+        "userAvatar": command.user_avatar, "userName": command.user_name } });
+    within(vec![Element::custom(header.to_string())], GROUP_LIMIT)
+}
+
+/// The body of a C2C command.
+///
+/// # Errors
+/// More than 12000 bytes.
+pub fn c2c_body(command: &CustomCommand) -> Result<Vec<Element>, TooLong> {
+    let data = json!({ "cmd": command.cmd, "data": {
+        "msg": command.msg, "userAvatar": command.user_avatar, "userName": command.user_name } });
+    within(vec![Element::custom(data.to_string())], C2C_LIMIT)
+}
+
+fn within(body: Vec<Element>, limit: usize) -> Result<Vec<Element>, TooLong> {
+    let text = |element: &Element| match element {
+        Element::Text(text) | Element::Custom { data: text, .. } => text.len(),
+        Element::Face { .. } | Element::Other { .. } => 0,
+    };
+    let bytes = body.iter().map(text).sum();
+    if bytes > limit {
+        return Err(TooLong { bytes, limit });
+    }
+    Ok(body)
+}
+
+/// Whether a system message's `UserDefinedField` says that the member list changed.
+#[must_use]
+pub fn is_pushers_changed(user_defined: &str) -> bool {
+    Header::parse(user_defined).is_some_and(|header| header.cmd == PUSHERS_CHANGED)
+}
+
+/// What a group message says.
+#[must_use]
+pub fn read_group(elements: &[Element]) -> Said {
+    let parts = parts(elements);
+    let Some(header) = parts.header() else {
+        return match parts.plain_text() {
+            Some(text) => Said::Text(text),
+            None => Said::Nothing,
+        };
+    };
+    match header.cmd.as_str() {
+        TEXT => Said::Text(ChatText {
+            nick: header.name(),
+            avatar: header.avatar(),
+            text: parts.rest(&header),
+        }),
+        COMMAND => Said::Command(CustomCommand {
+            cmd: header.data("cmd"),
+            msg: match header.data("msg") {
+                msg if msg.is_empty() => parts.rest(&header),
+                msg => msg,
+            },
+            user_name: header.name(),
+            user_avatar: header.avatar(),
+        }),
+        PUSHERS_CHANGED => Said::PushersChanged,
+        _ => Said::Nothing,
+    }
+}
+
+/// What a C2C message says.
+#[must_use]
+pub fn read_c2c(elements: &[Element]) -> C2cSaid {
+    let parts = parts(elements);
+    let Some(header) = parts.header() else {
+        return parts.plain_text().map_or(C2cSaid::Nothing, C2cSaid::Text);
+    };
+    if header.cmd == "linkmic" {
+        return link_mic(&header).map_or(C2cSaid::Nothing, C2cSaid::LinkMic);
+    }
+    C2cSaid::Command(CustomCommand {
+        msg: header.data("msg"),
+        user_name: header.name(),
+        user_avatar: header.avatar(),
+        cmd: header.cmd,
+    })
+}
+
+fn link_mic(header: &Header) -> Option<LinkMic> {
+    let room_id = header.data("roomID");
+    match header.data("type").as_str() {
+        "request" => Some(LinkMic::Request {
+            room_id,
+            user_id: header.data("userID"),
+            user_name: header.name(),
+        }),
+        "response" => Some(LinkMic::Response {
+            accepted: header.data("result") == "accept",
+            message: header.data("message"),
+            room_id,
+        }),
+        "kickout" => Some(LinkMic::KickOut { room_id }),
+        _ => None,
+    }
+}
+
+/// The texts of a message's elements, whiteboard data left out.
+struct Parts<'a>(Vec<(Kind, &'a str)>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Custom,
+    Text,
+}
+
+fn parts(elements: &[Element]) -> Parts<'_> {
+    Parts(elements.iter().filter_map(part).collect())
+}
+
+fn part(element: &Element) -> Option<(Kind, &str)> {
+    match element {
+        Element::Custom { ext, .. } if ext.starts_with(WHITEBOARD) => None,
+        Element::Custom { data, .. } => Some((Kind::Custom, data)),
+        // A face carries what stands for it in a text, such as "[smile]".
+        Element::Text(text) | Element::Face { data: text, .. } => Some((Kind::Text, text)),
+        Element::Other { .. } => None,
+    }
+}
+
+impl Parts<'_> {
+    /// The header, which stands at the beginning; whatever element it is in.
+    fn header(&self) -> Option<Header> {
+        let (_, first) = self.0.first()?;
+        Header::parse(first)
+    }
+
+    /// What is said after the header.
+    fn rest(&self, header: &Header) -> String {
+        let first = self.0.first().map_or("", |(_, text)| text);
+        let behind = first.get(header.end..).unwrap_or_default().trim_start();
+        let others = self.0.iter().skip(1).map(|(_, text)| *text);
+        unescaped(&std::iter::once(behind).chain(others).collect::<String>())
+    }
+
+    /// The text elements alone, when the header is absent or cannot be read.
+    fn plain_text(&self) -> Option<ChatText> {
+        let texts = self.0.iter().filter(|(kind, _)| *kind == Kind::Text);
+        let text: String = texts.map(|(_, text)| *text).collect();
+        (!text.is_empty()).then(|| ChatText {
+            text: unescaped(&text),
+            ..ChatText::default()
+        })
+    }
+}
+
+/// `{"cmd":...,"data":{...}}` at the beginning of a text.
+struct Header {
+    cmd: String,
+    data: Value,
+    /// Where it ends in the text it was read from.
+    end: usize,
+}
+
+impl Header {
+    fn parse(text: &str) -> Option<Self> {
+        let mut objects = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+        let header = objects.next()?.ok()?;
+        let end = objects.byte_offset();
+        let cmd = header.get("cmd")?.as_str()?.to_owned();
+        // Some senders put the object into a string.
+        let data = match header.get("data") {
+            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
+            Some(data) => data.clone(),
+            None => Value::Null,
+        };
+        Some(Self { cmd, data, end })
+    }
+
+    /// A field as text; what is no text is given as JSON.
+    fn data(&self, key: &str) -> String {
+        match self.data.get(key) {
+            Some(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
+            value => field_text(value),
+        }
+    }
+
+    fn first_of(&self, keys: &[&str]) -> String {
+        let values = keys.iter().map(|key| self.data(key));
+        values
+            .into_iter()
+            .find(|value| !value.is_empty())
+            .unwrap_or_default()
+    }
+
+    fn name(&self) -> String {
+        self.first_of(&["nickName", "userName"])
+    }
+
+    fn avatar(&self) -> String {
+        self.first_of(&["headPic", "headpic", "userAvatar"])
+    }
+}
+
+/// Undoes what the official clients do to a text before sending it.
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&nbsp;", " ")
+}

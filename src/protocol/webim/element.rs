@@ -1,0 +1,114 @@
+//! The elements that a message is made of.
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+use super::lenient::{self, Lenient};
+
+/// One element of a message's body.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Element {
+    Text(String),
+    Custom {
+        data: String,
+        desc: String,
+        ext: String,
+    },
+    Face {
+        index: u64,
+        data: String,
+    },
+    /// Any other: kept as it came, to be passed on.
+    Other {
+        kind: String,
+        content: Value,
+    },
+}
+
+impl Element {
+    /// A custom element with nothing but data.
+    #[must_use]
+    pub fn custom(data: impl Into<String>) -> Self {
+        Self::Custom {
+            data: data.into(),
+            desc: String::new(),
+            ext: String::new(),
+        }
+    }
+
+    fn parts(&self) -> (&str, Value) {
+        match self {
+            Self::Text(text) => ("TIMTextElem", json!({ "Text": text })),
+            Self::Custom { data, desc, ext } => (
+                "TIMCustomElem",
+                json!({ "Data": data, "Desc": desc, "Ext": ext }),
+            ),
+            Self::Face { index, data } => ("TIMFaceElem", json!({ "Index": index, "Data": data })),
+            Self::Other { kind, content } => (kind.as_str(), content.clone()),
+        }
+    }
+
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let (kind, content) = self.parts();
+        json!({ "MsgType": kind, "MsgContent": content })
+    }
+
+    /// None when it has no `MsgType`.
+    #[must_use]
+    pub fn from_json(json: &Value) -> Option<Self> {
+        let kind = json.get("MsgType").and_then(Value::as_str)?;
+        let content = json.get("MsgContent");
+        let field = |key: &str| content.and_then(|content| content.get(key));
+        Some(match kind {
+            "TIMTextElem" => Self::Text(lenient::text(field("Text"))),
+            "TIMCustomElem" => Self::Custom {
+                data: lenient::text(field("Data")),
+                desc: lenient::text(field("Desc")),
+                ext: lenient::text(field("Ext")),
+            },
+            "TIMFaceElem" => Self::Face {
+                index: lenient::number(field("Index")),
+                data: lenient::text(field("Data")),
+            },
+            _ => Self::Other {
+                kind: kind.to_owned(),
+                content: content.cloned().unwrap_or(Value::Object(Map::new())),
+            },
+        })
+    }
+}
+
+impl Serialize for Element {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // In the documented order.
+        let (kind, content) = self.parts();
+        let mut element = serializer.serialize_struct("Element", 2)?;
+        element.serialize_field("MsgType", kind)?;
+        element.serialize_field("MsgContent", &content)?;
+        element.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::of)
+    }
+}
+
+impl Lenient for Element {
+    fn of(value: Value) -> Self {
+        Self::from_json(&value).unwrap_or(Self::Other {
+            kind: String::new(),
+            content: value,
+        })
+    }
+}
+
+/// The elements of a body, as far as they are some.
+pub(super) fn elements(body: Option<&Value>) -> Vec<Element> {
+    let items = body.and_then(Value::as_array).map(Vec::as_slice);
+    let items = items.unwrap_or_default().iter();
+    items.filter_map(Element::from_json).collect()
+}

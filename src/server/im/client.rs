@@ -1,0 +1,299 @@
+//! What clients ask: mini-programs, web pages and kiosks.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::front::Call;
+use super::hub::{Joiner, Profile, Secrets};
+use super::reply::{Failure, Outcome};
+use super::{GROUP_NAME, Im, fresh_secret, message, poll};
+use crate::protocol::im_rest::ErrorCode;
+use crate::protocol::webim::{
+    self, AuthKeyAnswer, Command, Empty, GroupRequest, JOINED, Joined, JoinedGroupList,
+    JoinedGroupListRequest, LoggedIn, LongPollingId, Portrait, PortraitGetRequest,
+    PortraitSetRequest, Portraits, ProfileItem, SendC2cRequest, SendGroupRequest, Sent, TAG_NICK,
+};
+use crate::server::auth::Credentials;
+
+const TAG_IMAGE: &str = "Tag_Profile_IM_Image";
+
+/// Profiles in one request, and bytes of a profile entry.
+const MAX_PROFILES: usize = 100;
+const MAX_PROFILE_BYTES: usize = 512;
+
+/// `SyncFlag` of `getmsg`: nothing more to fetch.
+const FETCHED_ALL: u64 = 2;
+
+/// Seconds that a client may use what `authkey` gives it: it is for uploading pictures, which
+/// this service does not take.
+const AUTH_KEY_LIFE: u64 = 86_400;
+
+/// Somebody who is logged in.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) user: String,
+    pub(super) tiny_id: String,
+}
+
+/// Answers one command.
+pub(super) async fn answer(im: &Im, command: Command, call: &Call) -> Value {
+    let outcome = match command {
+        Command::LongPolling => poll::ordinary(im, call).await,
+        Command::BigGroupPoll => return poll::big_group(im, call).await,
+        _ => perform(im, command, call),
+    };
+    outcome.unwrap_or_else(|failure| {
+        let (code, info) = (failure.code.number(), &failure.info);
+        log::debug!(command:%, code, info:%; "refused");
+        failure.answer()
+    })
+}
+
+fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
+    match command {
+        Command::Login => return login(im, call),
+        // Statistics of the client, sent without waiting for the login; nobody needs them.
+        Command::WebReport => return done(),
+        Command::ApplyJoinGroupAnonymous => return join(im, &body(call)?, None),
+        // A reader without a login has no name to leave by: his key lapses.
+        Command::QuitGroupAnonymous => return done(),
+        _ => {}
+    }
+    let member = identify(im, call)?;
+    if !im.by_user.admits(&member.user) {
+        return Err(too_often());
+    }
+    match command {
+        Command::PortraitGet => portrait_get(im, &member, body(call)?),
+        Command::PortraitSet => portrait_set(im, &member, body(call)?),
+        Command::GetJoinedGroupList => joined_groups(&member, &body(call)?),
+        Command::AuthKey => Ok(webim::ok(&AuthKeyAnswer {
+            ip_list: vec!["127.0.0.1".to_owned()],
+            auth_key: fresh_secret(),
+            expire_time: im.now().unix + AUTH_KEY_LIFE,
+        })),
+        Command::GetLongPollingId => long_polling_id(im, &member),
+        Command::GetMsg => fetch(im, &member),
+        Command::SendMsg => send_to_user(im, &member, body(call)?),
+        Command::SendGroupMsg => send_to_group(im, &member, body(call)?),
+        Command::GroupMsgGet => history(im, &member, call),
+        Command::ApplyJoinGroup => join(im, &body(call)?, Some(&member)),
+        Command::QuitGroup => quit(im, &member, &body(call)?),
+        Command::Logout | Command::LongPollingLogout => logout(im, &member),
+        // The sender is not told that his message was read; no RTCRoom client shows that.
+        _ => done(),
+    }
+}
+
+/// The body of a request; what is missing in it counts as empty.
+pub(super) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {
+    let body = call.body.clone()?;
+    serde_json::from_value(body)
+        .map_err(|error| Failure::new(ErrorCode::BadParameter, format!("the body: {error}")))
+}
+
+/// Who asks, proven by what `login` answered.
+pub(super) fn identify(im: &Im, call: &Call) -> Result<Member, Failure> {
+    let query = &call.query;
+    let hub = im.hub();
+    let user = hub.user(&query.tiny_id, &query.a2_key, im.now())?;
+    Ok(Member {
+        user: user.to_owned(),
+        tiny_id: query.tiny_id.clone(),
+    })
+}
+
+fn done() -> Outcome {
+    Ok(webim::ok(&Empty::default()))
+}
+
+fn too_often() -> Failure {
+    Failure::new(ErrorCode::TooOften, "too many requests of this user")
+}
+
+/// Nobody acts for somebody else.
+fn must_be(member: &Member, named: &str) -> Result<(), Failure> {
+    if named.is_empty() || named == member.user {
+        return Ok(());
+    }
+    let info = format!("logged in as {}, not as {named}", member.user);
+    Err(Failure::new(ErrorCode::NoPermission, info))
+}
+
+fn login(im: &Im, call: &Call) -> Outcome {
+    let query = &call.query;
+    let user = query.identifier.as_str();
+    let credentials = Credentials {
+        sdk_app_id: &query.sdk_app_id,
+        user_id: user,
+        user_sig: &query.user_sig,
+    };
+    let now = im.now();
+    let claims = im.auth.verify(credentials, now).inspect_err(|error| {
+        log::warn!(user:? = user, error:%; "refused a message login");
+    })?;
+    if !im.by_user.admits(&user.to_owned()) {
+        return Err(too_often());
+    }
+    // A userSig that is over opens nothing, also not what it opened before.
+    let left = claims.time.saturating_add(claims.expire_after);
+    let left = Duration::from_secs(left.saturating_sub(now.unix));
+    let life = left.min(im.auth.token_life());
+    let (tiny_id, a2_key) = (rand::random::<u64>().to_string(), fresh_secret());
+    let secrets = Secrets {
+        tiny_id: tiny_id.clone(),
+        a2: a2_key.clone(),
+    };
+    im.hub().login(user, secrets, now.steady + life, now);
+    log::info!(user; "logged in for messages");
+    Ok(webim::ok(&LoggedIn { tiny_id, a2_key }))
+}
+
+fn logout(im: &Im, member: &Member) -> Outcome {
+    im.hub().end_session(&member.tiny_id);
+    log::info!(user = member.user.as_str(); "logged out of messages");
+    done()
+}
+
+fn portrait_get(im: &Im, member: &Member, asked: PortraitGetRequest) -> Outcome {
+    must_be(member, &asked.from_account)?;
+    let hub = im.hub();
+    let portraits = asked.to_account.into_iter().take(MAX_PROFILES);
+    let portraits = portraits.map(|user| {
+        let profile = hub.profile(&user).cloned().unwrap_or_default();
+        let nick = profile.nick.unwrap_or_else(|| user.clone());
+        let items = [(TAG_NICK, Some(nick)), (TAG_IMAGE, profile.image)];
+        let wanted = items.into_iter().filter(|(tag, _)| {
+            asked.tag_list.is_empty() || asked.tag_list.iter().any(|wanted| wanted == tag)
+        });
+        let items = wanted.filter_map(|(tag, value)| {
+            let tag = tag.to_owned();
+            value.map(|value| ProfileItem { tag, value })
+        });
+        Portrait {
+            to_account: user,
+            profile_item: items.collect(),
+            ..Portrait::default()
+        }
+    });
+    Ok(webim::ok(&Portraits {
+        user_profile_item: portraits.collect(),
+    }))
+}
+
+fn portrait_set(im: &Im, member: &Member, asked: PortraitSetRequest) -> Outcome {
+    must_be(member, &asked.from_account)?;
+    let mut items = asked.profile_item;
+    if items
+        .iter()
+        .any(|item| item.value.len() > MAX_PROFILE_BYTES)
+    {
+        let info = format!("a profile entry may have {MAX_PROFILE_BYTES} bytes");
+        return Err(Failure::new(ErrorCode::BadParameter, info));
+    }
+    im.hub()
+        .set_profile(&member.tiny_id, |profile: &mut Profile| {
+            for item in items.drain(..) {
+                match item.tag.as_str() {
+                    TAG_NICK => profile.nick = Some(item.value),
+                    TAG_IMAGE => profile.image = Some(item.value),
+                    _ => {}
+                }
+            }
+        });
+    done()
+}
+
+/// Big groups are not listed: a client would ask for their messages as for ordinary ones.
+fn joined_groups(member: &Member, asked: &JoinedGroupListRequest) -> Outcome {
+    must_be(member, &asked.member_account)?;
+    Ok(webim::ok(&JoinedGroupList::default()))
+}
+
+fn long_polling_id(im: &Im, member: &Member) -> Outcome {
+    let id = fresh_secret();
+    im.hub().begin_listening(&member.tiny_id, id.clone());
+    Ok(webim::ok(&LongPollingId {
+        long_polling_id: id,
+        timeout: im.settings.hold.as_secs().max(1),
+    }))
+}
+
+fn fetch(im: &Im, member: &Member) -> Outcome {
+    let letters = im.hub().fetch(&member.tiny_id);
+    let letters = letters
+        .iter()
+        .map(|letter| message::letter_on_wire(letter, 0, &member.user).to_json());
+    Ok(webim::ok(&webim::PendingC2c {
+        cookie: String::new(),
+        sync_flag: FETCHED_ALL,
+        msg_list: letters.collect(),
+        event_array: Vec::new(),
+    }))
+}
+
+fn may_send(im: &Im, member: &Member, from: &str) -> Result<(), Failure> {
+    must_be(member, from)?;
+    if im.by_sender.admits(&member.user) {
+        return Ok(());
+    }
+    Err(Failure::new(ErrorCode::TooOften, "too many messages"))
+}
+
+fn send_to_user(im: &Im, member: &Member, asked: SendC2cRequest) -> Outcome {
+    may_send(im, member, &asked.from_account)?;
+    let now = im.now();
+    let to = asked.to_account.clone();
+    let letter = message::for_user(asked, &member.user, now.unix)?;
+    im.hub().write(&to, letter, now)?;
+    Ok(webim::ok(&json!({ "MsgTime": now.unix })))
+}
+
+fn send_to_group(im: &Im, member: &Member, asked: SendGroupRequest) -> Outcome {
+    may_send(im, member, &asked.from_account)?;
+    let now = im.now();
+    let group_id = asked.group_id.clone();
+    let message = message::for_group(asked, &member.user)?;
+    let sent = im
+        .hub()
+        .send(&group_id, Some(&member.tiny_id), message, now);
+    Ok(webim::ok(&Sent {
+        msg_time: now.unix,
+        msg_seq: sent?,
+    }))
+}
+
+fn history(im: &Im, member: &Member, call: &Call) -> Outcome {
+    let asked = call.body.clone()?;
+    let number = |key: &str| asked.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let group_id = asked.get("GroupId").and_then(Value::as_str);
+    let group_id = group_id.unwrap_or_default();
+    let count = usize::try_from(number("ReqMsgNumber")).unwrap_or(usize::MAX);
+    let last = number("ReqMsgSeq");
+    let found = im.hub().history(group_id, &member.tiny_id, last, count)?;
+    let list = message::entries(&found, group_id, GROUP_NAME, &member.user);
+    Ok(webim::ok(
+        &json!({ "GroupId": group_id, "RspMsgList": list, "IsFinished": 1 }),
+    ))
+}
+
+fn join(im: &Im, asked: &GroupRequest, member: Option<&Member>) -> Outcome {
+    message::check_group_id(&asked.group_id)?;
+    // Whoever made a room finds its group.
+    im.catch_up_with_rooms();
+    let joiner = member.map_or(Joiner::Anonymous, |member| Joiner::User(&member.tiny_id));
+    let key = im
+        .hub()
+        .join(&asked.group_id, joiner, fresh_secret(), im.now())?;
+    Ok(webim::ok(&Joined {
+        joined_status: JOINED.to_owned(),
+        long_polling_key: key,
+    }))
+}
+
+fn quit(im: &Im, member: &Member, asked: &GroupRequest) -> Outcome {
+    im.hub().quit(&asked.group_id, &member.tiny_id)?;
+    done()
+}

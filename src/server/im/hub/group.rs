@@ -1,0 +1,160 @@
+//! One group: its messages, numbered from 1 in the order in which they came, and the keys of
+//! its readers. Readers who fall behind what is kept go on with what is left.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Origin, Store};
+use crate::protocol::webim::Element;
+use crate::server::rooms::Now;
+
+/// What was posted to a group.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::server::im) enum Posted {
+    Message(Message),
+    /// From the server, for whoever is in the room.
+    Notice {
+        operator: String,
+        content: String,
+    },
+    Dissolved {
+        operator: String,
+    },
+}
+
+/// A member's message.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::server::im) struct Message {
+    pub(in crate::server::im) from: String,
+    pub(in crate::server::im) random: u64,
+    /// As received: 1 first, 2 common, 3 last.
+    pub(in crate::server::im) priority: u64,
+    pub(in crate::server::im) body: Vec<Element>,
+    /// Bytes of `body` as JSON.
+    pub(in crate::server::im) size: usize,
+}
+
+/// A posted message with its number.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::server::im) struct Entry {
+    pub(in crate::server::im) seq: u64,
+    /// Unix seconds.
+    pub(in crate::server::im) time: u64,
+    pub(in crate::server::im) what: Posted,
+    /// [`Now::steady`].
+    at: Duration,
+}
+
+impl Entry {
+    fn size(&self) -> usize {
+        size_of::<Self>()
+            + match &self.what {
+                Posted::Message(message) => message.from.len() + message.size,
+                Posted::Notice { operator, content } => operator.len() + content.len(),
+                Posted::Dissolved { operator } => operator.len(),
+            }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) owner: String,
+    pub(super) origin: Origin,
+    /// Dissolved; kept for those who have not yet heard.
+    pub(super) closed: bool,
+    /// Keys.
+    pub(super) readers: HashSet<String>,
+    /// Number of the next message.
+    pub(super) next: u64,
+    /// Of all messages kept.
+    pub(super) bytes: usize,
+    /// [`Now::steady`] of the last message or joining.
+    pub(super) touched: Duration,
+    history: VecDeque<Arc<Entry>>,
+}
+
+impl Group {
+    pub(super) fn new(id: &str, name: &str, owner: &str, origin: Origin, now: Now) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            owner: owner.to_owned(),
+            origin,
+            closed: false,
+            readers: HashSet::new(),
+            next: 1,
+            bytes: 0,
+            touched: now.steady,
+            history: VecDeque::new(),
+        }
+    }
+
+    /// Takes a message in, and lets go of what is too much; answers its number.
+    pub(super) fn push(&mut self, what: Posted, limits: &Store, now: Now) -> u64 {
+        let seq = self.next;
+        self.next += 1;
+        self.touched = now.steady;
+        let entry = Entry {
+            seq,
+            time: now.unix,
+            what,
+            at: now.steady,
+        };
+        self.bytes += entry.size();
+        self.history.push_back(Arc::new(entry));
+        while self.history.len() > 1
+            && (self.history.len() > limits.messages || self.bytes > limits.bytes)
+        {
+            self.drop_first();
+        }
+        seq
+    }
+
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> (usize, usize) {
+        let bytes = self.history.iter().map(|entry| entry.size()).sum();
+        (self.history.len(), bytes)
+    }
+
+    fn drop_first(&mut self) -> usize {
+        let size = self.history.pop_front().map_or(0, |entry| entry.size());
+        self.bytes -= size;
+        size
+    }
+
+    /// Drops all messages but the last; answers the bytes freed.
+    pub(super) fn keep_last(&mut self) -> usize {
+        let mut freed = 0;
+        while self.history.len() > 1 {
+            freed += self.drop_first();
+        }
+        freed
+    }
+
+    /// Drops what is too old, except that a dissolved group is; answers the bytes freed.
+    pub(super) fn drop_old(&mut self, limits: &Store, now: Now) -> usize {
+        let kept = usize::from(self.closed);
+        let mut freed = 0;
+        while self.history.len() > kept
+            && self
+                .history
+                .front()
+                .is_some_and(|entry| now.steady.saturating_sub(entry.at) > limits.age)
+        {
+            freed += self.drop_first();
+        }
+        if self.history.is_empty() {
+            self.history.shrink_to_fit();
+        }
+        freed
+    }
+
+    /// Messages from number `from` on, oldest first.
+    pub(super) fn since(&self, from: u64) -> impl Iterator<Item = Arc<Entry>> {
+        let first = self.history.partition_point(|entry| entry.seq < from);
+        self.history.range(first..).cloned()
+    }
+}

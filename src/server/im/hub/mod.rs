@@ -1,0 +1,555 @@
+//! The message hub: who is logged in, which groups there are, who reads them, and what waits
+//! for whom. It decides and keeps; it does no I/O, and time and secrets are given to it.
+//!
+//! `session` holds the users, `inbox` what waits for one of them, `group` a group's messages.
+//! A poll that finds nothing waits for the bell of its session or reader.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::server::rooms::Now;
+
+mod group;
+mod inbox;
+mod poll;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use group::Group;
+pub(super) use group::{Entry, Message, Posted};
+pub(super) use inbox::Letter;
+pub(super) use poll::{Heard, Read};
+use session::Sessions;
+pub(super) use session::{Profile, Secrets};
+
+/// Bounds of the hub's memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Users logged in at once; with more, the login that ends first ends now.
+    pub(super) sessions: usize,
+    /// Groups made through REST; those of our own rooms are bounded by the rooms.
+    pub(super) foreign_groups: usize,
+    /// Groups that a user can be in; the one unread for longest is left.
+    pub(super) groups_per_user: usize,
+    /// Readers without a login in one group.
+    pub(super) anonymous_per_group: usize,
+    /// What one group keeps for readers between two polls.
+    pub(super) history: Store,
+    /// Bytes that all groups keep together; above, a group keeps only its last message.
+    pub(super) history_total: usize,
+    /// What waits for one user.
+    pub(super) inbox: Store,
+    pub(super) inbox_total: usize,
+    /// A reader who does not ask for so long is gone.
+    pub(super) reader_idle: Duration,
+    pub(super) anonymous_idle: Duration,
+    /// A group made through REST that nobody reads or writes for so long is gone.
+    pub(super) group_idle: Duration,
+    /// Messages and bytes of one answer.
+    pub(super) batch: usize,
+}
+
+/// Bounds of one queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Store {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+    pub(super) age: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        Self {
+            sessions: 100_000,
+            foreign_groups: 10_000,
+            groups_per_user: 8,
+            anonymous_per_group: 0,
+            // A reader on a poor line is back within a minute, or has more to catch up with
+            // than messages.
+            history: Store {
+                messages: 200,
+                bytes: 128 << 10,
+                age: minutes(1),
+            },
+            history_total: 64 << 20,
+            inbox: Store {
+                messages: 100,
+                bytes: 128 << 10,
+                age: minutes(10),
+            },
+            inbox_total: 64 << 20,
+            reader_idle: minutes(10),
+            anonymous_idle: minutes(2),
+            group_idle: minutes(24 * 60),
+            batch: 50,
+        }
+    }
+}
+
+/// Why the hub does not do what it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("not logged in, or the login expired")]
+    NotLoggedIn,
+    #[error("this user logged in elsewhere")]
+    Kicked,
+    #[error("no such group")]
+    NoSuchGroup,
+    #[error("the key is not, or no longer, that of a reader: join again")]
+    NoSuchReader,
+    #[error("not a member of the group")]
+    NotAMember,
+    #[error("the group belongs to a room of this server")]
+    RoomsGroup,
+    #[error("the group id is taken by another owner")]
+    IdTaken,
+    #[error("the group id is taken, by you")]
+    IdYours,
+    #[error("too many groups")]
+    TooManyGroups,
+    #[error("too many readers without a login")]
+    TooManyAnonymous,
+    #[error("the user is not logged in")]
+    NoSuchUser,
+    #[error("too much is waiting for the user")]
+    InboxFull,
+}
+
+/// Who made a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A room of this server.
+    Room,
+    /// A room server that speaks REST.
+    Foreign,
+}
+
+/// Who joins a group.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Joiner<'a> {
+    /// By the tiny id of his session.
+    User(&'a str),
+    Anonymous,
+}
+
+/// Somebody in a group.
+#[derive(Debug)]
+struct Reader {
+    group: u64,
+    /// His session; `None` = without a login.
+    session: Option<String>,
+    /// The first message that he may see.
+    from: u64,
+    /// [`Now::steady`] of his last poll.
+    seen: Duration,
+    turn: u64,
+    bell: Arc<Notify>,
+}
+
+/// Everything the message service knows.
+#[derive(Debug)]
+pub(super) struct Hub {
+    limits: Limits,
+    sessions: Sessions,
+    groups: HashMap<u64, Group>,
+    /// Groups that are not dissolved.
+    by_id: HashMap<String, u64>,
+    next_group: u64,
+    readers: HashMap<String, Reader>,
+    history_bytes: usize,
+    inbox_bytes: usize,
+    /// Number of the last letter; begins with the time, so that it is new after a restart too.
+    notices: u64,
+}
+
+/// How full the hub is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Fill {
+    pub(super) sessions: usize,
+    pub(super) groups: usize,
+    pub(super) readers: usize,
+    pub(super) bytes: usize,
+}
+
+impl Hub {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            sessions: Sessions::default(),
+            groups: HashMap::new(),
+            by_id: HashMap::new(),
+            next_group: 0,
+            readers: HashMap::new(),
+            history_bytes: 0,
+            inbox_bytes: 0,
+            notices: 0,
+        }
+    }
+
+    pub(super) fn fill(&self) -> Fill {
+        Fill {
+            sessions: self.sessions.len(),
+            groups: self.groups.len(),
+            readers: self.readers.len(),
+            bytes: self.history_bytes + self.inbox_bytes,
+        }
+    }
+
+    /// Opens a session, which ends the user's former one.
+    pub(super) fn login(&mut self, user: &str, secrets: Secrets, expires: Duration, now: Now) {
+        if self.sessions.len() >= self.limits.sessions {
+            for tiny_id in self.sessions.to_make_space(self.limits.sessions, now) {
+                self.end_session(&tiny_id);
+            }
+        }
+        if let Some(old) = self.sessions.kick(user, now) {
+            self.inbox_bytes -= old.inbox_bytes;
+            self.drop_readers(&old.readers);
+        }
+        self.sessions.open(user, secrets, expires);
+    }
+
+    /// The user of a session.
+    pub(super) fn user(&self, tiny_id: &str, a2: &str, now: Now) -> Result<&str, Refusal> {
+        self.sessions.user(tiny_id, a2, now)
+    }
+
+    /// What a user tells about himself; `None` = not logged in.
+    pub(super) fn profile(&self, user: &str) -> Option<&Profile> {
+        self.sessions.of_user(user).map(|session| &session.profile)
+    }
+
+    pub(super) fn set_profile(&mut self, tiny_id: &str, change: impl FnOnce(&mut Profile)) {
+        if let Some(session) = self.sessions.get_mut(tiny_id) {
+            change(&mut session.profile);
+        }
+    }
+
+    /// Ends a session and all that hangs on it.
+    pub(super) fn end_session(&mut self, tiny_id: &str) {
+        if let Some(ended) = self.sessions.remove(tiny_id) {
+            self.inbox_bytes -= ended.inbox_bytes;
+            self.drop_readers(&ended.readers);
+        }
+    }
+
+    /// Makes a group.
+    ///
+    /// # Errors
+    /// The id is taken, or there are too many groups. A room of this server takes over a group
+    /// that is there already.
+    pub(super) fn create(
+        &mut self,
+        id: &str,
+        name: &str,
+        owner: &str,
+        origin: Origin,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let full = origin == Origin::Foreign && self.foreign_groups() >= self.limits.foreign_groups;
+        let known = self.by_id.get(id).and_then(|n| self.groups.get_mut(n));
+        match (known, origin) {
+            (Some(group), Origin::Room) => {
+                group.origin = Origin::Room;
+                return Ok(());
+            }
+            (Some(group), Origin::Foreign) if group.owner == owner => return Err(Refusal::IdYours),
+            (Some(_), Origin::Foreign) => return Err(Refusal::IdTaken),
+            (None, _) if full => return Err(Refusal::TooManyGroups),
+            (None, _) => {}
+        }
+        let number = self.next_group;
+        self.next_group += 1;
+        self.by_id.insert(id.to_owned(), number);
+        let group = Group::new(id, name, owner, origin, now);
+        self.groups.insert(number, group);
+        Ok(())
+    }
+
+    fn foreign_groups(&self) -> usize {
+        let groups = self.groups.values();
+        groups.filter(|g| g.origin == Origin::Foreign).count()
+    }
+
+    /// Dissolves a group: its readers learn it, nobody else finds it any more.
+    ///
+    /// # Errors
+    /// There is none, or it belongs to somebody else.
+    pub(super) fn dissolve(
+        &mut self,
+        id: &str,
+        origin: Origin,
+        operator: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
+        let theirs = self.groups.get(&number).map(|group| group.origin);
+        if theirs == Some(Origin::Room) && origin == Origin::Foreign {
+            return Err(Refusal::RoomsGroup);
+        }
+        let operator = operator.to_owned();
+        self.post(number, Posted::Dissolved { operator }, now);
+        self.by_id.remove(id);
+        if let Some(group) = self.groups.get_mut(&number) {
+            group.closed = true;
+        }
+        self.forget_if_done(number);
+        Ok(())
+    }
+
+    /// Sends a system message to everybody in a group.
+    ///
+    /// # Errors
+    /// There is no such group.
+    pub(super) fn notify(
+        &mut self,
+        id: &str,
+        operator: &str,
+        content: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
+        let notice = Posted::Notice {
+            operator: operator.to_owned(),
+            content: content.to_owned(),
+        };
+        self.post(number, notice, now);
+        Ok(())
+    }
+
+    /// Sends a message to a group; answers its number. `sender` is the session, `None` = the
+    /// administrator, who need not be in the group.
+    ///
+    /// # Errors
+    /// No such group, or the sender is not in it.
+    pub(super) fn send(
+        &mut self,
+        id: &str,
+        sender: Option<&str>,
+        message: Message,
+        now: Now,
+    ) -> Result<u64, Refusal> {
+        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
+        if let Some(session) = sender {
+            self.key_in(session, number).ok_or(Refusal::NotAMember)?;
+        }
+        Ok(self.post(number, Posted::Message(message), now))
+    }
+
+    fn post(&mut self, number: u64, what: Posted, now: Now) -> u64 {
+        let Some(group) = self.groups.get_mut(&number) else {
+            return 0;
+        };
+        let before = group.bytes;
+        let seq = group.push(what, &self.limits.history, now);
+        self.history_bytes = self.history_bytes - before + group.bytes;
+        if self.history_bytes > self.limits.history_total {
+            let freed = group.keep_last();
+            self.history_bytes -= freed;
+            log::warn!(group = group.id.as_str(); "too many messages are kept, dropped a group's");
+        }
+        for key in &group.readers {
+            if let Some(reader) = self.readers.get(key) {
+                reader.bell.notify_waiters();
+            }
+        }
+        seq
+    }
+
+    /// Lets somebody into a group; answers his key, which is `fresh` unless he is in already.
+    ///
+    /// # Errors
+    /// No such group or session, or too many readers.
+    pub(super) fn join(
+        &mut self,
+        id: &str,
+        joiner: Joiner<'_>,
+        fresh: String,
+        now: Now,
+    ) -> Result<String, Refusal> {
+        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
+        let session = match joiner {
+            Joiner::Anonymous => None,
+            Joiner::User(session) => {
+                if let Some(key) = self.key_in(session, number) {
+                    return Ok(key.to_owned());
+                }
+                self.make_space_for(session)?;
+                Some(session.to_owned())
+            }
+        };
+        let group = self.groups.get_mut(&number).ok_or(Refusal::NoSuchGroup)?;
+        if session.is_none() {
+            let readers = group.readers.iter().filter_map(|key| self.readers.get(key));
+            let anonymous = readers.filter(|reader| reader.session.is_none()).count();
+            if anonymous >= self.limits.anonymous_per_group {
+                return Err(Refusal::TooManyAnonymous);
+            }
+        }
+        group.readers.insert(fresh.clone());
+        group.touched = now.steady;
+        if let Some(session) = session.as_deref().and_then(|s| self.sessions.get_mut(s)) {
+            session.readers.push(fresh.clone());
+        }
+        let reader = Reader {
+            group: number,
+            session,
+            from: group.next,
+            seen: now.steady,
+            turn: 0,
+            bell: Arc::default(),
+        };
+        self.readers.insert(fresh.clone(), reader);
+        Ok(fresh)
+    }
+
+    /// Leaves the group that was not read for longest if the user is in too many.
+    fn make_space_for(&mut self, tiny_id: &str) -> Result<(), Refusal> {
+        let session = self.sessions.get(tiny_id).ok_or(Refusal::NotLoggedIn)?;
+        if session.readers.len() < self.limits.groups_per_user {
+            return Ok(());
+        }
+        let seen = |key: &&String| self.readers.get(*key).map(|reader| reader.seen);
+        let oldest = session.readers.iter().min_by_key(seen).cloned();
+        if let Some(key) = oldest {
+            self.drop_reader(&key);
+        }
+        Ok(())
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// No such group, or not in it.
+    pub(super) fn quit(&mut self, id: &str, tiny_id: &str) -> Result<(), Refusal> {
+        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
+        let key = self.key_in(tiny_id, number).ok_or(Refusal::NotAMember)?;
+        let key = key.to_owned();
+        self.drop_reader(&key);
+        Ok(())
+    }
+
+    /// Messages of a group up to number `last`, `count` at the most, that somebody in it may see.
+    ///
+    /// # Errors
+    /// No such group, or not in it.
+    pub(super) fn history(
+        &self,
+        id: &str,
+        tiny_id: &str,
+        last: u64,
+        count: usize,
+    ) -> Result<Vec<Arc<Entry>>, Refusal> {
+        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
+        let key = self.key_in(tiny_id, number).ok_or(Refusal::NotAMember)?;
+        let reader = self.readers.get(key).ok_or(Refusal::NotAMember)?;
+        let group = self.groups.get(&number).ok_or(Refusal::NoSuchGroup)?;
+        let seen = group.since(reader.from).filter(|entry| entry.seq <= last);
+        let mut wanted: Vec<_> = seen.collect();
+        let skip = wanted.len().saturating_sub(count.min(self.limits.batch));
+        Ok(wanted.split_off(skip))
+    }
+
+    /// The key of a session in a group.
+    fn key_in(&self, tiny_id: &str, group: u64) -> Option<&str> {
+        let mut keys = self.sessions.get(tiny_id)?.readers.iter();
+        let key = keys.find(|key| self.readers.get(*key).is_some_and(|r| r.group == group))?;
+        Some(key)
+    }
+
+    fn drop_readers(&mut self, keys: &[String]) {
+        for key in keys {
+            self.drop_reader(key);
+        }
+    }
+
+    fn drop_reader(&mut self, key: &str) {
+        let Some(reader) = self.readers.remove(key) else {
+            return;
+        };
+        reader.bell.notify_waiters();
+        let session = reader.session.as_deref();
+        if let Some(session) = session.and_then(|s| self.sessions.get_mut(s)) {
+            session.readers.retain(|other| other != key);
+        }
+        if let Some(group) = self.groups.get_mut(&reader.group) {
+            group.readers.remove(key);
+        }
+        self.forget_if_done(reader.group);
+    }
+
+    /// A dissolved group stays until its last reader is gone.
+    fn forget_if_done(&mut self, number: u64) {
+        let done = |group: &Group| group.closed && group.readers.is_empty();
+        if self.groups.get(&number).is_some_and(done) {
+            self.forget(number);
+        }
+    }
+
+    fn forget(&mut self, number: u64) {
+        if let Some(group) = self.groups.remove(&number) {
+            self.history_bytes -= group.bytes;
+            if !group.closed {
+                self.by_id.remove(&group.id);
+            }
+        }
+    }
+
+    /// Sends a message to one user.
+    ///
+    /// # Errors
+    /// He is not logged in, or too much is waiting.
+    pub(super) fn write(&mut self, to: &str, letter: Letter, now: Now) -> Result<(), Refusal> {
+        let has_space = self.inbox_bytes + letter.size <= self.limits.inbox_total;
+        let session = self.sessions.of_user_mut(to, now);
+        let session = session.ok_or(Refusal::NoSuchUser)?;
+        if !has_space {
+            return Err(Refusal::InboxFull);
+        }
+        let before = session.inbox.bytes();
+        self.notices = (self.notices + 1).max(now.unix);
+        let notice = self.notices;
+        session
+            .inbox
+            .push(letter, notice, &self.limits.inbox, now)?;
+        self.inbox_bytes = self.inbox_bytes - before + session.inbox.bytes();
+        session.bell.notify_waiters();
+        Ok(())
+    }
+
+    /// Forgets what is too old; to be called every few seconds.
+    pub(super) fn tidy(&mut self, now: Now) {
+        for tiny_id in self.sessions.expired(now) {
+            self.end_session(&tiny_id);
+        }
+        let limits = self.limits;
+        self.inbox_bytes = self.sessions.tidy_inboxes(&limits.inbox, now);
+        let late = |reader: &Reader| {
+            let allowed = match reader.session {
+                Some(_) => limits.reader_idle,
+                None => limits.anonymous_idle,
+            };
+            now.steady.saturating_sub(reader.seen) > allowed
+        };
+        let late = self.readers.iter().filter(|(_, reader)| late(reader));
+        let late: Vec<_> = late.map(|(key, _)| key.clone()).collect();
+        self.drop_readers(&late);
+        let idle = |group: &Group| {
+            let unused = now.steady.saturating_sub(group.touched) > limits.group_idle;
+            group.origin == Origin::Foreign && group.readers.is_empty() && unused
+        };
+        let idle = self.groups.iter().filter(|(_, group)| idle(group));
+        let idle: Vec<_> = idle.map(|(number, _)| *number).collect();
+        for number in idle {
+            self.forget(number);
+        }
+        for group in self.groups.values_mut() {
+            self.history_bytes -= group.drop_old(&limits.history, now);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The two polls: each is held until there is something, or the hold time is over. Errors are
+//! held back too, because the official client asks again at once, for ever.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::Im;
+use super::client::{body, identify};
+use super::front::Call;
+use super::hub::{Heard, Hub, Read, Refusal};
+use super::message;
+use super::reply::{Failure, Outcome};
+use crate::protocol::im_rest::ErrorCode;
+use crate::protocol::webim::{
+    self, BigGroupPollRequest, BigGroupPolled, LongPollRequest, LongPolled,
+};
+use crate::server::rooms::Now;
+
+/// Before an error, before the answer to a poll that was replaced, and before a poll of who
+/// polls too often: whoever loops does it at this pace.
+const PAUSE: Duration = Duration::from_secs(1);
+
+fn no_slot() -> Failure {
+    Failure::new(ErrorCode::TooOften, "too many polls are open")
+}
+
+/// `get_msg` of a big group. The key is all that is needed.
+pub(super) async fn big_group(im: &Im, call: &Call) -> Value {
+    let asked: BigGroupPollRequest = body(call).unwrap_or_default();
+    let polled = |next_seq, rsp_msg_list| BigGroupPolled {
+        next_seq,
+        hold_time: im.settings.hold.as_secs().max(1),
+        key: asked.key.clone(),
+        rsp_msg_list,
+    };
+    match read_group(im, call, &asked).await {
+        Ok(read) => {
+            let (Read::Messages { next, .. } | Read::Nothing { next } | Read::Replaced { next }) =
+                read;
+            webim::ok(&polled(next, message::read_on_wire(&read)))
+        }
+        Err(failure) => {
+            sleep(PAUSE).await;
+            let code = failure.code.number();
+            webim::fail_with(code, &failure.info, &polled(asked.start_seq, Vec::new()))
+        }
+    }
+}
+
+async fn read_group(im: &Im, call: &Call, asked: &BigGroupPollRequest) -> Result<Read, Failure> {
+    let _slot = im.slots.take(call.address).ok_or_else(no_slot)?;
+    let ticket = im.hub().start_reading(&asked.key, im.now())?;
+    if !im.by_user.admits(&asked.key) {
+        sleep(PAUSE).await;
+    }
+    let read = hold(
+        im,
+        asked.hold_time,
+        &ticket.bell,
+        |hub, now| hub.read(&asked.key, &ticket, asked.start_seq, now),
+        |read| matches!(read, Read::Nothing { .. }),
+    );
+    let read = read.await?;
+    if matches!(read, Read::Replaced { .. }) {
+        sleep(PAUSE).await;
+    }
+    Ok(read)
+}
+
+/// `longpolling`, which brings what other users write.
+pub(super) async fn ordinary(im: &Im, call: &Call) -> Outcome {
+    let heard = listen(im, call).await;
+    match &heard {
+        // The client stops then.
+        Err(failure) if failure.code == ErrorCode::Kicked => {}
+        Err(_) => sleep(PAUSE).await,
+        Ok(_) => {}
+    }
+    heard
+}
+
+async fn listen(im: &Im, call: &Call) -> Outcome {
+    let asked: LongPollRequest = body(call)?;
+    let member = identify(im, call)?;
+    let _slot = im.slots.take(call.address).ok_or_else(no_slot)?;
+    let (tiny_id, poll_id) = (&member.tiny_id, &asked.cookie.long_polling_id);
+    let ticket = im.hub().start_listening(tiny_id, poll_id)?;
+    if !im.by_user.admits(tiny_id) {
+        sleep(PAUSE).await;
+    }
+    let heard = hold(
+        im,
+        asked.timeout,
+        &ticket.bell,
+        |hub, _| hub.hear(tiny_id, poll_id, &ticket, asked.cookie.notice_seq),
+        |heard| matches!(heard, Heard::Nothing),
+    );
+    let event_array = match heard.await? {
+        Heard::Letters(letters, notice) => {
+            vec![message::letters(&letters, notice, &member.user).to_json()]
+        }
+        Heard::Nothing => Vec::new(),
+        Heard::Replaced => {
+            sleep(PAUSE).await;
+            Vec::new()
+        }
+    };
+    Ok(webim::ok(&LongPolled { event_array }))
+}
+
+/// Asks the hub at every ring of `bell` until there is something, but for `wanted` seconds (0 =
+/// as long as the service likes) and the service's hold time at the most.
+async fn hold<T>(
+    im: &Im,
+    wanted: u64,
+    bell: &Notify,
+    mut ask: impl FnMut(&mut Hub, Now) -> Result<T, Refusal>,
+    is_nothing: impl Fn(&T) -> bool,
+) -> Result<T, Refusal> {
+    let most = im.settings.hold;
+    let wanted = Some(wanted).filter(|seconds| *seconds > 0);
+    let hold = wanted.map_or(most, |seconds| most.min(Duration::from_secs(seconds)));
+    let deadline = Instant::now() + hold;
+    loop {
+        // Rings from here on are heard, also before they are waited for.
+        let ring = bell.notified();
+        let found = ask(&mut im.hub(), im.now())?;
+        if !is_nothing(&found) || Instant::now() >= deadline {
+            return Ok(found);
+        }
+        let ring = timeout_at(deadline, ring);
+        if im.closing.run_until_cancelled(ring).await.is_none() {
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Refusals on the wire: which number says what.
+
+use serde_json::Value;
+
+use super::hub::Refusal;
+use crate::protocol::im_rest::{BodyError, ErrorCode};
+use crate::protocol::user_sig::UserSigError;
+use crate::protocol::webim;
+use crate::server::auth::AuthError;
+
+/// Why a request is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) code: ErrorCode,
+    pub(super) info: String,
+}
+
+pub(super) type Outcome = Result<Value, Failure>;
+
+impl Failure {
+    pub(super) fn new(code: ErrorCode, info: impl Into<String>) -> Self {
+        let info = info.into();
+        Self { code, info }
+    }
+
+    pub(super) fn answer(&self) -> Value {
+        webim::fail(self.code.number(), &self.info)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::NotLoggedIn => ErrorCode::Expired,
+            Refusal::Kicked => ErrorCode::Kicked,
+            Refusal::NoSuchGroup => ErrorCode::NoSuchGroup,
+            Refusal::NoSuchReader
+            | Refusal::NotAMember
+            | Refusal::RoomsGroup
+            | Refusal::TooManyAnonymous => ErrorCode::NoPermission,
+            Refusal::IdTaken => ErrorCode::GroupIdTaken,
+            Refusal::IdYours => ErrorCode::GroupIdYours,
+            Refusal::TooManyGroups | Refusal::InboxFull => ErrorCode::Internal,
+            Refusal::NoSuchUser => ErrorCode::NoSuchUser,
+        };
+        Self::new(code, refusal.to_string())
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        let code = match &error {
+            AuthError::Missing(_) | AuthError::BadUserId => ErrorCode::BadParameter,
+            AuthError::OtherApp(_) | AuthError::UserSig(UserSigError::OtherApp(_)) => {
+                ErrorCode::UnknownApp
+            }
+            AuthError::UserSig(UserSigError::Expired(_)) => ErrorCode::Expired,
+            AuthError::UserSig(UserSigError::OtherUser(_)) => ErrorCode::OtherUser,
+            AuthError::UserSig(_) => ErrorCode::BadSignature,
+            AuthError::NotLoggedIn
+            | AuthError::OtherToken
+            | AuthError::OtherUser
+            | AuthError::DoesNotSign
+            | AuthError::Reserved => ErrorCode::NoPermission,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        Self::new(ErrorCode::BadParameter, error.to_string())
+    }
+}

@@ -1,0 +1,121 @@
+//! What a room server commands as the administrator; every request is signed.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::front::Call;
+use super::hub::Origin;
+use super::message;
+use super::reply::{Failure, Outcome};
+use super::{GROUP_NAME, Im};
+use crate::protocol::im_rest::{
+    BIG_GROUP, Command, CreateGroup, DestroyGroup, ErrorCode, SendGroupSystemNotification,
+};
+use crate::protocol::webim::{self, Empty, GROUP_LIMIT, SendGroupRequest, Sent};
+use crate::server::auth::Credentials;
+
+/// Longest name of a group in bytes.
+const MAX_NAME: usize = 128;
+
+/// Answers one command.
+pub(super) fn answer(im: &Im, command: Command, call: &Call) -> Value {
+    let outcome = identify(im, call).and_then(|()| perform(im, command, call));
+    outcome.unwrap_or_else(|failure| {
+        let (code, info) = (failure.code.number(), &failure.info);
+        log::warn!(command = command.path(), code, info:%; "refused a room server's command");
+        failure.answer()
+    })
+}
+
+/// Only the administrator, and only with a userSig that is his.
+fn identify(im: &Im, call: &Call) -> Result<(), Failure> {
+    let query = &call.query;
+    let credentials = Credentials {
+        sdk_app_id: &query.sdk_app_id,
+        user_id: &query.identifier,
+        user_sig: &query.user_sig,
+    };
+    im.auth.verify(credentials, im.now())?;
+    if im.is_administrator(&query.identifier) {
+        return Ok(());
+    }
+    let info = format!("{} is not the administrator", query.identifier);
+    Err(Failure::new(ErrorCode::AdministratorNeeded, info))
+}
+
+fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
+    im.catch_up_with_rooms();
+    match command {
+        Command::CreateGroup => create(im, &read(call)?),
+        Command::DestroyGroup => destroy(im, &read(call)?),
+        Command::SendGroupSystemNotification => notify(im, &read(call)?),
+        Command::SendGroupMsg => send(im, read(call)?),
+    }
+}
+
+fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {
+    let body = call.body.clone()?;
+    serde_json::from_value(body)
+        .map_err(|error| Failure::new(ErrorCode::BadParameter, format!("the body: {error}")))
+}
+
+fn create(im: &Im, asked: &CreateGroup) -> Outcome {
+    message::check_group_id(&asked.group_id)?;
+    if asked.kind != BIG_GROUP {
+        let info = format!("Type must be {BIG_GROUP}");
+        return Err(Failure::new(ErrorCode::BadParameter, info));
+    }
+    if asked.name.len() > MAX_NAME || asked.owner.len() > MAX_NAME {
+        let info = format!("Name and Owner_Account may have {MAX_NAME} bytes");
+        return Err(Failure::new(ErrorCode::BadParameter, info));
+    }
+    let name = if asked.name.is_empty() {
+        GROUP_NAME
+    } else {
+        &asked.name
+    };
+    let owner = if asked.owner.is_empty() {
+        &im.settings.administrator
+    } else {
+        &asked.owner
+    };
+    im.hub()
+        .create(&asked.group_id, name, owner, Origin::Foreign, im.now())?;
+    log::info!(group = asked.group_id.as_str(); "a room server made a group");
+    Ok(webim::ok(&json!({ "GroupId": asked.group_id })))
+}
+
+fn destroy(im: &Im, asked: &DestroyGroup) -> Outcome {
+    let operator = &im.settings.administrator;
+    im.hub()
+        .dissolve(&asked.group_id, Origin::Foreign, operator, im.now())?;
+    log::info!(group = asked.group_id.as_str(); "a room server dissolved a group");
+    Ok(webim::ok(&Empty::default()))
+}
+
+fn notify(im: &Im, asked: &SendGroupSystemNotification) -> Outcome {
+    if asked.content.len() > GROUP_LIMIT {
+        let info = format!("Content may have {GROUP_LIMIT} bytes");
+        return Err(Failure::new(ErrorCode::MessageTooLong, info));
+    }
+    let operator = &im.settings.administrator;
+    im.hub()
+        .notify(&asked.group_id, operator, &asked.content, im.now())?;
+    Ok(webim::ok(&Empty::default()))
+}
+
+fn send(im: &Im, asked: SendGroupRequest) -> Outcome {
+    let group_id = asked.group_id.clone();
+    let from = if asked.from_account.is_empty() {
+        im.settings.administrator.clone()
+    } else {
+        asked.from_account.clone()
+    };
+    let message = message::for_group(asked, &from)?;
+    let now = im.now();
+    let msg_seq = im.hub().send(&group_id, None, message, now)?;
+    Ok(webim::ok(&Sent {
+        msg_time: now.unix,
+        msg_seq,
+    }))
+}
