@@ -96,7 +96,6 @@ pub struct Http {
     /// Web origins that may call; `None` = all.
     pub cors_origins: Option<Vec<String>>,
     pub max_body_bytes: usize,
-    pub max_connections: usize,
     /// Deadline from request to answer.
     pub request_timeout: Duration,
     /// Open at once, most of them for polls that are held.
@@ -216,9 +215,6 @@ impl Http {
             listen: http.get("listen", local, rules::socket),
             cors_origins: http.get("cors_origins", None, rules::origins),
             max_body_bytes: http.get("max_body_bytes", 1 << 20, rules::whole(1024..=16 << 20)),
-            // Half of the 1024 files that a process may have open by default: the embedded
-            // relay needs some too.
-            max_connections: http.get("max_connections", 512, rules::whole(2..=100_000)),
             request_timeout: http.get(
                 "request_timeout_ms",
                 Duration::from_secs(10),
