@@ -24,6 +24,9 @@ passed=
 
 finish() {
     local pid log
+    # Cleans up also when nobody reads the output any more.
+    trap '' PIPE
+    set +e
     vm_stop
     for pid in "${services[@]}"; do
         kill "$pid" 2>/dev/null || true
