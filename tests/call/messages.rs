@@ -53,15 +53,30 @@ fn texts_and_the_microphone_by_command() {
     ctl(&kiosk, &["message", "Where do I sign?"]);
     let message = until("the text", PATIENCE, || received(&agent).get(0).cloned());
     assert_eq!(message["text"], "Where do I sign?");
-    assert_eq!((&message["from"], &message["name"]), (&json!("kiosk"), &json!("The kiosk")));
-    assert_eq!(text(&agent.status(), "session.said"), "The kiosk: Where do I sign?");
+    assert_eq!(
+        (&message["from"], &message["name"]),
+        (&json!("kiosk"), &json!("The kiosk"))
+    );
+    assert_eq!(
+        text(&agent.status(), "session.said"),
+        "The kiosk: Where do I sign?"
+    );
     ctl(&agent, &["custom", "form", "3"]);
     let command = until("the command", PATIENCE, || received(&kiosk).get(0).cloned());
-    assert_eq!((&command["cmd"], &command["text"]), (&json!("form"), &json!("3")));
-    assert_eq!(kiosk.status()["session"]["said"], Value::Null, "programs read it, not customers");
-    until_true("the text goes from the screen", PATIENCE + Duration::from_secs(8), || {
-        agent.status()["session"]["said"].is_null()
-    });
+    assert_eq!(
+        (&command["cmd"], &command["text"]),
+        (&json!("form"), &json!("3"))
+    );
+    assert_eq!(
+        kiosk.status()["session"]["said"],
+        Value::Null,
+        "programs read it, not customers"
+    );
+    until_true(
+        "the text goes from the screen",
+        PATIENCE + Duration::from_secs(8),
+        || agent.status()["session"]["said"].is_null(),
+    );
 
     let heard = || number(&agent.status(), "downlinks.kiosk.audio.blocks");
     let _ = heard;
