@@ -331,7 +331,7 @@ impl Auth {
 impl Im {
     fn read(im: &Section<'_>) -> Self {
         Self {
-            administrator: im.get("administrator", "admin".to_owned(), rules::line(64)),
+            administrator: im.get("administrator", "admin".to_owned(), rules::identifier(64)),
             // mini-programs give up a request after a minute, proxies often after half of one.
             hold: im.get(
                 "hold_seconds",
