@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::kiosk::{Kiosk, Setting};
 use crate::support::program::written;
 use crate::support::server::{OWN_RELAY, Server};
-use crate::support::{PATIENCE, number, text, turn, until, until_true};
+use crate::support::{PATIENCE, text, turn, until, until_true};
 
 /// Runs `rtckiosk ctl`, which must succeed.
 fn ctl(kiosk: &Kiosk, arguments: &[&str]) {
@@ -78,12 +78,17 @@ fn texts_and_the_microphone_by_command() {
         || agent.status()["session"]["said"].is_null(),
     );
 
-    let heard = || number(&agent.status(), "downlinks.kiosk.audio.blocks");
-    let _ = heard;
+    let silent = || {
+        let level = &agent.status()["downlinks"]["kiosk"]["audio"]["rms_db"];
+        level.as_f64().is_some_and(|db| db < -60.0)
+    };
+    until_true("the kiosk is heard", PATIENCE, || !silent());
     ctl(&kiosk, &["mute", "on"]);
     assert_eq!(kiosk.status()["session"]["muted"], true);
+    until_true("the kiosk is silent", PATIENCE, silent);
     ctl(&kiosk, &["mute", "off"]);
     assert_eq!(kiosk.status()["session"]["muted"], false);
+    until_true("the kiosk is heard again", PATIENCE, || !silent());
     refused(&kiosk, &["camera", "document"], "media.video.source");
     ctl(&kiosk, &["hangup"]);
     kiosk.until_state("attract", PATIENCE);
