@@ -12,6 +12,7 @@ use url::Url;
 
 use super::wiring;
 use crate::config::kiosk::KioskConfig;
+use crate::display::{Display, DisplayError, Output};
 use crate::media::{self, Capture, PushEvent, Speaker};
 use crate::protocol::events::PushCode;
 use crate::room::{Credentials, RoomSession};
@@ -95,8 +96,26 @@ pub async fn self_test(file: &Path, config: &KioskConfig) -> SelfTest {
         Err(error) => checks.push(check("media", Err(error.to_string()))),
         Ok(()) => checks.extend(media_checks(config).await),
     }
+    checks.push(check("screen", screen(config).await));
     checks.extend(server_checks(config).await);
     SelfTest::new(checks)
+}
+
+/// Opens the screen for a moment.
+async fn screen(config: &KioskConfig) -> Result<String, String> {
+    let config = wiring::display_config(config);
+    let opened = tokio::task::spawn_blocking(move || {
+        let display = Display::start(config)?;
+        let output = display.handle().output().borrow().clone();
+        display.stop();
+        Ok(output)
+    });
+    match opened.await.map_err(|error| error.to_string())? {
+        Ok(Output::Headless) => Ok("none, as configured or for want of a desktop".into()),
+        Ok(Output::Failed(reason)) => Err(reason),
+        Ok(Output::Window | Output::Closed) => Ok("a window opens".into()),
+        Err(error) => Err(DisplayError::to_string(&error)),
+    }
 }
 
 async fn media_checks(config: &KioskConfig) -> Vec<Check> {

@@ -1,7 +1,8 @@
 //! The control socket: how `status` and `ctl` talk to the running daemon.
 //!
 //! A Unix socket; one JSON object per line each way. Requests: `{"command":"status"}`, `call`,
-//! `hangup`, and `message` with `text`. Answers: `{"ok":true}`, with `status` where it was
+//! `host`, `hangup`, `mute` with `on`, `camera` with `name`, `message` with `text`, and `custom`
+//! with `cmd` and `msg`. Answers: `{"ok":true}`, with `status` where it was
 //! asked for, or `{"ok":false,"error":"…"}`. Who may open the socket may give orders: it is
 //! made with mode 0660, and its directory belongs to the service.
 
@@ -18,12 +19,12 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::session::{Command, SessionHandle};
+use crate::session::{Command, Outgoing, SessionHandle};
 
 /// Longest request or answer, bytes.
 const LINE_LIMIT: u64 = 256 * 1024;
-/// For one request and its answer.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// For one request and its answer: a message may take this long to be confirmed.
+const DEADLINE: Duration = Duration::from_secs(15);
 /// Callers at the same time.
 const MAX_CALLERS: usize = 8;
 
@@ -33,8 +34,12 @@ const MAX_CALLERS: usize = 8;
 pub enum Request {
     Status,
     Call,
+    Host,
     HangUp,
+    Mute { on: bool },
+    Camera { name: String },
     Message { text: String },
+    Custom { cmd: String, msg: String },
 }
 
 /// What the daemon answers.
@@ -56,9 +61,9 @@ pub fn socket(runtime_dir: &Path) -> PathBuf {
 /// Why the daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    #[error("no daemon answers at {path}: {source}; is `rtckiosk run` running?")]
+    #[error("no daemon answers at {path}; is `rtckiosk run` running?")]
     NoDaemon { path: PathBuf, source: io::Error },
-    #[error("the control socket {path} cannot be made: {source}")]
+    #[error("the control socket {path} cannot be made")]
     Bind { path: PathBuf, source: io::Error },
     #[error("a daemon is already running on {0}")]
     InUse(PathBuf),
@@ -172,8 +177,15 @@ async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
             };
         }
         Request::Call => session.command(Command::Call).await,
+        Request::Host => session.command(Command::Host).await,
         Request::HangUp => session.command(Command::HangUp).await,
-        Request::Message { text } => session.send_text(text).await,
+        Request::Mute { on } => session.command(Command::Mute(on)).await,
+        Request::Camera { name } => {
+            log::debug!(name:% = name; "asked for another camera");
+            session.command(Command::SwitchCamera).await
+        }
+        Request::Message { text } => session.send(Outgoing::Text(text)).await,
+        Request::Custom { cmd, msg } => session.send(Outgoing::Custom { cmd, msg }).await,
     };
     match done {
         Ok(()) => Answer {

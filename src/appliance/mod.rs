@@ -6,6 +6,7 @@ pub mod check;
 #[cfg(feature = "kiosk")]
 pub mod control;
 pub mod journal;
+pub mod output;
 #[cfg(feature = "kiosk")]
 pub mod run;
 #[cfg(feature = "kiosk")]

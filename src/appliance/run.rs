@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{self, ControlServer, Request};
 use super::wiring::{self, Kiosk};
-use super::{check, journal, show};
+use super::{check, journal, output, show};
 use crate::config::KioskConfig;
 use crate::media::devices;
 use crate::session::{Role, Transition};
@@ -29,7 +30,8 @@ fn config(file: Option<&Path>) -> Result<(PathBuf, KioskConfig)> {
     }
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
-    let config = KioskConfig::parse(&path.display().to_string(), &text)?;
+    let config = KioskConfig::parse(&path.display().to_string(), &text)
+        .map_err(|wrong| anyhow!("the configuration is wrong\n{wrong}"))?;
     Ok((path.to_owned(), config))
 }
 
@@ -135,19 +137,36 @@ async fn print_progress(kiosk: &Kiosk) {
                     return;
                 }
                 let transition = transitions.borrow_and_update().clone();
-                println!("{}", serde_json::json!({ "session": transition }));
+                tell(&serde_json::json!({ "session": transition }));
             }
             _ = figures.tick() => {
                 let in_call = matches!(&*transitions.borrow(), Transition::InCall { members, .. }
                     if !members.is_empty());
                 if in_call && let Ok(status) = session.status().await {
                     let uplink = status.uplink;
-                    println!("{}", serde_json::json!({
+                    tell(&serde_json::json!({
                         "uplink": uplink, "downlinks": status.downlinks }));
                 }
             }
         }
     }
+}
+
+/// One line of JSON. An agent goes on in silence when it cannot be written.
+fn tell(line: &serde_json::Value) {
+    if let Err(error) = output::print(&format!("{line}\n")) {
+        log::debug!("standard output: {error}");
+    }
+}
+
+/// Prints the result of a command, as JSON or as text for a person.
+fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    let text = if json {
+        serde_json::to_string_pretty(value)? + "\n"
+    } else {
+        text()
+    };
+    output::print(&text).context("standard output")
 }
 
 /// `rtckiosk devices`.
@@ -157,11 +176,7 @@ async fn print_progress(kiosk: &Kiosk) {
 pub fn devices(json: bool) -> Result<ExitCode> {
     journal::start(log::LevelFilter::Warn);
     let list = devices::list();
-    if json {
-        println!("{}", serde_json::to_string_pretty(&list)?);
-    } else {
-        print!("{}", show::devices(&list));
-    }
+    print(json, &list, || show::devices(&list))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -175,11 +190,7 @@ pub fn check(file: Option<&Path>, json: bool) -> Result<ExitCode> {
         Ok((path, config)) => block_on(async { Ok(check::self_test(&path, &config).await) })?,
         Err(error) => check::SelfTest::bad_config(&format!("{error:#}")),
     };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&test)?);
-    } else {
-        println!("{test}");
-    }
+    print(json, &test, || format!("{test}\n"))?;
     Ok(if test.ok {
         ExitCode::SUCCESS
     } else {
@@ -198,11 +209,7 @@ pub fn status(file: Option<&Path>, json: bool) -> Result<ExitCode> {
     let status = answer
         .status
         .context("the daemon answered without a status")?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
-    } else {
-        print!("{}", show::status(&status));
-    }
+    print(json, &status, || show::status(&status))?;
     Ok(ExitCode::SUCCESS)
 }
 

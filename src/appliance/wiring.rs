@@ -9,7 +9,8 @@ use crate::display::{self, Display};
 use crate::media::{self, CaptureConfig, Reconnect};
 use crate::protocol::RoomType;
 use crate::room::{
-    self, ClientSettings, Credentials, RoomHandle, RoomSession, SessionSettings, UserCredentials,
+    self, ClientSettings, Credentials, ImSettings, RoomHandle, RoomSession, SessionSettings,
+    UserCredentials,
 };
 use crate::session::{self, Patience, Role, Session, SessionHandle, UplinkProfile};
 
@@ -32,11 +33,11 @@ pub struct Kiosk {
 pub enum StartError {
     #[error(transparent)]
     Media(#[from] media::MediaError),
-    #[error("the screen cannot be used: {0}")]
+    #[error("the screen cannot be used")]
     Display(#[from] display::DisplayError),
     #[error("GStreamer ended badly while it was started")]
     Panicked,
-    #[error("the room client cannot start: {0}")]
+    #[error("the room client cannot start")]
     Room(#[from] room::SetupError),
 }
 
@@ -188,7 +189,19 @@ pub fn room_settings(config: &KioskConfig) -> SessionSettings {
     let mut settings = SessionSettings::new(client);
     settings.timings.heartbeat = config.room.heartbeat;
     settings.timings.poll = config.room.poll;
+    settings.im = message_service(config);
     settings
+}
+
+fn message_service(config: &KioskConfig) -> Option<ImSettings> {
+    match &config.im {
+        kiosk::Im::Off => None,
+        kiosk::Im::At(url) => Some(ImSettings {
+            url: url.clone(),
+            guessed: false,
+        }),
+        kiosk::Im::Auto => Some(ImSettings::beside(&config.room.base_url)),
+    }
 }
 
 /// Who the kiosk is, from the configuration.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use rtckiosk::appliance::control::Request;
 use rtckiosk::appliance::run;
 
@@ -72,17 +72,40 @@ enum Command {
 enum Order {
     /// Start a call.
     Call,
+    /// Open a room and wait in it.
+    Host,
     /// End the call.
     Hangup,
+    /// Switch the microphone off or on again.
+    Mute {
+        #[arg(value_enum)]
+        muted: Switch,
+    },
+    /// Take the picture from another camera.
+    Camera { name: String },
     /// Send a text to the other members.
     Message { text: String },
+    /// Send a command to the programs of the other members.
+    Custom { cmd: String, msg: String },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 impl From<Order> for Request {
     fn from(order: Order) -> Self {
         match order {
             Order::Call => Self::Call,
+            Order::Host => Self::Host,
             Order::Hangup => Self::HangUp,
+            Order::Mute { muted } => Self::Mute {
+                on: muted == Switch::On,
+            },
+            Order::Camera { name } => Self::Camera { name },
+            Order::Custom { cmd, msg } => Self::Custom { cmd, msg },
             Order::Message { text } => Self::Message { text },
         }
     }

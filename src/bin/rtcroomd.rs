@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use rtckiosk::appliance::journal;
+use rtckiosk::appliance::{journal, output};
 use rtckiosk::config::ServerConfig;
 use rtckiosk::server::{RoomServer, Settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,7 +48,8 @@ fn read(path: Option<&Path>) -> anyhow::Result<ServerConfig> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;
-    Ok(ServerConfig::parse(&name, &text)?)
+    ServerConfig::parse(&name, &text)
+        .map_err(|wrong| anyhow::anyhow!("the configuration is wrong\n{wrong}"))
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -56,7 +57,9 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let server = RoomServer::bind(settings).await?;
-    println!("listening on {}", server.addresses());
+    if let Err(error) = output::print(&format!("listening on {}\n", server.addresses())) {
+        log::warn!("standard output: {error}");
+    }
     let wait = async {
         tokio::select! {
             _ = terminate.recv() => log::info!("SIGTERM: stopping"),

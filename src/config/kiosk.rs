@@ -12,7 +12,7 @@ mod media;
 mod room;
 
 pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video, VideoSource};
-pub use room::{Credentials, Mode, Room, RoomType, UserSig};
+pub use room::{Credentials, Im, Mode, Room, RoomType, UserSig};
 
 /// Longest name shown, in characters: more does not fit under a picture.
 const NAME: usize = 64;
@@ -43,13 +43,15 @@ impl KioskConfig {
     /// Choices that are allowed but that an operator should hear about, one line each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let url = &self.room.base_url;
-        let plain = url.scheme() == "http" && !is_loopback(url);
-        plain
-            .then(|| {
-                format!("room.server_url = \"{url}\": plain HTTP, tokens can be read on the way; use https")
+        let mut urls = vec![("room.server_url", &self.room.base_url, "tokens")];
+        if let Im::At(url) = &self.im {
+            urls.push(("im.url", url, "messages"));
+        }
+        urls.into_iter()
+            .filter(|(_, url, _)| url.scheme() == "http" && !is_loopback(url))
+            .map(|(key, url, what)| {
+                format!("{key} = \"{url}\": plain HTTP, {what} can be read on the way; use https")
             })
-            .into_iter()
             .collect()
     }
 }
@@ -88,6 +90,7 @@ pub struct Settings {
     /// How much is logged.
     pub log: log::LevelFilter,
     pub room: Room,
+    pub im: Im,
     pub media: Media,
     pub display: Display,
 }
@@ -138,6 +141,7 @@ impl Settings {
             runtime_dir: root.get("runtime_dir", "/run/rtckiosk".into(), rules::path),
             log: root.get("log", log::LevelFilter::Info, rules::log_level),
             room: Room::read(&root.section("room")),
+            im: Im::read(&root.section("im")),
             media: Media::read(&root.section("media")),
             display: Display::read(&root.section("display")),
         }

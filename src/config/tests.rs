@@ -69,6 +69,36 @@ fn the_annotated_kiosk_file_is_the_default() {
 }
 
 #[test]
+fn the_message_service_is_beside_the_room_server_elsewhere_or_none() {
+    let im = |url: &str| KioskConfig::parse("k", &format!("[im]\nurl = \"{url}\"\n"));
+    assert_eq!(KioskConfig::default().im, kiosk::Im::Auto);
+    assert_eq!(im("none").unwrap().im, kiosk::Im::Off);
+    let tencent = im("https://webim.tim.qq.com").unwrap();
+    assert!(
+        matches!(&tencent.im, kiosk::Im::At(url) if url.host_str() == Some("webim.tim.qq.com"))
+    );
+    assert_eq!(tencent.warnings(), [""; 0]);
+    let plain = im("http://im.example.com:81/").unwrap().warnings();
+    assert!(
+        plain[0].contains("im.url") && plain[0].contains("messages"),
+        "{plain:?}"
+    );
+    for wrong in [
+        "off",
+        "https://h/path",
+        "https://h/?q=1",
+        "ftp://h",
+        "https://u:p@h/",
+    ] {
+        let lines = lines(im(wrong).err());
+        assert!(
+            lines.len() == 1 && lines[0].contains("im.url") && lines[0].contains("\"auto\""),
+            "{wrong}: {lines:?}"
+        );
+    }
+}
+
+#[test]
 fn the_annotated_server_file_is_the_default() {
     let defaults = format!("{:?}", ServerConfig::default());
     for text in [SERVER_FILE.to_owned(), uncommented(SERVER_FILE, "#")] {

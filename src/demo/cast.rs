@@ -11,9 +11,9 @@ use crate::appliance::wiring::Kiosk;
 use crate::display::{Backend, Corner, DisplayConfig, DisplayHandle};
 use crate::media::{AudioSink, AudioSource, CaptureConfig, EncoderChoice, Reconnect, VideoSource};
 use crate::protocol::RoomType;
-use crate::room::{ClientSettings, Credentials, SessionSettings};
+use crate::room::{ChannelState, ClientSettings, Credentials, ImSettings, SessionSettings};
 use crate::server::{RoomServer, Settings as ServerSettings};
-use crate::session::{Patience, Role, SessionHandle, Settings, UplinkProfile};
+use crate::session::{Outgoing, Patience, Role, SessionHandle, Settings, UplinkProfile};
 
 /// Tones that tell the sides apart, hertz.
 const KIOSK_HZ: f64 = 440.0;
@@ -83,6 +83,20 @@ impl Cast {
         self.agent().listen(&self.kiosk.user_id()).await
     }
 
+    /// Lets kiosk and agent say a text to each other, as soon as both hear the room.
+    pub(super) async fn greet(&self) -> Result<bool> {
+        for player in [&self.kiosk, self.agent()] {
+            let status = player.session().status().await?;
+            if status.room.channel.state != ChannelState::Joined {
+                return Ok(false);
+            }
+        }
+        let say = |text: &str| Outgoing::Text(text.to_owned());
+        self.kiosk.session().send(say("Good morning")).await?;
+        self.agent().session().send(say("How can I help?")).await?;
+        Ok(true)
+    }
+
     pub(super) async fn leave_stage(self) {
         self.kiosk.kiosk.stop().await;
         for agent in self.agents {
@@ -149,6 +163,7 @@ impl Player {
     ) -> Result<Self> {
         let mut room = SessionSettings::new(ClientSettings::new(base_url, room_type));
         room.timings.poll = Duration::from_millis(500);
+        room.im = Some(ImSettings::beside(&base_url.parse()?));
         let credentials = Credentials::GetLoginInfo {
             user_id: Some(user_id.to_owned()),
         };

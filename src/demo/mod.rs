@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use tokio::time::{interval, timeout};
 
+use crate::appliance::output;
 use crate::appliance::run::{block_on, stop_signal};
 use crate::protocol::RoomType;
 use crate::session::{Command, Transition};
@@ -74,13 +75,17 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 async fn call(options: &Options) -> Result<ExitCode> {
-    let mut out = output(options.report.as_deref())?;
+    let mut file = report_file(options.report.as_deref())?;
     let mut cast = Cast::assemble(options.room_type.room_type(), options.headless).await?;
     let made = measure(options, &mut cast).await;
     cast.leave_stage().await;
     let report = made?;
     let text = serde_json::to_string_pretty(&report)?;
-    writeln!(out, "{text}").context("the report cannot be written")?;
+    match &mut file {
+        Some(file) => writeln!(file, "{text}"),
+        None => output::print(&format!("{text}\n")),
+    }
+    .context("the report cannot be written")?;
     for failure in &report.failures {
         eprintln!("rtckiosk demo: {failure}");
     }
@@ -91,15 +96,14 @@ async fn call(options: &Options) -> Result<ExitCode> {
     })
 }
 
-/// Where the report goes. Opened before the call, so that nobody waits for a report that cannot
-/// be written, and an old one is not taken for this call's.
-fn output(report: Option<&Path>) -> Result<Box<dyn Write>> {
-    let Some(path) = report else {
-        return Ok(Box::new(std::io::stdout()));
-    };
-    let file = File::create(path)
-        .with_context(|| format!("the report {} cannot be written", path.display()))?;
-    Ok(Box::new(file))
+/// Opens the report's file before the call, so that nobody waits for a report that cannot be
+/// written, and an old one is not taken for this call's.
+fn report_file(path: Option<&Path>) -> Result<Option<File>> {
+    path.map(|path| {
+        File::create(path)
+            .with_context(|| format!("the report {} cannot be written", path.display()))
+    })
+    .transpose()
 }
 
 /// Makes the call and watches it.
@@ -153,6 +157,7 @@ async fn watch(
     let mut looks = interval(LOOK_EVERY);
     let mut count = 0_u32;
     let mut transitions = cast.kiosk.session().transitions();
+    let mut greeted = false;
     let stop = stop_signal();
     tokio::pin!(stop);
     loop {
@@ -162,8 +167,10 @@ async fn watch(
         }
         events.follow(&transitions.borrow_and_update());
         cast.listen().await?;
+        greeted = greeted || cast.greet().await?;
         if !options.headless && count.is_multiple_of(LOOKS_PER_PRINT) {
-            print!("{}", summary::screen(cast, entered, &events.list).await?);
+            let screen = summary::screen(cast, entered, &events.list).await?;
+            output::print(&screen).context("standard output")?;
         }
         count += 1;
         let over = options
@@ -261,8 +268,7 @@ async fn report(
             heartbeats_ok: kiosk.room.heartbeats_ok + agent.room.heartbeats_ok,
             heartbeats_failed: kiosk.room.heartbeats_failed + agent.room.heartbeats_failed,
             events,
-            // Texts travel on the message channel, which this version does not have.
-            messages_received: 0,
+            messages_received: kiosk.room.channel.messages_received,
         },
         pictures,
     };
@@ -312,6 +318,8 @@ mod tests {
                 })
                 .collect::<BTreeMap<_, _>>(),
             room_server_reachable: true,
+            muted: false,
+            said: None,
         };
         let mut events = RoomEvents::default();
         for state in [

@@ -72,6 +72,7 @@ pub struct RoomReport {
     pub heartbeats_failed: u64,
     /// What the kiosk was told, in order.
     pub events: Vec<String>,
+    /// Texts and commands of others that the kiosk received.
     pub messages_received: u64,
 }
 
@@ -121,6 +122,10 @@ impl Report {
             "the kiosk did not hear the agent's tone",
         );
         expect(self.room.heartbeats_failed == 0, "a heartbeat failed");
+        expect(
+            self.room.messages_received > 0,
+            "the kiosk received no text of the agent",
+        );
         self.ok = failures.is_empty();
         self.failures = failures;
         self
@@ -173,7 +178,10 @@ mod tests {
                 uplink_heard: true,
                 downlink_heard: true,
             },
-            room: RoomReport::default(),
+            room: RoomReport {
+                messages_received: 1,
+                ..RoomReport::default()
+            },
             pictures: PictureReport::default(),
         }
     }
@@ -203,6 +211,10 @@ mod tests {
                 "the kiosk did not hear the agent's tone",
             ),
             (|r| r.room.heartbeats_failed = 1, "a heartbeat failed"),
+            (
+                |r| r.room.messages_received = 0,
+                "the kiosk received no text of the agent",
+            ),
         ] {
             let mut report = good();
             spoil(&mut report);

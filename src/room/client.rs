@@ -120,25 +120,8 @@ impl RoomClient {
     /// An address that is none, or certificates that cannot be loaded.
     pub fn new(settings: &ClientSettings) -> Result<Self, SetupError> {
         let base = parse_base(&settings.base_url, settings.room_type)?;
-        // Fails only when somebody installed one before, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("rtckiosk/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(2);
-        builder = match &settings.extra_ca_pem {
-            // Without TLS the system's certificates do not matter, so a board without any works.
-            _ if base.scheme() == "http" => builder.tls_certs_only([]),
-            Some(pem) => builder.tls_certs_merge(read_certificates(pem)?),
-            None => builder,
-        };
         Ok(Self {
-            http: builder.build().map_err(SetupError::Tls)?,
+            http: http_client(&base, settings)?,
             base,
             room_type: settings.room_type,
             deadline: settings.deadline,
@@ -419,6 +402,31 @@ impl RoomClient {
             .map_err(|_| timeout)??;
         answer::parse(status, &body).map_err(|error| RoomError::answer(endpoint, error))
     }
+}
+
+/// Connections to `url` with the certificates and the patience of `settings`.
+pub(super) fn http_client(
+    url: &Url,
+    settings: &ClientSettings,
+) -> Result<reqwest::Client, SetupError> {
+    // Fails only when somebody installed one before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("rtckiosk/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(settings.connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(2);
+    builder = match &settings.extra_ca_pem {
+        // Without TLS the system's certificates do not matter, so a board without any works.
+        _ if url.scheme() == "http" => builder.tls_certs_only([]),
+        Some(pem) => builder.tls_certs_merge(read_certificates(pem)?),
+        None => builder,
+    };
+    builder.build().map_err(SetupError::Tls)
 }
 
 fn read_certificates(pem: &str) -> Result<Vec<reqwest::Certificate>, SetupError> {

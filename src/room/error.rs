@@ -3,6 +3,8 @@
 use crate::protocol::answer::AnswerError;
 use crate::protocol::{Code, Verb};
 
+use super::im::ImError;
+
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
@@ -39,10 +41,10 @@ impl std::fmt::Display for TransportKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Timeout => "no answer in time",
-            Self::Dns => "the room server's name cannot be resolved",
-            Self::Connect => "the room server cannot be connected",
-            Self::Tls => "no TLS session with the room server",
-            Self::Broken => "the connection to the room server broke",
+            Self::Dns => "the name of the server cannot be resolved",
+            Self::Connect => "the server cannot be connected",
+            Self::Tls => "no TLS session with the server",
+            Self::Broken => "the connection broke",
         })
     }
 }
@@ -114,6 +116,8 @@ pub enum RoomError {
     Deadline { after: std::time::Duration },
     #[error("entering the room was given up for a later command")]
     LeftMeanwhile,
+    #[error(transparent)]
+    Im(#[from] ImError),
     #[error("the room session has stopped")]
     Stopped,
 }
@@ -144,7 +148,11 @@ impl RoomError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Transport { .. } | Self::TooLarge { .. } | Self::Deadline { .. } => Class::Retry,
+            Self::Transport { .. }
+            | Self::TooLarge { .. }
+            | Self::Deadline { .. }
+            // The message channel comes back by itself.
+            | Self::Im(_) => Class::Retry,
             Self::Answer { endpoint, source } => match source {
                 AnswerError::Refused { code, .. } => class_of_code(*endpoint, *code),
                 // Java: a missing body, an unknown field, not JSON.

@@ -34,12 +34,61 @@ pub enum RoomEvent {
     Kicked {
         reason: KickedReason,
     },
+    /// Somebody in the room says something.
+    TextReceived(Message),
+    /// A program in the room asks ours to do something.
+    CustomReceived(Message),
+    /// Somebody says something to us alone.
+    C2cReceived(Message),
+    /// The message channel of the room is there: messages can be sent.
+    ChannelUp,
+    /// It is not; the call goes on, and the member list is polled.
+    ChannelDown {
+        reason: String,
+    },
     /// Told once, after two exchanges failed in a row; the call goes on.
     ServerUnreachable {
         reason: String,
         since: Instant,
     },
     ServerReachable,
+}
+
+/// What somebody said over the message channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The sender's user id.
+    pub from: String,
+    /// What he calls himself, or his user id. Never trust it for more than showing it.
+    pub nick: String,
+    /// Absent in a text.
+    pub cmd: Option<String>,
+    pub text: String,
+}
+
+/// How far the message channel has got.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelState {
+    /// There is none by configuration.
+    #[default]
+    Off,
+    Offline,
+    /// Logged in to the message service.
+    Online,
+    /// In the group of the room.
+    Joined,
+}
+
+/// The message channel in the snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ChannelSnapshot {
+    pub state: ChannelState,
+    /// Why it was not there, the last time.
+    pub last_error: Option<String>,
+    pub messages_sent: u64,
+    /// Of others: texts, commands and C2C.
+    pub messages_received: u64,
 }
 
 /// Why a stay in a room ended.
@@ -82,6 +131,7 @@ pub struct RoomSnapshot {
     pub longest_heartbeat_gap_ms: u64,
     /// Times we entered the room anew because the server had forgotten us.
     pub re_adds: u64,
+    pub channel: ChannelSnapshot,
 }
 
 /// How long an event waits for a consumer that does not keep up.
@@ -109,6 +159,13 @@ impl Outbox {
 
     pub(super) fn note(&self, change: impl FnOnce(&mut RoomSnapshot)) {
         self.snapshot.send_modify(change);
+    }
+
+    /// Why the message channel is not there.
+    pub(super) fn channel_reason(&self) -> String {
+        let snapshot = self.snapshot.borrow();
+        let reason = snapshot.channel.last_error.clone();
+        reason.unwrap_or_else(|| "it is being set up".into())
     }
 
     /// Hands an event over; never blocks for longer than a second, because heartbeats wait.

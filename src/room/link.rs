@@ -38,6 +38,8 @@ struct Login {
     identity: Option<Identity>,
     /// The user id that the server invented, kept for the next logins.
     user_id: Option<String>,
+    /// Those of the last login.
+    credentials: Option<UserCredentials>,
     lost: Window,
     /// Whether a refusal was told already.
     refused: bool,
@@ -48,6 +50,7 @@ impl Link {
         let login = Login {
             identity: None,
             user_id: None,
+            credentials: None,
             lost: Window::new(LOST_WINDOW),
             refused: false,
         };
@@ -109,6 +112,25 @@ impl Link {
         self.outbox.note(|snapshot| snapshot.user_id = None);
     }
 
+    /// What the message service is to be logged in to with: the credentials of the last login,
+    /// or fresh ones.
+    pub(super) async fn im_credentials(
+        &self,
+        fresh: bool,
+        limit: Duration,
+    ) -> Result<UserCredentials, RoomError> {
+        let credentials = async {
+            let mut login = self.login.lock().await;
+            match &login.credentials {
+                Some(credentials) if !fresh => Ok(credentials.clone()),
+                _ => self.fresh_credentials(&mut login).await,
+            }
+        };
+        tokio::time::timeout(limit, credentials)
+            .await
+            .unwrap_or(Err(RoomError::Deadline { after: limit }))
+    }
+
     async fn identity(&self) -> Result<Identity, RoomError> {
         let mut login = self.login.lock().await;
         if let Some(identity) = &login.identity {
@@ -135,6 +157,7 @@ impl Link {
 
     async fn log_in(&self, login: &mut Login) -> Result<Identity, RoomError> {
         let credentials = self.fresh_credentials(login).await?;
+        login.credentials = Some(credentials.clone());
         self.noted(self.client.login(&credentials).await).await
     }
 

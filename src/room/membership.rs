@@ -13,6 +13,7 @@ use crate::protocol::answer::Room;
 use super::backoff::Backoff;
 use super::error::{Class, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
+use super::im::ChannelHandle;
 use super::member_diff::{Diff, Roster};
 use super::recovery::{Facts, STRIKE_WINDOW, Step, Strike, Window};
 use super::seat::{Me, Recovery, Seat};
@@ -31,6 +32,10 @@ pub(super) async fn in_flight<T>(slot: &mut Slot<T>) -> T {
         None => std::future::pending().await,
     }
 }
+
+/// Between two looks at the member list that were asked for: a member who announces changes all
+/// the time must not keep us and the server busy.
+const LOOK_SPACING: Duration = Duration::from_millis(100);
 
 /// Refusals in a row after which the room counts as closed to us.
 const MAX_REFUSALS: u32 = 10;
@@ -65,6 +70,7 @@ pub(super) async fn stay(seat: Seat, entered: Entered) -> StayEnd {
 
 struct Stay {
     seat: Seat,
+    channel: ChannelHandle,
     roster: Roster,
     had_company: bool,
 
@@ -75,6 +81,7 @@ struct Stay {
 
     looking: Slot<Result<(Room, Me), RoomError>>,
     next_look: Instant,
+    look_started: Instant,
     look_backoff: Backoff,
     look_failing_since: Option<Instant>,
     /// A change was announced after the look under way had begun.
@@ -105,6 +112,7 @@ impl Stay {
             beat_backoff: seat.timings.backoff(),
             looking: None,
             next_look: now,
+            look_started: now,
             look_backoff: seat.timings.backoff(),
             look_failing_since: None,
             look_again: false,
@@ -117,6 +125,7 @@ impl Stay {
             removed: Window::new(STRIKE_WINDOW),
             known_at: now,
             logins_seen: seat.link.logins(),
+            channel: seat.channel.clone(),
             seat,
         }
     }
@@ -145,8 +154,14 @@ impl Stay {
                     None
                 }
                 () = self.seat.refresh.notified() => {
-                    self.look_again = true;
-                    self.next_look = Instant::now();
+                    self.look_soon();
+                    None
+                }
+                () = self.channel.changed() => {
+                    self.next_look = self.next_look.min(Instant::now() + self.poll_pause());
+                    if !self.channel.announces() {
+                        self.look_soon();
+                    }
                     None
                 }
             };
@@ -168,8 +183,14 @@ impl Stay {
         self.beating = Some(Box::pin(async move { seat.heartbeat().await }));
     }
 
+    fn look_soon(&mut self) {
+        self.look_again = true;
+        self.next_look = Instant::now().max(self.look_started + LOOK_SPACING);
+    }
+
     fn start_look(&mut self) {
         self.look_again = false;
+        self.look_started = Instant::now();
         let seat = self.seat.clone();
         self.looking = Some(Box::pin(async move { seat.look().await }));
     }
@@ -184,6 +205,7 @@ impl Stay {
             relogged_in: false,
             silent: now - self.known_at,
             had_company: self.had_company,
+            told: self.channel.take_told(),
             vanished: self.vanished.count(now),
             removed: self.removed.count(now),
         };
@@ -234,6 +256,8 @@ impl Stay {
                 self.next_look = now + self.next_poll();
                 self.end_of_blindness(now);
                 if me.listed {
+                    // Whatever was told of the room's end was not about us.
+                    let _ = self.channel.take_told();
                     self.announce(&room, &me.user_id, now).await;
                 } else {
                     self.start_recovery();
@@ -258,9 +282,19 @@ impl Stay {
 
     fn next_poll(&self) -> Duration {
         if self.look_again {
-            Duration::ZERO
+            LOOK_SPACING.saturating_sub(self.look_started.elapsed())
         } else {
-            self.seat.timings.poll
+            self.poll_pause()
+        }
+    }
+
+    /// Between two looks that nobody asked for.
+    fn poll_pause(&self) -> Duration {
+        let timings = &self.seat.timings;
+        if self.channel.announces() {
+            timings.safety_poll.max(timings.poll)
+        } else {
+            timings.poll
         }
     }
 

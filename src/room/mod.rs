@@ -2,7 +2,8 @@
 //! is in the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
 //!
 //! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `backoff`, `health`); `link`
-//! keeps the login, `membership` and `seat` are one stay in a room, `session` owns both.
+//! keeps the login, `membership` and `seat` are one stay in a room, `im` is the message channel
+//! beside them, and `session` owns all of it.
 
 mod address;
 pub mod backoff;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod event;
 mod health;
 pub mod idle_room;
+mod im;
 mod link;
 pub mod member_diff;
 mod membership;
@@ -21,7 +23,10 @@ mod settings;
 
 pub use client::{ClientSettings, Created, Identity, RoomClient, SetupError, UserCredentials};
 pub use error::{Class, RoomError, TransportKind};
-pub use event::{ClosedReason, KickedReason, RoomEvent, RoomSnapshot};
+pub use event::{
+    ChannelSnapshot, ChannelState, ClosedReason, KickedReason, Message, RoomEvent, RoomSnapshot,
+};
+pub use im::{ImError, ImSettings};
 pub use member_diff::Member;
 pub use recovery::Role;
 pub use session::{Credentials, EnterRoom, RoomHandle, RoomSession, SessionSettings, Timings};

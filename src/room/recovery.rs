@@ -7,7 +7,7 @@
 //!
 //! Without such an explanation somebody did it on purpose. Once may still be a restart of a
 //! server that keeps its tokens, so we come back once; when it happens again soon, we accept
-//! it: a guest takes a room that vanished from under a running call as closed, a host insists
+//! it (at once when the message channel told us): a guest takes a room that vanished from under a running call as closed, a host insists
 //! a little longer because the room is his own, and who is removed again and again is kicked.
 
 use std::collections::VecDeque;
@@ -33,6 +33,16 @@ pub enum Sight {
     WithMe,
 }
 
+/// What the message channel told of the room's end; it is believed only when the room server's
+/// own list fits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// The room's group was dissolved, or taken back as unused.
+    Dissolved,
+    /// We were thrown out of it.
+    Removed,
+}
+
 /// What is known beside the sight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
@@ -45,6 +55,8 @@ pub struct Facts {
     pub had_company: bool,
     /// Times the room vanished unexplained within [`STRIKE_WINDOW`], before this one.
     pub vanished: usize,
+    /// What the message channel said about it.
+    pub told: Option<Told>,
     /// Times we were removed unexplained within [`STRIKE_WINDOW`], before this one.
     pub removed: usize,
 }
@@ -83,7 +95,8 @@ pub fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
         Sight::WithoutMe if explained => (Step::Add, None),
         Sight::RoomGone if explained => (Step::CreateAndAdd, None),
         Sight::WithoutMe => {
-            let kicked = facts.removed + 1 >= PATIENCE;
+            let told = facts.told == Some(Told::Removed);
+            let kicked = told || facts.removed + 1 >= PATIENCE;
             let step = if kicked { Step::Kicked } else { Step::Add };
             (step, Some(Strike::Removed))
         }
@@ -92,7 +105,8 @@ pub fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
                 Role::Guest if facts.had_company => 2,
                 Role::Guest | Role::Host => PATIENCE,
             };
-            let close = facts.vanished + 1 >= patience;
+            let told = facts.told == Some(Told::Dissolved);
+            let close = told || facts.vanished + 1 >= patience;
             let step = if close {
                 Step::Close
             } else {
@@ -150,6 +164,7 @@ mod tests {
         silent: Duration::from_secs(7),
         had_company: true,
         vanished: 0,
+        told: None,
         removed: 0,
     };
     const HOST: Facts = Facts {
@@ -175,6 +190,10 @@ mod tests {
         };
         let vanished = |facts, vanished| Facts { vanished, ..facts };
         let removed = |facts, removed| Facts { removed, ..facts };
+        let told = |facts, told| Facts {
+            told: Some(told),
+            ..facts
+        };
         let alone = Facts {
             had_company: false,
             ..CALM
@@ -196,6 +215,17 @@ mod tests {
             (vanished(alone, 2), RoomGone, (Close, gone)),
             (vanished(HOST, 1), RoomGone, (CreateAndAdd, gone)),
             (vanished(HOST, 2), RoomGone, (Close, gone)),
+            // The message channel tells that it was on purpose.
+            (told(CALM, Told::Dissolved), RoomGone, (Close, gone)),
+            (told(HOST, Told::Dissolved), RoomGone, (Close, gone)),
+            (told(CALM, Told::Removed), WithoutMe, (Kicked, out)),
+            (told(CALM, Told::Dissolved), WithoutMe, (Add, out)),
+            (told(CALM, Told::Dissolved), WithMe, (Add, None)),
+            (
+                told(silent(HOST), Told::Dissolved),
+                RoomGone,
+                (CreateAndAdd, None),
+            ),
             // Somebody removes us.
             (CALM, WithoutMe, (Add, out)),
             (removed(CALM, 1), WithoutMe, (Add, out)),

@@ -9,6 +9,7 @@ use crate::protocol::answer::Room;
 
 use super::client::{Identity, RoomClient};
 use super::error::{Class, RoomError};
+use super::im::{ChannelHandle, Group};
 use super::link::Link;
 use super::recovery::{Facts, Role, Sight, Step, Strike, next_step};
 use super::settings::{EnterRoom, Timings};
@@ -25,6 +26,7 @@ pub(super) struct Seat {
     pub(super) timings: Timings,
     /// Tells that the member list should be looked at now.
     pub(super) refresh: Arc<Notify>,
+    pub(super) channel: ChannelHandle,
 }
 
 impl Seat {
@@ -69,6 +71,7 @@ impl Seat {
             Role::Host => self.create().await?,
             Role::Guest => drop(self.look().await?),
         }
+        self.join_group().await;
         self.add().await
     }
 
@@ -81,6 +84,18 @@ impl Seat {
         })
         .await
         .map(drop)
+    }
+
+    /// Asks for the room's messages. Nothing waits for them: the room server's lists are enough
+    /// for a call.
+    async fn join_group(&self) {
+        let room = self.room();
+        let group = Group {
+            room_id: room.room_id.clone(),
+            nick: room.user_name.clone(),
+            avatar: room.user_avatar.clone(),
+        };
+        self.channel.join(group).await;
     }
 
     async fn add(&self) -> Result<(), RoomError> {
@@ -139,6 +154,8 @@ impl Seat {
         log::info!(facts:? = facts, sight:? = sight, step:? = step; "the server lost us");
         if step == Step::CreateAndAdd {
             self.create().await?;
+            // The new room has a new group.
+            self.join_group().await;
         }
         if matches!(step, Step::Add | Step::CreateAndAdd) {
             self.add().await?;

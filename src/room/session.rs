@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::protocol::answer::Room;
@@ -16,6 +16,7 @@ use super::client::{Created, Identity, RoomClient, SetupError};
 use super::error::RoomError;
 use super::event::{ClosedReason, Outbox, RoomEvent, RoomSnapshot};
 use super::idle_room;
+use super::im::{self, ChannelHandle};
 use super::link::Link;
 use super::membership::{Slot, StayEnd, in_flight, stay};
 use super::seat::Seat;
@@ -66,10 +67,13 @@ impl RoomSession {
         let link = Arc::new(Link::new(client, credentials, Outbox::new(events)));
         let (sender, commands) = mpsc::channel(MAX_COMMANDS);
         let refresh = Arc::new(Notify::new());
+        let im = settings.im.as_ref();
+        let channel = im::start(im, &settings.client, link.clone(), refresh.clone())?;
         let handle = RoomHandle {
             commands: sender,
             snapshot: link.outbox.subscribe(),
             refresh: refresh.clone(),
+            channel: channel.clone(),
         };
         let owner = Owner {
             probe_backoff: settings.timings.backoff(),
@@ -79,6 +83,7 @@ impl RoomSession {
             jobs: JoinSet::new(),
             stay: None,
             refresh,
+            channel,
             probe: None,
             next_probe: Some(Instant::now()),
         };
@@ -94,6 +99,7 @@ pub struct RoomHandle {
     commands: mpsc::Sender<Command>,
     snapshot: watch::Receiver<RoomSnapshot>,
     refresh: Arc<Notify>,
+    channel: ChannelHandle,
 }
 
 impl RoomHandle {
@@ -181,6 +187,31 @@ impl RoomHandle {
         self.refresh.notify_one();
     }
 
+    /// Says a text to everybody in the room, in order with what was sent before.
+    ///
+    /// # Errors
+    /// [`RoomError::Im`] within 10 s: no room, no message channel, or over 8898 bytes. What
+    /// was not confirmed is not sent again.
+    pub async fn send_text(&self, text: &str) -> Result<(), RoomError> {
+        Ok(self.channel.send_text(text).await?)
+    }
+
+    /// Sends a command to the programs of everybody in the room.
+    ///
+    /// # Errors
+    /// As `send_text`.
+    pub async fn send_custom(&self, cmd: &str, msg: &str) -> Result<(), RoomError> {
+        Ok(self.channel.send_custom(cmd, msg).await?)
+    }
+
+    /// Sends a command to one user, who need not be in the room.
+    ///
+    /// # Errors
+    /// As `send_text`, but up to 12000 bytes and without a room too.
+    pub async fn send_c2c(&self, to: &str, cmd: &str, msg: &str) -> Result<(), RoomError> {
+        Ok(self.channel.send_c2c(to, cmd, msg).await?)
+    }
+
     /// The session's state, to be read or watched.
     #[must_use]
     pub fn snapshot(&self) -> watch::Receiver<RoomSnapshot> {
@@ -212,6 +243,7 @@ struct Owner {
     jobs: JoinSet<()>,
     stay: Option<RunningStay>,
     refresh: Arc<Notify>,
+    channel: ChannelHandle,
     /// Keeps the login and tells whether the server is there, while no stay does.
     probe: Slot<Result<(), RoomError>>,
     /// None after a logout.
@@ -247,6 +279,7 @@ impl Owner {
     async fn obey(&mut self, command: Command) {
         if self.next_probe.is_none() && !matches!(command, Command::Leave(_) | Command::Logout(_)) {
             self.next_probe = Some(Instant::now() + self.timings.idle_probe);
+            self.channel.wake().await;
         }
         match command {
             Command::ListRooms(reply) => self.spawn(reply, |client, me| async move {
@@ -314,6 +347,7 @@ impl Owner {
                     room: Arc::new(Mutex::new(Arc::new(room))),
                     timings: self.timings.clone(),
                     refresh: self.refresh.clone(),
+                    channel: self.channel.clone(),
                 };
                 let task = AbortOnDropHandle::new(tokio::spawn(stay(seat.clone(), reply)));
                 self.stay = Some(RunningStay {
@@ -355,22 +389,29 @@ impl Owner {
         }
         self.clear_stay();
         let room_id = &seat.room().room_id;
-        self.link
+        let left = self
+            .link
             .ask(self.timings.leave_deadline, |client, me| async move {
                 client.delete_pusher(&me, room_id).await
             })
-            .await
-            .inspect_err(|error| log::warn!(reason = error.reason(); "leaving was not confirmed"))
+            .await;
+        self.channel.quit(room_id).await;
+        left.inspect_err(|error| log::warn!(reason = error.reason(); "leaving was not confirmed"))
     }
 
     async fn logout(&mut self) {
         // Not confirmed is as good as left; it was logged.
         let _ = self.leave().await;
         self.next_probe = None;
+        let limit = self.timings.leave_deadline;
+        if timeout(limit, self.channel.logout()).await.is_err() {
+            log::warn!("logout of the message service took too long");
+        }
         self.link.logout(self.timings.leave_deadline).await;
     }
 
     async fn on_stay_end(&mut self, end: Result<StayEnd, JoinError>) {
+        self.quit_group().await;
         self.clear_stay();
         let event = match end {
             Ok(StayEnd::NotEntered(error, entered)) => {
@@ -387,6 +428,13 @@ impl Owner {
         };
         log::warn!(event:? = event; "the room is lost");
         self.link.outbox.emit(event).await;
+    }
+
+    async fn quit_group(&mut self) {
+        if let Some(stay) = &self.stay {
+            let room = stay.seat.room();
+            self.channel.quit(&room.room_id).await;
+        }
     }
 
     fn clear_stay(&mut self) {

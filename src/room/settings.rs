@@ -8,6 +8,7 @@ use crate::protocol::stream_url::redacted;
 
 use super::backoff::{Backoff, jittered};
 use super::client::{ClientSettings, UserCredentials};
+use super::im::ImSettings;
 use super::recovery::{REAPER_TIMEOUT, Role};
 
 /// Server, room type and cadence of a session.
@@ -17,16 +18,19 @@ pub struct SessionSettings {
     /// Members a room admits, ourselves included.
     pub capacity: usize,
     pub timings: Timings,
+    /// The message service; None leaves the member list to be polled.
+    pub im: Option<ImSettings>,
 }
 
 impl SessionSettings {
-    /// The usual capacity of the room type and the usual timings.
+    /// The usual capacity of the room type, the usual timings and no message service.
     #[must_use]
     pub fn new(client: ClientSettings) -> Self {
         Self {
             capacity: client.room_type.default_capacity(),
             client,
             timings: Timings::default(),
+            im: None,
         }
     }
 }
@@ -62,6 +66,8 @@ pub struct Timings {
     pub heartbeat: Duration,
     /// Between two looks at the member list, while no message channel announces changes.
     pub poll: Duration,
+    /// The same while one does.
+    pub safety_poll: Duration,
     /// Between two looks at the server while we are in no room.
     pub idle_probe: Duration,
     pub backoff_min: Duration,
@@ -79,6 +85,7 @@ impl Default for Timings {
         Self {
             heartbeat: Duration::from_secs(7),
             poll: Duration::from_secs(2),
+            safety_poll: Duration::from_secs(15),
             idle_probe: Duration::from_secs(30),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(10),

@@ -27,7 +27,7 @@ impl Attract {
             return OutOfService::enter(fault);
         }
         match event {
-            Event::Command(Command::Call) | Event::Wake => match facts.role {
+            Event::Command(Command::Call | Command::Host) | Event::Wake => match facts.role {
                 Role::Guest => Queueing::enter(facts),
                 Role::Host => Connecting::enter(None, facts),
             },

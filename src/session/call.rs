@@ -38,6 +38,7 @@ pub(super) struct Call {
     pub(super) devices: Option<Devices>,
     pub(super) push_url: Option<SecretString>,
     pub(super) uplink: Option<Uplink>,
+    muted: bool,
     players: BTreeMap<String, Player>,
 }
 
@@ -130,6 +131,12 @@ impl Shell {
                     self.show_remotes();
                 }
             }
+            Action::SetMuted(muted) => {
+                self.call.muted = muted;
+                if let Some(uplink) = &self.call.uplink {
+                    uplink.set_audio_muted(muted);
+                }
+            }
             Action::Leave => self.leave(),
             // The shell keeps the time itself.
             Action::WakeIn(_) => {}
@@ -173,7 +180,9 @@ impl Shell {
             reconnect: self.settings.reconnect,
         };
         let events = forward(&self.outcomes, self.epoch, Outcome::Push);
-        self.call.uplink = Some(Uplink::start(&devices.capture, config, events));
+        let uplink = Uplink::start(&devices.capture, config, events);
+        uplink.set_audio_muted(self.call.muted);
+        self.call.uplink = Some(uplink);
     }
 
     fn enter(&mut self, room_id: String) {
@@ -185,7 +194,7 @@ impl Shell {
         let entry = EnterRoom {
             room_id,
             room_info: self.settings.room_info.clone(),
-            role: match self.settings.role {
+            role: match self.facts.role {
                 Role::Guest => crate::room::Role::Guest,
                 Role::Host => crate::room::Role::Host,
             },

@@ -3,7 +3,7 @@
 use super::ending::Ending;
 use super::in_call::InCall;
 use super::queueing::Queueing;
-use super::state::{EndReason, Fault, FaultCode, Next, Step};
+use super::state::{EndReason, Fault, FaultCode, Next, Step, Transition};
 use super::{Action, Command, Event, Facts, Role, RoomFailure};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,7 @@ pub struct Connecting {
     capture_ready: bool,
     have_push_url: bool,
     step: Step,
+    muted: bool,
 }
 
 impl Connecting {
@@ -29,12 +30,16 @@ impl Connecting {
             capture_ready: false,
             have_push_url: false,
             step: Step::Preparing,
+            muted: false,
         };
         Next::new(state, actions)
     }
 
-    pub(super) fn step(&self) -> Step {
-        self.step
+    pub(super) fn transition(&self) -> Transition {
+        Transition::Connecting {
+            step: self.step,
+            muted: self.muted,
+        }
     }
 
     pub(super) fn handle(mut self, event: Event, facts: &Facts) -> Next {
@@ -43,6 +48,10 @@ impl Connecting {
         };
         match event {
             Event::Command(Command::HangUp) => Ending::enter(EndReason::HungUp, facts),
+            Event::Command(Command::Mute(muted)) => {
+                self.muted = muted;
+                Next::new(self, vec![Action::SetMuted(muted)])
+            }
             Event::Kicked { reason } => Ending::enter(EndReason::Kicked { reason }, facts),
             Event::RoomClosed { reason } => Ending::enter(EndReason::RoomClosed { reason }, facts),
             Event::LoginRefused { reason } => fault(FaultCode::LoginRefused, reason),
@@ -65,7 +74,7 @@ impl Connecting {
             }
             Event::Entered(Err(failure)) => Self::not_entered(failure, facts),
             Event::Entered(Ok(())) => match self.room_id {
-                Some(room_id) => InCall::enter(room_id, facts),
+                Some(room_id) => InCall::enter(room_id, self.muted, facts),
                 None => Next::new(self, vec![]),
             },
             Event::RoomCreated(Ok(room_id)) => {

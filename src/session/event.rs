@@ -7,8 +7,25 @@ use super::state::Fault;
 /// What a person, or the control socket, asks of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
+    /// Make a call as the configuration says: as guest or as host.
     Call,
+    /// Open a room and wait in it, whatever the configuration says.
+    Host,
     HangUp,
+    /// Send silence in place of the sound; ends with the call.
+    Mute(bool),
+    SwitchCamera,
+}
+
+/// What is to be sent to the other members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    Text(String),
+    /// For the programs of the others.
+    Custom {
+        cmd: String,
+        msg: String,
+    },
 }
 
 /// Another member as the room server lists it.
@@ -69,6 +86,11 @@ pub enum Event {
     MemberLeft {
         user_id: String,
     },
+    /// Somebody in the room said something.
+    Said {
+        name: String,
+        text: String,
+    },
     RoomClosed {
         reason: String,
     },
@@ -114,6 +136,7 @@ pub enum Action {
     StopPlay {
         user_id: String,
     },
+    SetMuted(bool),
     /// Stop playing, `delete_pusher`, stop pushing, close the devices.
     Leave,
     /// Send [`Event::Wake`] later; replaces an earlier wish, and a new state has none.
@@ -146,6 +169,8 @@ pub struct Patience {
     pub goodbye: Duration,
     /// For leaving a room in good order.
     pub leave: Duration,
+    /// How long a text stays on the screen.
+    pub text: Duration,
 }
 
 impl Default for Patience {
@@ -158,6 +183,7 @@ impl Default for Patience {
             alone: Duration::from_secs(10),
             goodbye: Duration::from_secs(3),
             leave: Duration::from_secs(6),
+            text: Duration::from_secs(8),
         }
     }
 }
@@ -166,6 +192,7 @@ impl Default for Patience {
 #[derive(Debug, Clone)]
 pub struct Facts {
     pub now: Instant,
+    /// Of the next call, or the one that runs.
     pub role: Role,
     pub patience: Patience,
     /// Start the next call without being asked, as an agent's side does.

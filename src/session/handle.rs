@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::shell::{QUEUE, Shell};
-use super::{Command, Patience, Role, Transition};
+use super::{Command, Outgoing, Patience, Role, Transition};
 use crate::display::DisplayHandle;
 use crate::media::{
     AudioSink, CaptureConfig, DownlinkStats, EncoderChoice, Reconnect, UplinkStats,
@@ -19,6 +19,8 @@ use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
 
 /// For the session to answer a request; it never waits, so this is generous.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
+/// For a message to be confirmed: longer than the room client waits for it.
+const SEND_DEADLINE: Duration = Duration::from_secs(12);
 /// Requests that may wait.
 const REQUESTS: usize = 16;
 
@@ -62,8 +64,27 @@ pub struct Status {
     pub uplink: Option<UplinkStats>,
     /// By userID.
     pub downlinks: BTreeMap<String, DownlinkStats>,
+    /// The last messages of others, oldest first.
+    pub messages: Vec<Received>,
     /// The last events, oldest first, with seconds since the start.
     pub events: Vec<String>,
+}
+
+/// A message of somebody else.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Received {
+    /// Since the start of the session.
+    pub seconds: f64,
+    /// The sender's user id.
+    pub from: String,
+    /// What he calls himself.
+    pub name: String,
+    /// To this kiosk alone, not to the room.
+    pub private: bool,
+    /// Absent in a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<String>,
+    pub text: String,
 }
 
 /// Why a session did not do what it was asked.
@@ -77,6 +98,7 @@ pub enum CommandError {
 
 pub(super) enum Request {
     Command(Command, oneshot::Sender<Result<(), String>>),
+    Send(Outgoing, oneshot::Sender<Result<(), String>>),
     Status(oneshot::Sender<Status>),
 }
 
@@ -145,15 +167,15 @@ impl SessionHandle {
             .map_err(CommandError::Refused)
     }
 
-    /// Sends a text to the other members.
+    /// Sends a message to the other members.
     ///
     /// # Errors
-    /// Always `Refused` for now: texts travel on the message channel, and this version has none.
-    #[expect(clippy::unused_async, reason = "as the other commands")]
-    pub async fn send_text(&self, _text: String) -> Result<(), CommandError> {
-        Err(CommandError::Refused(
-            "there is no message channel to send a text on".into(),
-        ))
+    /// `Refused`, with words for the person: no call, no message channel, too long, or not
+    /// confirmed.
+    pub async fn send(&self, message: Outgoing) -> Result<(), CommandError> {
+        self.ask_within(SEND_DEADLINE, |reply| Request::Send(message, reply))
+            .await?
+            .map_err(CommandError::Refused)
     }
 
     /// Everything about the session now.
@@ -174,12 +196,20 @@ impl SessionHandle {
         &self,
         request: impl FnOnce(oneshot::Sender<T>) -> Request,
     ) -> Result<T, CommandError> {
+        self.ask_within(ANSWER_DEADLINE, request).await
+    }
+
+    async fn ask_within<T>(
+        &self,
+        deadline: Duration,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, CommandError> {
         let (reply, answer) = oneshot::channel();
         let exchange = async {
             self.requests.send(request(reply)).await.ok()?;
             answer.await.ok()
         };
-        timeout(ANSWER_DEADLINE, exchange)
+        timeout(deadline, exchange)
             .await
             .ok()
             .flatten()

@@ -13,8 +13,17 @@ pub struct InCall {
     members: BTreeMap<String, Member>,
     uplink: Uplink,
     server_reachable: bool,
+    muted: bool,
+    /// The last text, with its sender's name.
+    said: Option<Said>,
     /// Since when nobody else is here.
     alone_since: Option<Instant>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Said {
+    line: String,
+    until: Instant,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -42,12 +51,14 @@ enum Uplink {
 }
 
 impl InCall {
-    pub(super) fn enter(room_id: String, facts: &Facts) -> Next {
+    pub(super) fn enter(room_id: String, muted: bool, facts: &Facts) -> Next {
         let state = Self {
             room_id,
             members: BTreeMap::new(),
             uplink: Uplink::Up,
             server_reachable: facts.server.is_ok(),
+            muted,
+            said: None,
             alone_since: Some(facts.now),
         };
         state.stay(vec![], facts)
@@ -76,12 +87,25 @@ impl InCall {
                 })
                 .collect(),
             room_server_reachable: self.server_reachable,
+            muted: self.muted,
+            said: self.said.as_ref().map(|said| said.line.clone()),
         }
     }
 
     pub(super) fn handle(mut self, event: Event, facts: &Facts) -> Next {
         match event {
             Event::Command(Command::HangUp) => Ending::enter(EndReason::HungUp, facts),
+            Event::Command(Command::Mute(muted)) => {
+                self.muted = muted;
+                self.stay(vec![Action::SetMuted(muted)], facts)
+            }
+            Event::Said { name, text } => {
+                self.said = Some(Said {
+                    line: format!("{name}: {text}"),
+                    until: facts.now + facts.patience.text,
+                });
+                self.stay(vec![], facts)
+            }
             Event::RoomClosed { reason } => Ending::enter(EndReason::RoomClosed { reason }, facts),
             Event::Kicked { reason } => Ending::enter(EndReason::Kicked { reason }, facts),
             Event::MemberJoined(peer) | Event::MemberChanged(peer) => self.play(peer, facts),
@@ -215,6 +239,7 @@ impl InCall {
 
     fn wake(mut self, facts: &Facts) -> Next {
         let now = facts.now;
+        self.said = self.said.filter(|said| now < said.until);
         if facts.role == Role::Guest
             && self
                 .alone_since
@@ -268,7 +293,9 @@ impl InCall {
             }
         };
         let retries = self.members.values().filter_map(|member| member.retry_at);
-        if let Some(due) = retries.chain(alone).chain(uplink).min() {
+        let said = self.said.as_ref().map(|said| said.until);
+        let due = retries.chain(alone).chain(uplink).chain(said);
+        if let Some(due) = due.min() {
             actions.push(Action::WakeIn(due.saturating_duration_since(facts.now)));
         }
         Next::new(self, actions)

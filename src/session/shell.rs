@@ -4,16 +4,19 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
-use super::handle::Request;
+use super::handle::{Received, Request};
 use super::starting::Starting;
 use super::translate;
-use super::{Action, Event, Facts, Fault, FaultCode, Settings, State, Status, Transition};
+use super::{
+    Action, Command, Event, Facts, Fault, FaultCode, Outgoing, Role, Settings, State, Status,
+    Transition,
+};
 use crate::display::DisplayHandle;
 use crate::media::{PlayEvent, PushEvent};
 use crate::room::{RoomEvent, RoomHandle};
@@ -38,7 +41,7 @@ pub(super) type Outcomes = mpsc::Sender<(u64, Outcome)>;
 
 pub(super) struct Shell {
     pub(super) settings: Settings,
-    facts: Facts,
+    pub(super) facts: Facts,
     state: State,
     pub(super) call: Call,
     /// Counts calls: what a former call reports late is not for this one.
@@ -51,6 +54,8 @@ pub(super) struct Shell {
     pub(super) outcomes: Outcomes,
     transitions: watch::Sender<Transition>,
     history: VecDeque<String>,
+    /// The last messages of others, oldest first.
+    messages: VecDeque<Received>,
     started: Instant,
     in_state_since: Instant,
 }
@@ -84,6 +89,7 @@ impl Shell {
             outcomes,
             transitions,
             history: VecDeque::new(),
+            messages: VecDeque::new(),
             started: now,
             in_state_since: now,
         }
@@ -103,11 +109,7 @@ impl Shell {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(request) = requests.recv() => self.answer(request),
-                Some(event) = room_events.recv() => {
-                    if let Some(event) = translate::room(event) {
-                        self.tell(event);
-                    }
-                }
+                Some(event) = room_events.recv() => self.take_room_event(event),
                 Some((epoch, outcome)) = outcomes.recv() => {
                     if epoch == self.epoch {
                         self.take(outcome);
@@ -137,13 +139,52 @@ impl Shell {
                 let go = accepted.is_ok();
                 // Whoever asked may have gone; the command counts all the same.
                 let _ = reply.send(accepted);
+                match command {
+                    Command::Host if go => self.facts.role = Role::Host,
+                    Command::Call if go => self.facts.role = self.settings.role,
+                    _ => {}
+                }
                 if go {
                     self.tell(Event::Command(command));
                 }
             }
+            Request::Send(message, reply) => self.send(message, reply),
             Request::Status(reply) => {
                 let _ = reply.send(self.status());
             }
+        }
+    }
+
+    /// Sends a message beside the session; who asked hears how it went.
+    fn send(&self, message: Outgoing, reply: oneshot::Sender<Result<(), String>>) {
+        if let Err(refused) = self.state.accepts_messages() {
+            // Whoever asked may have gone.
+            let _ = reply.send(Err(refused));
+            return;
+        }
+        let room = self.room.clone();
+        tokio::spawn(async move {
+            let sent = match message {
+                Outgoing::Text(text) => room.send_text(&text).await,
+                Outgoing::Custom { cmd, msg } => room.send_custom(&cmd, &msg).await,
+            };
+            let _ = reply.send(sent.map_err(|error| error.reason()));
+        });
+    }
+
+    fn take_room_event(&mut self, event: RoomEvent) {
+        if let Some(message) = translate::message(&event) {
+            if self.messages.len() == HISTORY {
+                self.messages.pop_front();
+            }
+            let seconds = self.started.elapsed().as_secs_f64();
+            self.messages.push_back(Received { seconds, ..message });
+        }
+        if let RoomEvent::ChannelDown { reason } = &event {
+            self.remember(&format!("message channel down: {reason}"));
+        }
+        if let Some(event) = translate::room(event) {
+            self.tell(event);
         }
     }
 
@@ -251,6 +292,7 @@ impl Shell {
                 .as_ref()
                 .map(|uplink| uplink.stats().borrow().clone()),
             downlinks: self.call.downlink_stats(),
+            messages: self.messages.iter().cloned().collect(),
             events: self.history.iter().cloned().collect(),
         }
     }

@@ -142,6 +142,7 @@ pub enum Transition {
     Queueing,
     Connecting {
         step: Step,
+        muted: bool,
     },
     InCall {
         room_id: String,
@@ -149,6 +150,10 @@ pub enum Transition {
         /// By userID.
         members: BTreeMap<String, Remote>,
         room_server_reachable: bool,
+        /// The others hear nothing of us.
+        muted: bool,
+        /// The last text, for some seconds: "name: text".
+        said: Option<String>,
     },
     Ending {
         reason: EndReason,
@@ -170,11 +175,14 @@ impl Transition {
             }
             Self::Attract => "Press the button to call".into(),
             Self::Queueing => "All agents are busy. Please wait".into(),
-            Self::Connecting { step } => match step {
+            Self::Connecting { step, .. } => match step {
                 Step::Preparing => "Connecting: camera and microphone".into(),
                 Step::Pushing => "Connecting: sending your picture".into(),
                 Step::Entering => "Connecting: entering the room".into(),
             },
+            Self::InCall {
+                said: Some(said), ..
+            } => said.clone(),
             Self::InCall { members, .. } if members.is_empty() => {
                 "Waiting for the other side".into()
             }
@@ -182,12 +190,13 @@ impl Transition {
                 uplink: Link::Lost | Link::Connecting,
                 ..
             } => "The connection is disturbed. Please stay".into(),
-            Self::InCall { members, .. } => {
+            Self::InCall { members, muted, .. } => {
                 let names: Vec<_> = members
                     .values()
                     .map(|member| member.name.as_str())
                     .collect();
-                format!("In call with {}", names.join(", "))
+                let muted = if *muted { " (microphone off)" } else { "" };
+                format!("In call with {}{muted}", names.join(", "))
             }
             Self::Ending { reason } => format!("Call ended: {reason}"),
         }
@@ -249,7 +258,11 @@ impl State {
     /// Why the command is refused.
     pub fn accepts(&self, command: Command) -> Result<(), String> {
         let fits = match command {
-            Command::Call => matches!(self, Self::Attract(_)),
+            Command::Call | Command::Host => matches!(self, Self::Attract(_)),
+            Command::Mute(_) => matches!(self, Self::Connecting(_) | Self::InCall(_)),
+            Command::SwitchCamera => {
+                return Err("a call has one camera: choose it with media.video.source".to_owned());
+            }
             Command::HangUp => {
                 matches!(
                     self,
@@ -261,13 +274,29 @@ impl State {
             return Ok(());
         }
         let wanted = match command {
-            Command::Call => "a call starts",
+            Command::Call | Command::Host => "a call starts",
+            Command::Mute(_) => "the microphone is switched",
+            Command::SwitchCamera => "the camera is switched",
             Command::HangUp => "a call can be ended",
         };
         Err(format!(
             "{wanted} only in another state; now: {}",
             self.transition().status_line()
         ))
+    }
+
+    /// Whether messages can be sent now; if not, the words for whoever wants to.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn accepts_messages(&self) -> Result<(), String> {
+        match self {
+            Self::InCall(_) => Ok(()),
+            _ => Err(format!(
+                "a message is sent only in a call; now: {}",
+                self.transition().status_line()
+            )),
+        }
     }
 
     /// The state as everyone outside sees it.
@@ -280,7 +309,7 @@ impl State {
             },
             Self::Attract(_) => Transition::Attract,
             Self::Queueing(_) => Transition::Queueing,
-            Self::Connecting(state) => Transition::Connecting { step: state.step() },
+            Self::Connecting(state) => state.transition(),
             Self::InCall(state) => state.transition(),
             Self::Ending(state) => Transition::Ending {
                 reason: state.reason.clone(),

@@ -358,6 +358,68 @@ fn the_server_may_go_away_during_a_call_but_not_before() {
     assert!(machine.state.accepts(Command::HangUp).is_err());
 }
 
+#[test]
+fn the_microphone_is_switched_only_in_a_call_and_anew_for_each() {
+    let mut machine = Machine::new(Role::Guest);
+    machine.tell(Event::LoggedIn);
+    assert!(machine.state.accepts(Command::Mute(true)).is_err());
+    machine.tell_all([
+        Event::Command(Command::Call),
+        Event::RoomFound(Ok(Some("r1".into()))),
+    ]);
+    assert!(machine.state.accepts(Command::Mute(true)).is_ok());
+    let muted = machine.tell(Event::Command(Command::Mute(true)));
+    assert_eq!(muted, [Action::SetMuted(true)]);
+    machine.tell_all([
+        Event::PushUrl(Ok(())),
+        Event::CaptureReady(Ok(())),
+        Event::Pushing,
+        Event::Entered(Ok(())),
+        Event::MemberJoined(peer("a", "u")),
+    ]);
+    let line = |machine: &Machine| machine.state.transition().status_line();
+    assert_eq!(line(&machine), "In call with A (microphone off)");
+    machine.tell(Event::Command(Command::Mute(false)));
+    assert_eq!(line(&machine), "In call with A");
+    machine.tell(Event::Command(Command::Mute(true)));
+    machine.tell_all([Event::Command(Command::HangUp), Event::Left, Event::Wake]);
+    let next = machine.tell_all([
+        Event::Command(Command::Call),
+        Event::RoomFound(Ok(Some("r1".into()))),
+    ]);
+    assert!(next.contains(&Action::StartCapture));
+    assert!(matches!(
+        machine.state.transition(),
+        Transition::Connecting { muted: false, .. }
+    ));
+}
+
+#[test]
+fn a_text_is_shown_for_some_seconds() {
+    let mut machine = Machine::in_call(Role::Host);
+    machine.tell(Event::MemberJoined(peer("a", "u")));
+    let line = |machine: &Machine| machine.state.transition().status_line();
+    let said = |text: &str| Event::Said {
+        name: "Anna".into(),
+        text: text.into(),
+    };
+    let shown = machine.facts.patience.text;
+    assert_eq!(machine.tell(said("hello")), [Action::WakeIn(shown)]);
+    assert_eq!(line(&machine), "Anna: hello");
+    machine.later(5);
+    machine.tell(said("again"));
+    machine.later(5);
+    machine.tell(Event::Wake);
+    assert_eq!(line(&machine), "Anna: again");
+    machine.later(3);
+    machine.tell(Event::Wake);
+    assert_eq!(line(&machine), "In call with A");
+    assert!(machine.state.accepts_messages().is_ok());
+    assert!(machine.state.accepts(Command::SwitchCamera).is_err());
+    let attract = Machine::new(Role::Guest);
+    assert!(attract.state.accepts_messages().is_err());
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let id = prop_oneof![Just("a".to_owned()), Just("b".to_owned())];
     let failure = prop_oneof![
@@ -369,6 +431,11 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::Command(Command::Call)),
         Just(Event::Command(Command::HangUp)),
+        any::<bool>().prop_map(|muted| Event::Command(Command::Mute(muted))),
+        Just(Event::Said {
+            name: "n".into(),
+            text: "t".into()
+        }),
         Just(Event::LoggedIn),
         Just(Event::ServerReachable),
         Just(Event::ServerUnreachable { reason: "x".into() }),
@@ -407,12 +474,14 @@ proptest! {
     ) {
         let mut machine = Machine::new(if host { Role::Host } else { Role::Guest });
         let mut capturing = false;
+        let mut silenced = false;
         let mut players = std::collections::BTreeSet::new();
         for (event, seconds) in events {
             machine.later(seconds);
             for action in machine.tell(event) {
                 match action {
-                    Action::StartCapture => capturing = true,
+                    Action::StartCapture => { capturing = true; silenced = false; }
+                    Action::SetMuted(muted) => silenced = muted,
                     Action::Play(peer) => prop_assert!(players.insert(peer.user_id)),
                     Action::StopPlay { user_id } => { players.remove(&user_id); }
                     Action::Leave => { capturing = false; players.clear(); }
@@ -422,11 +491,15 @@ proptest! {
             let transition = machine.state.transition();
             prop_assert!(!transition.status_line().is_empty());
             match transition {
-                Transition::InCall { members, .. } => {
+                Transition::InCall { members, muted, .. } => {
                     prop_assert!(capturing);
+                    prop_assert_eq!(muted, silenced);
                     prop_assert!(players.iter().all(|id| members.contains_key(id)));
                 }
-                Transition::Connecting { .. } => prop_assert!(capturing && players.is_empty()),
+                Transition::Connecting { muted, .. } => {
+                    prop_assert!(capturing && players.is_empty());
+                    prop_assert_eq!(muted, silenced);
+                }
                 _ => prop_assert!(!capturing && players.is_empty()),
             }
         }

@@ -1,6 +1,6 @@
 //! What room and media report, in the session's own words.
 
-use super::{Event, Peer, RoomFailure};
+use super::{Event, Peer, Received, RoomFailure};
 use crate::media::{LossCause, PlayEvent, PushEvent};
 use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{Class, Member, RoomError, RoomEvent};
@@ -25,7 +25,53 @@ pub(super) fn room(event: RoomEvent) -> Option<Event> {
         },
         // The answer to the command says the same.
         RoomEvent::Entered { .. } => return None,
+        RoomEvent::TextReceived(message) => Event::Said {
+            name: one_line(&message.nick, SHOWN_NAME),
+            text: one_line(&message.text, SHOWN_TEXT),
+        },
+        // The channel's state is in the status; a command is for programs.
+        RoomEvent::CustomReceived(_)
+        | RoomEvent::C2cReceived(_)
+        | RoomEvent::ChannelUp
+        | RoomEvent::ChannelDown { .. } => return None,
     })
+}
+
+/// What somebody said, for the status; commands too.
+pub(super) fn message(event: &RoomEvent) -> Option<Received> {
+    let (message, private) = match event {
+        RoomEvent::TextReceived(message) | RoomEvent::CustomReceived(message) => (message, false),
+        RoomEvent::C2cReceived(message) => (message, true),
+        _ => return None,
+    };
+    Some(Received {
+        seconds: 0.0,
+        from: message.from.clone(),
+        name: one_line(&message.nick, SHOWN_NAME),
+        private,
+        cmd: message.cmd.clone(),
+        text: message.text.chars().take(KEPT_TEXT).collect(),
+    })
+}
+
+/// Characters of a name and of a text that the status line has room for.
+const SHOWN_NAME: usize = 24;
+const SHOWN_TEXT: usize = 120;
+/// Characters of a message that the status keeps.
+const KEPT_TEXT: usize = 2000;
+
+/// Foreign text on one line: its beginning, and no control characters.
+fn one_line(text: &str, most: usize) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let mut line = words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if let Some((end, _)) = line.char_indices().nth(most) {
+        line.truncate(end);
+        line.push_str("...");
+    }
+    line
 }
 
 fn peer(member: Member) -> Peer {
@@ -75,6 +121,13 @@ pub(super) fn play(user_id: String, event: &PlayEvent) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn foreign_text_fits_on_one_line() {
+        assert_eq!(one_line(" a\r\nb\t\u{7}c ", 120), "a b c");
+        assert_eq!(one_line(&"ä".repeat(200), 3), "äää...");
+        assert_eq!(one_line("abc", 3), "abc");
+    }
 
     #[test]
     fn only_what_matters_to_the_call_becomes_an_event() {

@@ -102,7 +102,7 @@ fn bright_share(path: &str) -> f64 {
     assert!(frame.width >= 640 && frame.height >= 480, "{frame:?}");
     let channels = frame.color_type.samples();
     // Opacity says nothing of what is seen.
-    let colours = channels - usize::from(channels % 2 == 0);
+    let colours = channels - usize::from(channels.is_multiple_of(2));
     let pixels: Vec<_> = samples[..frame.buffer_size()]
         .chunks_exact(channels)
         .collect();

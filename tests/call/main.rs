@@ -1,5 +1,10 @@
 //! Whole calls: the real programs as processes, real relays, and ffmpeg as a member.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic like the tests"
+)]
+
 mod demo;
 mod ffmpeg;
 mod programs;

@@ -1,11 +1,7 @@
 //! What the tests of whole calls share: the real programs as processes, a real nginx, and the
 //! words in which they are asked.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test program uses its part of this; helpers of tests may panic like the tests"
-)]
+#![allow(dead_code, reason = "each test program uses its part of this")]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,7 +19,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The right to use the processors for a call: calls that run side by side spoil each other's
 /// figures on a small machine.
-#[must_use]
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)

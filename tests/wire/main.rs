@@ -5,8 +5,16 @@
 mod downlink;
 #[cfg(feature = "server")]
 mod external_relay;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod im_gate;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod im_pair;
+#[cfg(feature = "server")]
+mod im_server;
 #[cfg(feature = "kiosk")]
 mod latency;
+#[cfg(feature = "server")]
+mod mini_program;
 mod nginx;
 #[cfg(feature = "kiosk")]
 mod played;

@@ -26,6 +26,7 @@ fn timings() -> Timings {
     Timings {
         heartbeat: HEARTBEAT,
         poll: Duration::from_millis(40),
+        safety_poll: Duration::from_secs(15),
         idle_probe: Duration::from_millis(100),
         backoff_min: Duration::from_millis(10),
         backoff_max: Duration::from_millis(100),

@@ -1,4 +1,4 @@
-//! `[room]`: which room server, as whom, and how patiently.
+//! `[room]`: which room server, as whom, and how patiently; `[im]`: where its messages come from.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +28,36 @@ pub struct Room {
     pub heartbeat: Duration,
     /// Time between two looks at the member list while there is no message channel.
     pub poll: Duration,
+}
+
+/// `[im]`: the message service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Im {
+    /// On the room server's host and port, if it is there.
+    Auto,
+    /// None: the member list is polled, and there are no messages.
+    Off,
+    /// Scheme, host and port.
+    At(Url),
+}
+
+const IM_URL_ALLOWED: &str = "\"auto\", \"none\" or an address without a path such as \
+     \"https://webim.tim.qq.com\"";
+
+impl Im {
+    pub(super) fn read(im: &Section<'_>) -> Self {
+        im.get("url", Self::Auto, rules::text(IM_URL_ALLOWED, parse_im))
+    }
+}
+
+fn parse_im(text: &str) -> Option<Im> {
+    match text {
+        "auto" => Some(Im::Auto),
+        "none" => Some(Im::Off),
+        _ => rules::address(text, &["http", "https"])
+            .filter(|url| url.query().is_none() && url.path() == "/")
+            .map(Im::At),
+    }
 }
 
 /// The two kinds of rooms for calls.

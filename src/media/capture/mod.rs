@@ -11,6 +11,7 @@ mod mode;
 mod sound;
 mod video;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -58,6 +59,32 @@ pub enum AudioSource {
     Test { hz: f64 },
     /// A GStreamer source description that ends in raw audio.
     Gst(String),
+}
+
+/// In the words of the configuration.
+impl fmt::Display for VideoSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Device(path) => path.display().fmt(f),
+            Self::Name(name) => write!(f, "name:{name}"),
+            Self::Test => f.write_str("test"),
+            Self::Gst(description) => write!(f, "gst:{description}"),
+        }
+    }
+}
+
+/// In the words of the configuration.
+impl fmt::Display for AudioSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Device(device) => f.write_str(device),
+            Self::Name(name) => write!(f, "name:{name}"),
+            Self::Test { hz } => write!(f, "test:{hz}"),
+            Self::Gst(description) => write!(f, "gst:{description}"),
+        }
+    }
 }
 
 /// What to capture. The picture leaves as I420 of exactly this size, with black borders if the

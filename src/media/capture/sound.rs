@@ -87,7 +87,7 @@ fn find(
         .find(fits)
         .map(|microphone| microphone.device);
     found.ok_or_else(|| MediaError::NoMicrophone {
-        wanted: format!("wanted {wanted:?}, present: [{}]", present.join(", ")),
+        wanted: format!("wanted {wanted}, present: [{}]", present.join(", ")),
     })
 }
 

@@ -108,7 +108,7 @@ fn find(
         .into_iter()
         .find(fits)
         .ok_or_else(|| MediaError::NoCamera {
-            wanted: format!("wanted {wanted:?}, present: [{}]", present.join(", ")),
+            wanted: format!("wanted {wanted}, present: [{}]", present.join(", ")),
         })
 }
 

@@ -33,6 +33,22 @@ impl Feed {
             live: Live::new(),
         }
     }
+
+    fn catch_up<S: RoomStore>(&mut self, rooms: &Rooms<S>, mut groups: Groups<'_>) {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => {
+                    groups.carry_out(&mut self.live, &event, |key| rooms.exists(key));
+                }
+                Err(TryRecvError::Lagged(missed)) => {
+                    log::warn!(missed; "missed what happened to rooms, told every room to look");
+                    self.events = rooms.subscribe();
+                    groups.resynchronise(&mut self.live, rooms.keys());
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
 }
 
 /// What carries out events.
@@ -57,27 +73,13 @@ impl Im {
     /// Carries out everything that happened to rooms until now.
     pub(super) fn catch_up_with_rooms(&self) {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        let feed = &mut *feed;
         let mut hub = self.hub();
-        let mut groups = Groups {
+        let groups = Groups {
             hub: &mut hub,
             administrator: &self.settings.administrator,
             now: self.clock.now(),
         };
-        loop {
-            match feed.events.try_recv() {
-                Ok(event) => {
-                    let exists = |key: &RoomKey| self.rooms.exists(key);
-                    groups.carry_out(&mut feed.live, &event, exists);
-                }
-                Err(TryRecvError::Lagged(missed)) => {
-                    log::warn!(missed; "missed what happened to rooms, told every room to look");
-                    feed.events = self.rooms.subscribe();
-                    groups.resynchronise(&mut feed.live, self.rooms.keys());
-                }
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
-            }
-        }
+        feed.catch_up(&self.rooms, groups);
     }
 }
 
@@ -147,5 +149,136 @@ impl Groups<'_> {
         if let Err(refusal) = dissolved {
             log::error!(id, refusal:%; "cannot dissolve the group of a room");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::server::im::hub::{Joiner, Limits, Posted, Read, Secrets};
+    use crate::server::rooms::{Joining, MemoryStore, Rules};
+
+    const NOW: Now = Now {
+        steady: Duration::ZERO,
+        unix: 1_700_000_000,
+    };
+
+    /// More than the rooms keep for a listener who is behind.
+    const TOO_MANY: usize = 2000;
+
+    struct Bench {
+        rooms: Rooms,
+        feed: Feed,
+        hub: Hub,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let rooms = Rooms::new(Rules::default(), MemoryStore::default());
+            let mut hub = Hub::new(Limits::default());
+            let secrets = Secrets {
+                tiny_id: "1".into(),
+                a2: "2".into(),
+            };
+            hub.login("watcher", secrets, Duration::from_secs(3600), NOW);
+            Self {
+                feed: Feed::new(&rooms),
+                rooms,
+                hub,
+            }
+        }
+
+        fn catch_up(&mut self) {
+            let groups = Groups {
+                hub: &mut self.hub,
+                administrator: "admin",
+                now: NOW,
+            };
+            self.feed.catch_up(&self.rooms, groups);
+        }
+
+        fn enter(&self, kind: RoomType, id: &str, stream: &str) {
+            let joining = Joining {
+                user: "alice".into(),
+                name: String::new(),
+                avatar: String::new(),
+                stream: stream.into(),
+            };
+            let fresh = || unreachable!("the id is given");
+            self.rooms.add(kind, id, "", &joining, NOW, fresh).unwrap();
+        }
+
+        fn leave(&self, kind: RoomType, id: &str) {
+            self.rooms.leave(&RoomKey::new(kind, id), "alice").unwrap();
+        }
+
+        fn join(&mut self, id: &str) -> Option<String> {
+            let joiner = Joiner::User("1");
+            self.hub.join(id, joiner, format!("key of {id}"), NOW).ok()
+        }
+
+        /// What a reader was told: `c`hanged or `d`issolved.
+        fn told(&mut self, key: &str) -> String {
+            let ticket = self.hub.start_reading(key, NOW).unwrap();
+            let read = self.hub.read(key, &ticket, 0, NOW).unwrap();
+            let Read::Messages { entries, .. } = read else {
+                return String::new();
+            };
+            let letter = |what: &Posted| match what {
+                Posted::Notice { content, .. } => {
+                    assert_eq!(content, r#"{"cmd":"notifyPusherChange","data":""}"#);
+                    'c'
+                }
+                Posted::Dissolved { .. } => 'd',
+                Posted::Message(message) => panic!("{message:?}"),
+            };
+            entries.iter().map(|entry| letter(&entry.what)).collect()
+        }
+    }
+
+    #[test]
+    fn a_group_lives_as_long_as_any_room_of_its_id() {
+        let mut bench = Bench::new();
+        bench.enter(RoomType::Double, "r", "s");
+        bench.enter(RoomType::Multi, "r", "s");
+        bench.catch_up();
+        let key = bench.join("r").unwrap();
+        bench.leave(RoomType::Double, "r");
+        bench.catch_up();
+        assert_eq!(bench.told(&key), "");
+        bench.enter(RoomType::Multi, "r", "t");
+        bench.leave(RoomType::Multi, "r");
+        bench.catch_up();
+        assert_eq!(bench.told(&key), "cd");
+        assert_eq!(bench.join("r"), None);
+        assert!(bench.feed.live.is_empty());
+    }
+
+    #[test]
+    fn what_was_missed_is_made_up_for() {
+        let mut bench = Bench::new();
+        for id in ["stays", "goes"] {
+            bench.enter(RoomType::Double, id, "s");
+        }
+        bench.catch_up();
+        let [stays, goes] = ["stays", "goes"].map(|id| bench.join(id).unwrap());
+        bench.enter(RoomType::Double, "stays", "another stream");
+        bench.leave(RoomType::Double, "goes");
+        bench.enter(RoomType::Double, "comes", "s");
+        for n in 0..TOO_MANY {
+            bench.enter(RoomType::Multi, "busy", &n.to_string());
+        }
+        bench.leave(RoomType::Multi, "busy");
+        bench.catch_up();
+        assert_eq!(bench.told(&stays), "c");
+        assert_eq!(bench.told(&goes), "d");
+        assert!(bench.join("comes").is_some());
+        assert_eq!(bench.join("busy"), None);
+        // From then on as before.
+        bench.leave(RoomType::Double, "stays");
+        bench.catch_up();
+        assert_eq!(bench.told(&stays), "cd");
     }
 }

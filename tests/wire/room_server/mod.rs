@@ -8,6 +8,6 @@
 mod codes;
 mod conversations;
 mod front_door;
-mod peer;
+pub(crate) mod peer;
 mod program;
 mod reaper;

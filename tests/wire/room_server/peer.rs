@@ -16,19 +16,19 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A room server with its relay on free ports.
-pub(super) struct Server {
-    pub(super) addr: SocketAddr,
-    pub(super) handle: ServerHandle,
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    pub(crate) handle: ServerHandle,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub(super) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::on_free_ports().unwrap();
         change(&mut settings);
         let server = RoomServer::bind(settings).await.unwrap();
@@ -44,7 +44,7 @@ impl Server {
     }
 
     /// Returns when the server has stopped.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         timeout(PATIENCE, self.task)
             .await
@@ -53,20 +53,20 @@ impl Server {
     }
 
     /// Sends `request` as it is, and reads until the server closes.
-    pub(super) async fn send(&self, request: &[u8]) -> Reply {
+    pub(crate) async fn send(&self, request: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
         // The server may answer before it has read everything.
         let _ = stream.write_all(request).await;
         Reply::read(&mut stream).await
     }
 
-    pub(super) async fn get(&self, target: &str) -> Reply {
+    pub(crate) async fn get(&self, target: &str) -> Reply {
         let head = format!("GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
         self.send(head.as_bytes()).await
     }
 
     /// Posts `body` under `headers`, whose lines end with CR LF.
-    pub(super) async fn post(&self, target: &str, headers: &str, body: &[u8]) -> Reply {
+    pub(crate) async fn post(&self, target: &str, headers: &str, body: &[u8]) -> Reply {
         let length = body.len();
         let head = format!(
             "POST {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\
@@ -76,7 +76,7 @@ impl Server {
         self.send(&[head.as_bytes(), body].concat()).await
     }
 
-    pub(super) async fn post_json(&self, target: &str, body: &Value) -> Value {
+    pub(crate) async fn post_json(&self, target: &str, body: &Value) -> Value {
         let body = body.to_string();
         let reply = self.post(target, JSON, body.as_bytes()).await;
         assert_eq!(reply.status, 200, "{target}: {reply:?}");
@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// An identity from the server itself: the query of a login.
-    pub(super) async fn identity(&self, user: &str) -> String {
+    pub(crate) async fn identity(&self, user: &str) -> String {
         let target = format!("/weapp/utils/get_login_info?userID={user}");
         let info = self.get(&target).await.json();
         assert_eq!(info["code"], 0);
@@ -97,7 +97,7 @@ impl Server {
         )
     }
 
-    pub(super) async fn login<'a>(&'a self, kind: RoomType, user: &str) -> User<'a> {
+    pub(crate) async fn login<'a>(&'a self, kind: RoomType, user: &str) -> User<'a> {
         let identity = self.identity(user).await;
         let target = format!("/weapp/{kind}/login?{identity}");
         let answer = self.post_json(&target, &json!({})).await;
@@ -111,35 +111,35 @@ impl Server {
     }
 }
 
-pub(super) const JSON: &str = "Content-Type: application/json\r\n";
+pub(crate) const JSON: &str = "Content-Type: application/json\r\n";
 
 /// Somebody who is logged in.
-pub(super) struct User<'a> {
+pub(crate) struct User<'a> {
     server: &'a Server,
-    pub(super) kind: RoomType,
-    pub(super) id: String,
-    pub(super) token: String,
+    pub(crate) kind: RoomType,
+    pub(crate) id: String,
+    pub(crate) token: String,
 }
 
 impl User<'_> {
-    pub(super) fn target(&self, verb: Verb) -> String {
+    pub(crate) fn target(&self, verb: Verb) -> String {
         let Self {
             kind, id, token, ..
         } = self;
         format!("/weapp/{kind}/{verb}?userID={id}&token={token}")
     }
 
-    pub(super) async fn call(&self, verb: Verb, body: Value) -> Value {
+    pub(crate) async fn call(&self, verb: Verb, body: Value) -> Value {
         self.server.post_json(&self.target(verb), &body).await
     }
 
-    pub(super) async fn code(&self, verb: Verb, body: Value) -> i64 {
+    pub(crate) async fn code(&self, verb: Verb, body: Value) -> i64 {
         let answer = self.call(verb, body).await;
         answer["code"].as_i64().unwrap()
     }
 
     /// Enters `room` with a push URL of this server; answers the push URL.
-    pub(super) async fn enter(&self, room: &str) -> String {
+    pub(crate) async fn enter(&self, room: &str) -> String {
         let url = self
             .call(Verb::GetPushUrl, json!({"userID": self.id}))
             .await;
@@ -149,17 +149,17 @@ impl User<'_> {
         url
     }
 
-    pub(super) fn joining(&self, room: &str, push_url: &str) -> Value {
+    pub(crate) fn joining(&self, room: &str, push_url: &str) -> Value {
         json!({"roomID": room, "roomInfo": "", "userID": self.id, "userName": self.id,
                "userAvatar": "", "pushURL": push_url})
     }
 
-    pub(super) fn of(&self, room: &str) -> Value {
+    pub(crate) fn of(&self, room: &str) -> Value {
         json!({"roomID": room, "userID": self.id})
     }
 
     /// Who is in `room`; empty when there is no such room.
-    pub(super) async fn members(&self, room: &str) -> Vec<String> {
+    pub(crate) async fn members(&self, room: &str) -> Vec<String> {
         let room = self.call(Verb::GetPushers, json!({"roomID": room})).await;
         let members = room["pushers"].as_array().cloned().unwrap_or_default();
         members
@@ -171,19 +171,24 @@ impl User<'_> {
 
 /// An answer as it came.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    pub(super) async fn read(stream: &mut TcpStream) -> Self {
+    pub(crate) async fn read(stream: &mut TcpStream) -> Self {
+        timeout(PATIENCE, Self::read_slowly(stream))
+            .await
+            .expect("the server answers and closes")
+    }
+
+    /// The same for an answer that may take its time.
+    pub(crate) async fn read_slowly(stream: &mut TcpStream) -> Self {
         let mut bytes = Vec::new();
         // A reset after the answer is the end too.
-        let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes))
-            .await
-            .expect("the server answers and closes");
+        let _ = stream.read_to_end(&mut bytes).await;
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let Some(end) = end else {
             return Self {
@@ -201,11 +206,11 @@ impl Reply {
         }
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             (key == name).then_some(value.trim())

@@ -1,0 +1,416 @@
+//! The owner of the message channel: keeps it logged in, tells what comes, and survives its
+//! losses. Orders go in through [`ChannelHandle`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::client::{ImClient, ImIdentity, ImSettings};
+use super::error::ImError;
+use super::online::{Loss, Online};
+use super::receive::{Heard, Seen};
+use super::trouble::{Trouble, trouble};
+use crate::protocol::webim::LongPollingId;
+use crate::room::backoff::{Backoff, jittered};
+use crate::room::client::{ClientSettings, SetupError};
+use crate::room::event::{ChannelState, RoomEvent};
+use crate::room::link::Link;
+use crate::room::membership::{Slot, in_flight};
+use crate::room::recovery::Told;
+
+/// Orders that wait.
+const QUEUE: usize = 16;
+/// For a message to be confirmed, those before it included.
+const SEND_DEADLINE: Duration = Duration::from_secs(10);
+/// Pauses between tries: those of the official client.
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(100);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Between two looks for a service that was guessed and has never been there.
+const GUESSED_RETRY: Duration = Duration::from_secs(300);
+/// Tries before a guessed service is looked for so seldom.
+const GUESSED_TRIES: u32 = 3;
+/// After another instance took over: two must not throw each other out all the time.
+const REPLACED_RETRY: Duration = Duration::from_secs(30);
+
+/// The group of the room we are in, and as whom we speak there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::room) struct Group {
+    pub(in crate::room) room_id: String,
+    pub(in crate::room) nick: String,
+    pub(in crate::room) avatar: String,
+}
+
+pub(super) type Reply = oneshot::Sender<Result<(), ImError>>;
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Text {
+        text: String,
+    },
+    Custom {
+        cmd: String,
+        msg: String,
+    },
+    C2c {
+        to: String,
+        cmd: String,
+        msg: String,
+    },
+}
+
+#[derive(Debug)]
+pub(super) enum Order {
+    Join(Group),
+    Quit { room_id: String },
+    Send(Outgoing, Reply),
+    Logout(oneshot::Sender<()>),
+    Wake,
+}
+
+/// Orders to the channel. Without a channel every one of them is a no-op or refused.
+#[derive(Debug, Clone)]
+pub(in crate::room) struct ChannelHandle(Option<Running>);
+
+#[derive(Debug, Clone)]
+struct Running {
+    orders: mpsc::Sender<Order>,
+    announces: watch::Receiver<bool>,
+    told: Arc<Mutex<Option<Told>>>,
+}
+
+/// Starts the channel's task, which ends when the last handle is dropped. `refresh` is rung
+/// when the member list changed.
+pub(in crate::room) fn start(
+    settings: Option<&ImSettings>,
+    room: &ClientSettings,
+    link: Arc<Link>,
+    refresh: Arc<Notify>,
+) -> Result<ChannelHandle, SetupError> {
+    let Some(settings) = settings else {
+        return Ok(ChannelHandle(None));
+    };
+    let (orders, inbox) = mpsc::channel(QUEUE);
+    let (announces, watched) = watch::channel(false);
+    let told = Arc::new(Mutex::new(None));
+    let channel = Channel {
+        client: ImClient::new(settings, room)?,
+        link,
+        refresh,
+        announces,
+        told: told.clone(),
+        guessed: settings.guessed,
+        wanted: None,
+        up: None,
+        paused: false,
+        refused: false,
+        backoff: Backoff::new(RETRY_MIN, RETRY_MAX),
+        next_try: Instant::now(),
+        seen: Seen::default(),
+    };
+    channel.set_state(ChannelState::Offline, None);
+    tokio::spawn(channel.run(inbox));
+    Ok(ChannelHandle(Some(Running {
+        orders,
+        announces: watched,
+        told,
+    })))
+}
+
+impl ChannelHandle {
+    /// Joins a room's group, and again when it is lost; instead of any other.
+    pub(in crate::room) async fn join(&self, group: Group) {
+        let _ = self.take_told();
+        self.order(Order::Join(group)).await;
+    }
+
+    pub(in crate::room) async fn quit(&self, room_id: &str) {
+        let room_id = room_id.to_owned();
+        self.order(Order::Quit { room_id }).await;
+    }
+
+    /// Logs out until `wake`, within the deadline of a request.
+    pub(in crate::room) async fn logout(&self) {
+        let (done, wait) = oneshot::channel();
+        self.order(Order::Logout(done)).await;
+        // Ended is as good as logged out.
+        let _ = wait.await;
+    }
+
+    /// Logs in again after a logout.
+    pub(in crate::room) async fn wake(&self) {
+        self.order(Order::Wake).await;
+    }
+
+    pub(super) async fn send(&self, message: Outgoing) -> Result<(), ImError> {
+        let Some(running) = &self.0 else {
+            return Err(ImError::Off);
+        };
+        let (reply, answer) = oneshot::channel();
+        let sent = async {
+            let sent = running.orders.send(Order::Send(message, reply)).await;
+            sent.map_err(|_| ImError::Off)?;
+            answer.await.unwrap_or(Err(ImError::Off))
+        };
+        let after = SEND_DEADLINE;
+        let unconfirmed = Err(ImError::Unconfirmed { after });
+        tokio::time::timeout(after, sent)
+            .await
+            .unwrap_or(unconfirmed)
+    }
+
+    pub(in crate::room) async fn send_text(&self, text: &str) -> Result<(), ImError> {
+        let text = text.to_owned();
+        self.send(Outgoing::Text { text }).await
+    }
+
+    pub(in crate::room) async fn send_custom(&self, cmd: &str, msg: &str) -> Result<(), ImError> {
+        let (cmd, msg) = (cmd.to_owned(), msg.to_owned());
+        self.send(Outgoing::Custom { cmd, msg }).await
+    }
+
+    pub(in crate::room) async fn send_c2c(
+        &self,
+        to: &str,
+        cmd: &str,
+        msg: &str,
+    ) -> Result<(), ImError> {
+        let (to, cmd, msg) = (to.to_owned(), cmd.to_owned(), msg.to_owned());
+        self.send(Outgoing::C2c { to, cmd, msg }).await
+    }
+
+    /// Whether a change of the member list is announced at once, as far as is known.
+    pub(in crate::room) fn announces(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|running| *running.announces.borrow())
+    }
+
+    /// Waits until `announces` may have changed.
+    pub(in crate::room) async fn changed(&mut self) {
+        let changed = match &mut self.0 {
+            Some(running) => running.announces.changed().await.is_ok(),
+            None => false,
+        };
+        if !changed {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// What was told of the room's end since this was last asked.
+    pub(in crate::room) fn take_told(&self) -> Option<Told> {
+        let told = &self.0.as_ref()?.told;
+        told.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn order(&self, order: Order) {
+        if let Some(running) = &self.0 {
+            // Fails when the channel has ended, and then there is nothing to do.
+            let _ = running.orders.send(order).await;
+        }
+    }
+}
+
+/// A login, with what the ordinary poll needs if there is one.
+#[derive(Debug)]
+pub(super) struct LoggedOn {
+    pub(super) me: Arc<ImIdentity>,
+    pub(super) polling: Option<LongPollingId>,
+}
+
+/// What outlives a login.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) client: ImClient,
+    pub(super) link: Arc<Link>,
+    refresh: Arc<Notify>,
+    announces: watch::Sender<bool>,
+    told: Arc<Mutex<Option<Told>>>,
+    guessed: bool,
+    pub(super) wanted: Option<Group>,
+    /// What the session knows of the channel of the room it is in.
+    up: Option<bool>,
+    paused: bool,
+    /// The last login was refused: its credentials may be old.
+    refused: bool,
+    pub(super) backoff: Backoff,
+    next_try: Instant,
+    pub(super) seen: Seen,
+}
+
+impl Channel {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        while let Some(login) = self.offline(&mut orders).await {
+            log::info!(user_id:% = login.me.user_id; "logged in to the message service");
+            self.refused = false;
+            self.guessed = false;
+            self.set_state(ChannelState::Online, None);
+            let loss = Online::new(&mut self, login).run(&mut orders).await;
+            match loss {
+                Loss::Ended => return,
+                Loss::LoggedOut => self.pause().await,
+                Loss::Failed(error) => self.failed(&error).await,
+            }
+        }
+    }
+
+    /// Until a login succeeds; None when nobody gives orders any more.
+    async fn offline(&mut self, orders: &mut mpsc::Receiver<Order>) -> Option<LoggedOn> {
+        let mut login: Slot<Result<LoggedOn, ImError>> = None;
+        let mut room_login = self.link.outbox.subscribe();
+        loop {
+            let known = room_login.borrow_and_update().user_id.is_some();
+            tokio::select! {
+                order = orders.recv() => match order? {
+                    Order::Logout(done) => {
+                        login = None;
+                        self.pause().await;
+                        // Nobody waits for it any more.
+                        let _ = done.send(());
+                    }
+                    order => self.obey_offline(order).await,
+                },
+                result = in_flight(&mut login) => match result {
+                    Ok(login) => return Some(login),
+                    Err(error) => self.failed(&error).await,
+                },
+                () = sleep_until(self.next_try), if known && !self.paused && login.is_none() => {
+                    login = Some(self.log_in());
+                }
+                changed = room_login.changed(), if !known => changed.ok()?,
+            }
+        }
+    }
+
+    async fn obey_offline(&mut self, order: Order) {
+        match order {
+            Order::Join(group) => {
+                self.wanted = Some(group);
+                self.paused = false;
+            }
+            Order::Quit { room_id } => self.forget(&room_id),
+            Order::Send(_, reply) => {
+                let reason = self.link.outbox.channel_reason();
+                let _ = reply.send(Err(ImError::Down(reason)));
+            }
+            Order::Wake => self.paused = false,
+            Order::Logout(done) => drop(done.send(())),
+        }
+    }
+
+    /// The room was left; the group is not wanted any more.
+    pub(super) fn forget(&mut self, room_id: &str) {
+        if self
+            .wanted
+            .as_ref()
+            .is_some_and(|group| group.room_id == room_id)
+        {
+            self.wanted = None;
+            self.up = None;
+            self.announces.send_replace(false);
+        }
+    }
+
+    async fn pause(&mut self) {
+        self.paused = true;
+        self.wanted = None;
+        self.up = None;
+        self.announces.send_replace(false);
+        self.set_state(ChannelState::Offline, None);
+    }
+
+    fn log_in(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<LoggedOn, ImError>> + Send>> {
+        let (client, link, refused) = (self.client.clone(), self.link.clone(), self.refused);
+        Box::pin(async move {
+            let credentials = link.im_credentials(refused, client.deadline).await;
+            let credentials = credentials.map_err(|e| ImError::Credentials(Box::new(e)))?;
+            let me = client.login(&credentials).await?;
+            let (named, polling) = tokio::join!(client.set_nick(&me), client.long_polling_id(&me));
+            if let Err(error) = named {
+                log::warn!(reason:% = error; "the message service did not take our name");
+            }
+            let polling = polling.inspect_err(|error| {
+                log::warn!(reason:% = error; "no C2C messages: the message service gave no polling id");
+            });
+            let me = Arc::new(me);
+            let polling = polling.ok();
+            Ok(LoggedOn { me, polling })
+        })
+    }
+
+    /// Takes note of a lost or failed login, and when to try again.
+    async fn failed(&mut self, error: &ImError) {
+        let trouble = trouble(error);
+        self.refused = trouble == Trouble::Refused;
+        let random = rand::random();
+        let mut pause = self.backoff.next_pause(random);
+        let failures = self.backoff.failures();
+        if trouble == Trouble::Replaced {
+            pause = jittered(REPLACED_RETRY, random);
+        } else if self.guessed && failures >= GUESSED_TRIES {
+            pause = jittered(GUESSED_RETRY, random);
+        }
+        self.next_try = Instant::now() + pause;
+        let reason = error.to_string();
+        if failures == 1 || pause > RETRY_MAX {
+            log::warn!(reason:% = reason, pause:? = pause; "no message channel; the member list is polled");
+        } else {
+            log::debug!(reason:% = reason, pause:? = pause; "no message channel");
+        }
+        self.set_state(ChannelState::Offline, Some(&reason));
+        self.tell_up(Err(&reason)).await;
+    }
+
+    pub(super) fn set_state(&self, state: ChannelState, reason: Option<&str>) {
+        self.link.outbox.note(|snapshot| {
+            snapshot.channel.state = state;
+            if let Some(reason) = reason {
+                snapshot.channel.last_error = Some(reason.to_owned());
+            }
+        });
+    }
+
+    /// The group is joined, or why not; told when it is news.
+    pub(super) async fn tell_up(&mut self, up: Result<(), &str>) {
+        self.announces.send_replace(up.is_ok());
+        if self.wanted.is_none() || self.up == Some(up.is_ok()) {
+            return;
+        }
+        self.up = Some(up.is_ok());
+        let event = match up {
+            Ok(()) => RoomEvent::ChannelUp,
+            Err(reason) => RoomEvent::ChannelDown {
+                reason: reason.to_owned(),
+            },
+        };
+        self.link.outbox.emit(event).await;
+    }
+
+    /// The group's poll is late, or came after all.
+    pub(super) fn doubt(&self, doubtful: bool) {
+        self.announces.send_if_modified(|announces| {
+            let changed = *announces == doubtful;
+            *announces = !doubtful;
+            changed
+        });
+    }
+
+    /// Acts on what was heard.
+    pub(super) async fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Look => self.refresh.notify_one(),
+            Heard::Alarm(told) => {
+                *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+                self.refresh.notify_one();
+            }
+            Heard::Event(event) => {
+                self.link
+                    .outbox
+                    .note(|snapshot| snapshot.channel.messages_received += 1);
+                self.link.outbox.emit(event).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What can go wrong between us and the message service.
+
+use std::time::Duration;
+
+use crate::protocol::webim::{Command, ImAnswerError, TooLong};
+use crate::room::error::{RoomError, TransportKind};
+
+/// Why something could not be done over the message channel.
+#[derive(Debug, thiserror::Error)]
+pub enum ImError {
+    #[error("{command}: no answer of the message service: {kind}")]
+    Transport {
+        command: Command,
+        kind: TransportKind,
+        /// Its URL is removed, because the query carries userSig or A2Key.
+        #[source]
+        source: Option<reqwest::Error>,
+    },
+    #[error("{command}: the answer is larger than {limit} bytes")]
+    TooLarge { command: Command, limit: usize },
+    #[error("{command}: {source}")]
+    Answer {
+        command: Command,
+        source: ImAnswerError,
+    },
+    #[error("joining the group was answered {0:?}")]
+    NotAdmitted(String),
+    #[error("no credentials: {0}")]
+    Credentials(Box<RoomError>),
+    #[error("{0}")]
+    TooLong(#[from] TooLong),
+    #[error("the message channel is switched off")]
+    Off,
+    #[error("the message channel is down: {0}")]
+    Down(String),
+    #[error("a message can only be sent in a room")]
+    NoRoom,
+    #[error("more messages than the channel takes")]
+    Busy,
+    #[error("the message was not confirmed within {after:?}")]
+    Unconfirmed { after: Duration },
+}
+
+impl ImError {
+    /// The message service's own number.
+    #[must_use]
+    pub fn code(&self) -> Option<i64> {
+        match self {
+            Self::Answer { source, .. } => source.code(),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing came before the deadline.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport {
+                kind: TransportKind::Timeout,
+                ..
+            }
+        )
+    }
+}

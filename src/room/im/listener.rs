@@ -1,0 +1,204 @@
+//! Our place in a room's group: joining it, and its poll, again and again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::channel::{RETRY_MAX, RETRY_MIN};
+use super::client::{ImClient, ImIdentity};
+use super::error::ImError;
+use super::hold::Hold;
+use super::trouble::{Trouble, group_is_lost, trouble};
+use crate::protocol::webim::{
+    BigGroupPollRequest, BigGroupPolled, ERR_POLL_TIMEOUT, GroupMessage, messages,
+};
+use crate::room::backoff::Backoff;
+use crate::room::membership::{Slot, in_flight};
+
+/// Longest pause between two looks for a group that does not exist.
+const NO_GROUP_RETRY: Duration = Duration::from_secs(30);
+
+/// What happened to the group.
+#[derive(Debug)]
+pub(super) enum Step {
+    Joined,
+    /// The poll is late: the service may be hanging.
+    Doubt,
+    /// A poll was answered, perhaps with nothing.
+    Heard(Vec<GroupMessage>),
+    /// It is joined again, by itself or after a new login.
+    Lost {
+        error: ImError,
+        login_again: bool,
+    },
+}
+
+/// What the group's poll needs from answer to answer.
+struct Poll {
+    key: String,
+    next_seq: u64,
+    hold: Hold,
+    started: Instant,
+    next: Instant,
+    doubted: bool,
+    failures: u32,
+    slot: Slot<Result<BigGroupPolled, ImError>>,
+}
+
+pub(super) struct Listener {
+    pub(super) room_id: String,
+    client: ImClient,
+    me: Arc<ImIdentity>,
+    joining: Slot<Result<String, ImError>>,
+    next_join: Instant,
+    poll: Option<Poll>,
+    /// Lost before: then only an answered poll proves that it is back.
+    suspect: bool,
+    backoff: Backoff,
+    no_group: Backoff,
+}
+
+impl Listener {
+    pub(super) fn new(client: ImClient, me: Arc<ImIdentity>, room_id: &str) -> Self {
+        Self {
+            room_id: room_id.to_owned(),
+            client,
+            me,
+            joining: None,
+            next_join: Instant::now(),
+            poll: None,
+            suspect: false,
+            backoff: Backoff::new(RETRY_MIN, RETRY_MAX),
+            no_group: Backoff::new(RETRY_MIN * 5, NO_GROUP_RETRY),
+        }
+    }
+
+    /// Whether messages can be sent.
+    pub(super) fn is_joined(&self) -> bool {
+        self.poll.is_some()
+    }
+
+    /// What happens next; may be dropped and called again.
+    pub(super) async fn next(&mut self) -> Step {
+        loop {
+            let step = match &mut self.poll {
+                None => self.join().await,
+                Some(_) => self.listen().await,
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    async fn join(&mut self) -> Option<Step> {
+        if self.joining.is_none() {
+            sleep_until(self.next_join).await;
+            let (client, me, group) = (self.client.clone(), self.me.clone(), self.room_id.clone());
+            self.joining = Some(Box::pin(async move { client.join(&me, &group).await }));
+        }
+        match in_flight(&mut self.joining).await {
+            Ok(key) => {
+                let now = Instant::now();
+                self.poll = Some(Poll {
+                    key,
+                    next_seq: 0,
+                    hold: Hold::default(),
+                    started: now,
+                    next: now,
+                    doubted: false,
+                    failures: 0,
+                    slot: None,
+                });
+                (!self.suspect).then_some(Step::Joined)
+            }
+            Err(error) => {
+                self.suspect = true;
+                let no_group = trouble(&error) == Trouble::NoGroup;
+                let backoff = if no_group {
+                    &mut self.no_group
+                } else {
+                    &mut self.backoff
+                };
+                self.next_join = Instant::now() + backoff.next_pause(rand::random());
+                let login_again = !no_group;
+                Some(Step::Lost { error, login_again })
+            }
+        }
+    }
+
+    async fn listen(&mut self) -> Option<Step> {
+        let poll = self.poll.as_mut()?;
+        if poll.slot.is_none() {
+            sleep_until(poll.next).await;
+            poll.started = Instant::now();
+            let request = BigGroupPollRequest {
+                start_seq: poll.next_seq,
+                hold_time: poll.hold.asked().as_secs(),
+                key: poll.key.clone(),
+            };
+            let (client, me, deadline) =
+                (self.client.clone(), self.me.clone(), poll.hold.deadline());
+            poll.slot = Some(Box::pin(async move {
+                client.listen(&me, request, deadline).await
+            }));
+        }
+        let doubt_at = poll.started + poll.hold.doubt_after();
+        tokio::select! {
+            result = in_flight(&mut poll.slot) => self.on_answer(result),
+            () = sleep_until(doubt_at), if !poll.doubted => {
+                poll.doubted = true;
+                Some(Step::Doubt)
+            }
+        }
+    }
+
+    fn on_answer(&mut self, result: Result<BigGroupPolled, ImError>) -> Option<Step> {
+        let poll = self.poll.as_mut()?;
+        let now = Instant::now();
+        let took = now - poll.started;
+        let heard = match result {
+            Ok(answer) => {
+                let empty = answer.rsp_msg_list.is_empty();
+                poll.hold.answered(took, answer.hold_time, empty);
+                let idle = empty || answer.next_seq == poll.next_seq;
+                poll.next = now + Hold::pause_after(took, idle);
+                poll.next_seq = answer.next_seq;
+                // Without a key the old one must do.
+                if !answer.key.is_empty() {
+                    poll.key = answer.key;
+                }
+                messages(&answer.rsp_msg_list)
+            }
+            Err(error) if error.code() == Some(ERR_POLL_TIMEOUT) => {
+                poll.hold.answered(took, 0, true);
+                poll.next = now + Hold::pause_after(took, true);
+                vec![]
+            }
+            Err(error) => return self.on_failure(error),
+        };
+        poll.doubted = false;
+        poll.failures = 0;
+        self.suspect = false;
+        self.backoff.reset();
+        self.no_group.reset();
+        Some(Step::Heard(heard))
+    }
+
+    fn on_failure(&mut self, error: ImError) -> Option<Step> {
+        let poll = self.poll.as_mut()?;
+        poll.failures += 1;
+        let pause = self.backoff.next_pause(rand::random());
+        if trouble(&error) != Trouble::Replaced && !group_is_lost(&error, poll.failures) {
+            log::debug!(reason:% = error, pause:? = pause; "the group's poll failed");
+            poll.next = Instant::now() + pause;
+            return None;
+        }
+        self.poll = None;
+        self.suspect = true;
+        self.next_join = Instant::now() + pause;
+        let login_again = trouble(&error) == Trouble::Replaced;
+        Some(Step::Lost { error, login_again })
+    }
+}

@@ -1,0 +1,202 @@
+//! What messages mean for us. Pure but for the memory of what came before.
+
+use std::collections::VecDeque;
+
+use crate::protocol::webim::{
+    C2cMessage, C2cSaid, Content, GroupMessage, ReportType, Said, is_pushers_changed, read_c2c,
+    read_group,
+};
+use crate::room::event::{Message, RoomEvent};
+use crate::room::recovery::Told;
+
+/// What a group message calls for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// For the session.
+    Event(RoomEvent),
+    /// Read the member list again.
+    Look,
+    /// Read it again, and this may be why the room or our seat is gone.
+    Alarm(Told),
+}
+
+/// What a message of the group `room_id` means to `me`.
+pub(super) fn hear(message: &GroupMessage, room_id: &str, me: &str) -> Option<Heard> {
+    if message.group_id != room_id {
+        return None;
+    }
+    match &message.content {
+        Content::Chat(_) if message.from == me => None,
+        Content::Chat(elements) => match read_group(elements) {
+            Said::Text(said) => Some(Heard::Event(RoomEvent::TextReceived(Message {
+                from: message.from.clone(),
+                nick: first(said.nick, &message.from),
+                cmd: None,
+                text: said.text,
+            }))),
+            Said::Command(command) => Some(Heard::Event(RoomEvent::CustomReceived(Message {
+                from: message.from.clone(),
+                nick: first(command.user_name, &message.from),
+                cmd: Some(command.cmd),
+                text: command.msg,
+            }))),
+            Said::PushersChanged => Some(Heard::Look),
+            Said::Nothing => None,
+        },
+        // Somebody joined or left the group: he will be, or was, a member.
+        Content::Tip { .. } => None,
+        Content::System {
+            report,
+            user_defined,
+            ..
+        } => match report {
+            ReportType::Dissolved | ReportType::Recycled => Some(Heard::Alarm(Told::Dissolved)),
+            ReportType::Kicked => Some(Heard::Alarm(Told::Removed)),
+            ReportType::Custom => user_defined
+                .as_deref()
+                .is_some_and(is_pushers_changed)
+                .then_some(Heard::Look),
+            ReportType::Other(_) => None,
+        },
+    }
+}
+
+/// What a C2C message means to `me`.
+pub(super) fn hear_c2c(message: &C2cMessage, me: &str) -> Option<RoomEvent> {
+    // Our own come back when the same user sends from another device.
+    if message.from == me {
+        return None;
+    }
+    let (nick, cmd, text) = match read_c2c(&message.elements) {
+        C2cSaid::Command(command) => (command.user_name, Some(command.cmd), command.msg),
+        C2cSaid::Text(said) => (said.nick, None, said.text),
+        // Live rooms only: there is nobody to answer it here.
+        C2cSaid::LinkMic(_) | C2cSaid::Nothing => return None,
+    };
+    Some(RoomEvent::C2cReceived(Message {
+        from: message.from.clone(),
+        nick: first(nick, &message.from),
+        cmd,
+        text,
+    }))
+}
+
+fn first(name: String, from: &str) -> String {
+    if name.is_empty() {
+        from.to_owned()
+    } else {
+        name
+    }
+}
+
+/// Messages remembered: more than any service repeats after a reconnect.
+const MEMORY: usize = 256;
+
+/// Knows a message that came before: a new poll may begin with the last ones of the old.
+#[derive(Debug, Default)]
+pub(super) struct Seen(VecDeque<(String, u64, u64)>);
+
+impl Seen {
+    /// Whether this one is new. Messages without any number are always new.
+    pub(super) fn is_new(&mut self, from: &str, seq: u64, random: u64) -> bool {
+        if seq == 0 && random == 0 {
+            return true;
+        }
+        let known =
+            |entry: &(String, u64, u64)| entry.0 == from && entry.1 == seq && entry.2 == random;
+        if self.0.iter().any(known) {
+            return false;
+        }
+        if self.0.len() >= MEMORY {
+            self.0.pop_front();
+        }
+        self.0.push_back((from.to_owned(), seq, random));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::webim::Element;
+
+    fn message(from: &str, content: Content) -> GroupMessage {
+        GroupMessage {
+            from: from.into(),
+            group_id: "r".into(),
+            seq: 1,
+            random: 1,
+            time: 1,
+            priority: 2,
+            group_name: String::new(),
+            nick: String::new(),
+            to: String::new(),
+            content,
+        }
+    }
+
+    fn system(report: u64, text: Option<&str>) -> Content {
+        Content::System {
+            report: ReportType::from_number(report),
+            operator: "admin".into(),
+            user_defined: text.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn table() {
+        let notify = r#"{"cmd":"notifyPusherChange","data":""}"#;
+        let text = || Content::Chat(vec![Element::Text("hi".into())]);
+        let said = Heard::Event(RoomEvent::TextReceived(Message {
+            from: "bob".into(),
+            nick: "bob".into(),
+            cmd: None,
+            text: "hi".into(),
+        }));
+        for (from, content, heard) in [
+            ("bob", text(), Some(said)),
+            ("me", text(), None),
+            (
+                "bob",
+                Content::Chat(vec![Element::custom(notify)]),
+                Some(Heard::Look),
+            ),
+            ("@TIM#SYSTEM", system(255, Some(notify)), Some(Heard::Look)),
+            ("@TIM#SYSTEM", system(255, Some("not json")), None),
+            ("@TIM#SYSTEM", system(255, None), None),
+            (
+                "@TIM#SYSTEM",
+                system(5, None),
+                Some(Heard::Alarm(Told::Dissolved)),
+            ),
+            (
+                "@TIM#SYSTEM",
+                system(11, None),
+                Some(Heard::Alarm(Told::Dissolved)),
+            ),
+            (
+                "@TIM#SYSTEM",
+                system(4, None),
+                Some(Heard::Alarm(Told::Removed)),
+            ),
+            ("@TIM#SYSTEM", system(9, None), None),
+        ] {
+            let message = message(from, content);
+            assert_eq!(hear(&message, "r", "me"), heard, "{message:?}");
+            assert_eq!(hear(&message, "other", "me"), None);
+        }
+    }
+
+    #[test]
+    fn repeated_messages_are_known() {
+        let mut seen = Seen::default();
+        assert!(seen.is_new("bob", 1, 7));
+        assert!(!seen.is_new("bob", 1, 7));
+        assert!(seen.is_new("bob", 1, 8) && seen.is_new("al", 1, 7));
+        assert!(seen.is_new("bob", 0, 0) && seen.is_new("bob", 0, 0));
+        for seq in 0..1000 {
+            seen.is_new("flood", seq, 1);
+        }
+        assert_eq!(seen.0.len(), MEMORY);
+    }
+}
