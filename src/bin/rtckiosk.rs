@@ -29,6 +29,12 @@ enum Command {
     /// Make a whole call on this machine: server, relay, agent and kiosk.
     #[cfg(feature = "server")]
     Demo(rtckiosk::demo::Options),
+    /// Measure what the performance targets ask for.
+    #[cfg(feature = "server")]
+    Bench {
+        #[command(subcommand)]
+        bench: rtckiosk::demo::bench::Bench,
+    },
     /// List cameras, microphones, speakers, displays, encoders and GPIO lines.
     Devices {
         /// Print JSON.
@@ -116,6 +122,8 @@ fn main() -> ExitCode {
         Command::Run(file) => run::daemon(file.config.as_deref()),
         #[cfg(feature = "server")]
         Command::Demo(options) => rtckiosk::demo::run(&options),
+        #[cfg(feature = "server")]
+        Command::Bench { bench } => rtckiosk::demo::bench::run(&bench),
         Command::Devices { json } => run::devices(json),
         Command::Check { file, json } => run::check(file.config.as_deref(), json),
         Command::Status { file, json } => run::status(file.config.as_deref(), json),

@@ -1,6 +1,7 @@
 //! A whole call on one machine: room server with relay, agent and kiosk in one process, on
 //! free ports, measured where a person would see and hear.
 
+pub mod bench;
 mod cast;
 mod meter;
 pub mod report;

@@ -136,15 +136,17 @@ impl Report {
 #[must_use]
 pub fn latency(mut samples: Vec<f64>) -> Latency {
     samples.sort_by(f64::total_cmp);
-    let rank = |percent: usize| {
-        let rank = (samples.len() * percent).div_ceil(100);
-        samples.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
-    };
     Latency {
         n: samples.len(),
-        p50: rank(50),
-        p95: rank(95),
+        p50: nearest_rank(&samples, 50),
+        p95: nearest_rank(&samples, 95),
     }
+}
+
+/// The percentile of sorted samples; 0 of none.
+pub(super) fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

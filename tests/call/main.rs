@@ -7,6 +7,7 @@
 
 mod demo;
 mod ffmpeg;
+mod messages;
 mod programs;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,227 @@
+//! The room server under load: a process of its own on one core, killed whatever happens.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// For the server to listen.
+const START_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Lets this process, and the server that it starts, open as many files as the system allows;
+/// answers how many.
+///
+/// # Errors
+/// The system refuses.
+pub(super) fn open_files() -> Result<usize> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, most).context("the limit of open files cannot be raised")?;
+    Ok(maximum.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    }))
+}
+
+/// `rtcroomd`, running.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+    pid: u32,
+    /// Open as long as the server runs.
+    _out: BufReader<ChildStdout>,
+    pub(super) addr: SocketAddr,
+    /// Whether it has a core that this process keeps off.
+    pub(super) has_own_core: bool,
+}
+
+/// What a process has used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) cpu: Duration,
+    /// Ready to run while others had the core.
+    pub(super) waited: Duration,
+    pub(super) resident_bytes: u64,
+}
+
+impl Server {
+    /// Starts the `rtcroomd` beside this program with `config`, on one core; this thread then
+    /// keeps to the others.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not say where it listens.
+    pub(super) async fn start(config: &str) -> Result<Self> {
+        let program = beside_this_program()?;
+        let cores = Cores::split()?;
+        // A child starts on the cores of the thread that starts it.
+        sched_setaffinity(None, &cores.server).context("no core for the server")?;
+        let child = command(&program)
+            .spawn()
+            .with_context(|| format!("{} cannot be started by setpriv", program.display()));
+        sched_setaffinity(None, &cores.client).context("no core for the clients")?;
+        let mut child = child?;
+        let pid = child.id().context("the server ended at once")?;
+        let mut input = child.stdin.take().context("the server has no input")?;
+        input.write_all(config.as_bytes()).await?;
+        drop(input);
+        let output = child.stdout.take().context("the server has no output")?;
+        let mut out = BufReader::new(output);
+        let mut line = String::new();
+        let listening = tokio::time::timeout(START_DEADLINE, out.read_line(&mut line)).await;
+        listening.context("the server does not start to listen")??;
+        let addr = address(&line).with_context(|| format!("the server says {line:?}"))?;
+        Ok(Self {
+            child,
+            pid,
+            _out: out,
+            addr,
+            has_own_core: cores.are_apart,
+        })
+    }
+
+    /// # Errors
+    /// The server has ended.
+    pub(super) fn usage(&mut self) -> Result<Usage> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the server ended: {status}");
+        }
+        usage(self.pid)
+    }
+
+    /// Ends it, as dropping does, and waits for the end.
+    ///
+    /// # Errors
+    /// It cannot be killed.
+    pub(super) async fn stop(mut self) -> Result<()> {
+        self.child
+            .kill()
+            .await
+            .context("the server cannot be killed")
+    }
+}
+
+/// Runs a program that is killed when this one ends in whatever way, and reads its configuration
+/// from its input.
+fn command(program: &std::path::Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(program)
+        .args(["--config", "/dev/stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+fn beside_this_program() -> Result<PathBuf> {
+    let this = std::env::current_exe().context("the path of this program is not known")?;
+    let program = this.with_file_name("rtcroomd");
+    ensure!(program.is_file(), "{} is missing", program.display());
+    Ok(program)
+}
+
+/// `listening on http://127.0.0.1:5757/weapp (rooms) ...`
+fn address(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("http://")?;
+    rest.split('/').next()?.parse().ok()
+}
+
+/// Who runs where.
+#[derive(Debug)]
+struct Cores {
+    server: CpuSet,
+    client: CpuSet,
+    are_apart: bool,
+}
+
+impl Cores {
+    /// One core for the server, the rest for the clients; a single core is shared.
+    fn split() -> Result<Self> {
+        let all = sched_getaffinity(None).context("the cores are not known")?;
+        let first = (0..CpuSet::MAX_CPU).find(|core| all.is_set(*core));
+        let first = first.context("there is no core")?;
+        let mut server = CpuSet::new();
+        server.set(first);
+        let are_apart = all.count() > 1;
+        let mut client = all;
+        if are_apart {
+            client.unset(first);
+        }
+        Ok(Self {
+            server,
+            client,
+            are_apart,
+        })
+    }
+}
+
+/// Asks the kernel about a process.
+///
+/// # Errors
+/// There is no such process, or the kernel does not tell.
+pub(super) fn usage(pid: u32) -> Result<Usage> {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    let read = |path: PathBuf| {
+        std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    let status = read(folder.join("status"))?;
+    let mut usage = Usage {
+        resident_bytes: resident_bytes(&status).context("the kernel tells no VmRSS")?,
+        ..Usage::default()
+    };
+    for thread in std::fs::read_dir(folder.join("task"))? {
+        let times = read(thread?.path().join("schedstat"))?;
+        let (cpu, waited) = schedule(&times).context("the kernel tells no schedstat")?;
+        usage.cpu += cpu;
+        usage.waited += waited;
+    }
+    Ok(usage)
+}
+
+fn resident_bytes(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+/// Nanoseconds on a core, nanoseconds waiting for one, and a count.
+fn schedule(times: &str) -> Option<(Duration, Duration)> {
+    let mut fields = times.split_whitespace();
+    let mut next = || fields.next()?.parse().ok().map(Duration::from_nanos);
+    Some((next()?, next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_server_and_kernel_say() {
+        let line = "listening on http://127.0.0.1:5757/weapp (rooms) and rtmp://127.0.0.1:1935/live (relay)\n";
+        assert_eq!(address(line), "127.0.0.1:5757".parse().ok());
+        assert_eq!(address("cannot listen"), None);
+        let status = "Name:\trtcroomd\nVmHWM:\t    9000 kB\nVmRSS:\t    8192 kB\n";
+        assert_eq!(resident_bytes(status), Some(8 << 20));
+        assert_eq!(resident_bytes("Name:\tkthreadd\n"), None);
+        let times = (Duration::from_nanos(1500), Duration::from_nanos(20));
+        assert_eq!(schedule("1500 20 7\n"), Some(times));
+        assert_eq!(schedule("1500\n"), None);
+    }
+
+    #[test]
+    fn this_process_uses_something() {
+        let used = usage(std::process::id()).unwrap();
+        assert!(used.cpu > Duration::ZERO && used.resident_bytes > 0);
+    }
+}
