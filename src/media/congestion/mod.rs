@@ -70,7 +70,7 @@ pub struct Step {
     pub to: Quality,
     /// "-35 %: backlog 640 ms, 380 kbit/s taken"
     pub reason: String,
-    /// The link was busy: the step is down, or there is nothing left to give up.
+    /// The link takes too little: the step is down.
     pub busy: bool,
 }
 
