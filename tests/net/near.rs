@@ -8,7 +8,7 @@ use gstreamer::prelude::*;
 use rtckiosk::media::capture::{AudioSource, Capture, CaptureConfig, VideoSource};
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
-use rtckiosk::media::{EncoderChoice, Reconnect, UplinkStats, time_code};
+use rtckiosk::media::{EncoderChoice, PlayEvent, PushEvent, Reconnect, UplinkStats, time_code};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -74,7 +74,7 @@ pub(crate) fn run() {
 
 async fn kiosk(push: Option<String>, play: Option<String>) {
     far::init();
-    let (events, mut told) = mpsc::channel(256);
+    let (events, mut told) = mpsc::channel::<PushEvent>(256);
     tokio::spawn(async move {
         while let Some(event) = told.recv().await {
             eprintln!(
@@ -142,7 +142,7 @@ fn uplink_config(url: String) -> UplinkConfig {
 }
 
 fn player(url: String) -> Downlink {
-    let (events, mut told) = mpsc::channel(256);
+    let (events, mut told) = mpsc::channel::<PlayEvent>(256);
     tokio::spawn(async move {
         while let Some(event) = told.recv().await {
             eprintln!(
