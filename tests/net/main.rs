@@ -108,9 +108,9 @@ fn a_link_that_narrows_costs_quality_and_not_delay() {
     let enough = RATES[2] * 8 / 10;
     let mut wide = Vec::new();
     while now_micros() < back + 30 * SECOND
-        && !wide
+        && wide
             .last()
-            .is_some_and(|report: &Report| report.target_kbps >= enough)
+            .is_none_or(|report: &Report| report.target_kbps < enough)
     {
         sleep(0.2);
         wide.extend(reports(&lab));

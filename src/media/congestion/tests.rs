@@ -177,10 +177,11 @@ fn a_probe_that_fails_is_remembered() {
     for _ in 0..25 * 120 {
         let over = run.kbps() + 64 > 400;
         run.look(if over { 200 } else { 0 }, 400.min(run.kbps() + 64));
-        if let Some((at, step)) = run.steps.last().filter(|(_, step)| step.busy) {
-            if fails.last().is_none_or(|last| last != at) && step.from.kbps < 400 {
-                fails.push(*at);
-            }
+        if let Some((at, step)) = run.steps.last().filter(|(_, step)| step.busy)
+            && fails.last().is_none_or(|last| last != at)
+            && step.from.kbps < 400
+        {
+            fails.push(*at);
         }
     }
     let gaps: Vec<_> = fails
@@ -228,7 +229,7 @@ impl Link {
         let paused = !quality.video() || self.age > 0.5;
         let video = if paused { 0 } else { quality.kbps };
         // Key frames make the stream uneven.
-        let beat = if self.taken.len() % 25 == 0 {
+        let beat = if self.taken.len().is_multiple_of(25) {
             5.0
         } else {
             0.83
