@@ -39,17 +39,22 @@ pub enum TransportKind {
 
 impl std::fmt::Display for TransportKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Timeout => "no answer in time",
-            Self::Dns => "the name of the server cannot be resolved",
-            Self::Connect => "the server cannot be connected",
-            Self::Tls => "no TLS session with the server",
-            Self::Broken => "the connection broke",
-        })
+        f.write_str(&self.with("the room server"))
     }
 }
 
 impl TransportKind {
+    /// In words, of an exchange with `peer`.
+    pub(super) fn with(self, peer: &str) -> String {
+        match self {
+            Self::Timeout => "no answer in time".into(),
+            Self::Dns => format!("{peer}'s name cannot be resolved"),
+            Self::Connect => format!("{peer} cannot be connected"),
+            Self::Tls => format!("no TLS session with {peer}"),
+            Self::Broken => format!("the connection to {peer} broke"),
+        }
+    }
+
     pub(super) fn of(error: &reqwest::Error) -> Self {
         if error.is_timeout() {
             Self::Timeout

@@ -5,6 +5,8 @@
 mod downlink;
 #[cfg(feature = "server")]
 mod external_relay;
+#[cfg(feature = "kiosk")]
+mod im_client;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod im_gate;
 #[cfg(all(feature = "kiosk", feature = "server"))]
@@ -19,6 +21,8 @@ mod nginx;
 #[cfg(feature = "kiosk")]
 mod played;
 #[cfg(feature = "kiosk")]
+mod played_im;
+#[cfg(feature = "kiosk")]
 mod played_world;
 #[cfg(feature = "server")]
 mod process;
@@ -32,6 +36,8 @@ mod relay_limits;
 mod relay_start;
 #[cfg(feature = "kiosk")]
 mod room_client;
+#[cfg(feature = "kiosk")]
+mod room_dialects;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod room_pair;
 #[cfg(feature = "server")]

@@ -52,6 +52,8 @@ impl Seen {
 pub(crate) enum Reply {
     /// 200 with this body; the connection stays open.
     Json(String),
+    /// The same, after a while.
+    Held(Duration, String),
     /// These bytes, then the end of the connection.
     Bytes(Vec<u8>),
     /// Nothing, for ever.
@@ -149,6 +151,10 @@ async fn play(stream: TcpStream, script: Script, record: Arc<Mutex<Vec<Seen>>>) 
 /// None: the connection is over.
 async fn answer(stream: &mut BufReader<TcpStream>, reply: Reply) -> Option<()> {
     match reply {
+        Reply::Held(pause, body) => {
+            tokio::time::sleep(pause).await;
+            Box::pin(answer(stream, Reply::Json(body))).await
+        }
         Reply::Json(body) => {
             let length = body.len();
             let head = format!(

@@ -289,6 +289,10 @@ impl Channel {
             Order::Join(group) => {
                 self.wanted = Some(group);
                 self.paused = false;
+                if self.backoff.failures() > 0 {
+                    let reason = self.link.outbox.channel_reason();
+                    self.tell_up(Err(&reason)).await;
+                }
             }
             Order::Quit { room_id } => self.forget(&room_id),
             Order::Send(_, reply) => {

@@ -8,7 +8,7 @@ use crate::room::error::{RoomError, TransportKind};
 /// Why something could not be done over the message channel.
 #[derive(Debug, thiserror::Error)]
 pub enum ImError {
-    #[error("{command}: no answer of the message service: {kind}")]
+    #[error("{command}: {}", kind.with("the message service"))]
     Transport {
         command: Command,
         kind: TransportKind,

@@ -1,0 +1,95 @@
+//! Messages and the microphone, by the commands that a technician gives.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::kiosk::{Kiosk, Setting};
+use crate::support::program::written;
+use crate::support::server::{OWN_RELAY, Server};
+use crate::support::{PATIENCE, text, turn, until, until_true};
+
+/// Runs `rtckiosk ctl`, which must succeed.
+fn ctl(kiosk: &Kiosk, arguments: &[&str]) {
+    let output = kiosk.tool(&[&["ctl"], arguments].concat());
+    assert!(output.status.success(), "{}", written(&output));
+}
+
+/// Runs `rtckiosk ctl`, which must be refused for this reason.
+fn refused(kiosk: &Kiosk, arguments: &[&str], reason: &str) {
+    let output = kiosk.tool(&[&["ctl"], arguments].concat());
+    let said = written(&output);
+    assert!(!output.status.success() && said.contains(reason), "{said}");
+}
+
+fn received(kiosk: &Kiosk) -> Value {
+    kiosk.status()["messages"].clone()
+}
+
+#[test]
+fn texts_and_the_microphone_by_command() {
+    let _turn = turn();
+    let server = Server::start(OWN_RELAY);
+    let agent = Kiosk::start(&Setting {
+        room: "",
+        ..Setting::agent(&server.url)
+    });
+    let kiosk = Kiosk::start(&Setting::kiosk(&server.url));
+    for side in [&agent, &kiosk] {
+        side.until_state("attract", PATIENCE);
+        refused(side, &["message", "too early"], "only in a call");
+        refused(side, &["mute", "on"], "only in another state");
+    }
+    // Configured as a guest, and a host by command.
+    ctl(&agent, &["host"]);
+    agent.until_state("in_call", PATIENCE);
+    kiosk.call("agent");
+    agent.until_seen("kiosk");
+    for side in [&agent, &kiosk] {
+        until_true("the message channel", PATIENCE, || {
+            text(&side.status(), "room.channel.state") == "joined"
+        });
+    }
+    ctl(&kiosk, &["message", "Where do I sign?"]);
+    let message = until("the text", PATIENCE, || received(&agent).get(0).cloned());
+    assert_eq!(message["text"], "Where do I sign?");
+    assert_eq!(
+        (&message["from"], &message["name"]),
+        (&json!("kiosk"), &json!("The kiosk"))
+    );
+    assert_eq!(
+        text(&agent.status(), "session.said"),
+        "The kiosk: Where do I sign?"
+    );
+    ctl(&agent, &["custom", "form", "3"]);
+    let command = until("the command", PATIENCE, || received(&kiosk).get(0).cloned());
+    assert_eq!(
+        (&command["cmd"], &command["text"]),
+        (&json!("form"), &json!("3"))
+    );
+    assert_eq!(
+        kiosk.status()["session"]["said"],
+        Value::Null,
+        "programs read it, not customers"
+    );
+    until_true(
+        "the text goes from the screen",
+        PATIENCE + Duration::from_secs(8),
+        || agent.status()["session"]["said"].is_null(),
+    );
+
+    let silent = || {
+        let level = &agent.status()["downlinks"]["kiosk"]["audio"]["rms_db"];
+        level.as_f64().is_some_and(|db| db < -60.0)
+    };
+    until_true("the kiosk is heard", PATIENCE, || !silent());
+    ctl(&kiosk, &["mute", "on"]);
+    assert_eq!(kiosk.status()["session"]["muted"], true);
+    until_true("the kiosk is silent", PATIENCE, silent);
+    ctl(&kiosk, &["mute", "off"]);
+    assert_eq!(kiosk.status()["session"]["muted"], false);
+    until_true("the kiosk is heard again", PATIENCE, || !silent());
+    refused(&kiosk, &["camera", "document"], "media.video.source");
+    ctl(&kiosk, &["hangup"]);
+    kiosk.until_state("attract", PATIENCE);
+}
