@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use rtckiosk::appliance::{journal, output};
 use rtckiosk::config::ServerConfig;
-use rtckiosk::server::{RoomServer, Settings};
+use rtckiosk::server::{RoomServer, Settings, files};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,13 @@ fn run(config: Option<&Path>) -> anyhow::Result<()> {
         log::warn!("{warning}");
     }
     let settings = Settings::load(&config)?;
+    let (files, wanted) = (files::raise_limit(), settings.open_files());
+    if files < wanted {
+        log::warn!(
+            "{files} files may be open at once, http.max_connections and \
+             relay.embedded.max_connections need {wanted}: raise the limit (LimitNOFILE=)"
+        );
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(serve(settings))
 }

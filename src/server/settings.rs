@@ -49,6 +49,9 @@ pub enum RelaySettings {
     },
 }
 
+/// Listeners, logs, key files and the runtime's own.
+const OTHER_FILES: usize = 32;
+
 impl Settings {
     /// Reads the key files that the configuration names, and makes what it leaves out.
     ///
@@ -81,6 +84,17 @@ impl Settings {
                 valid: config.stream.valid,
             },
         })
+    }
+
+    /// Files that this process needs when everything that is configured is used: one for each
+    /// connection, and a few more.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        let relayed = match &self.relay {
+            RelaySettings::Embedded { relay, .. } => relay.max_connections,
+            RelaySettings::External { .. } => 0,
+        };
+        self.http.max_connections + relayed + OTHER_FILES
     }
 
     /// The embedded default on free ports of this machine, for trials beside a running server.

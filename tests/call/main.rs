@@ -5,6 +5,7 @@
     reason = "helpers of tests may panic like the tests"
 )]
 
+mod bench;
 mod demo;
 mod ffmpeg;
 mod messages;

@@ -48,6 +48,11 @@ impl Program {
         read(&self.err)
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")

@@ -22,6 +22,7 @@ mod tally;
 use super::{print, spread::Spread};
 use crate::appliance::run::stop_signal;
 use crate::demo::Rooms;
+use crate::server::files;
 use line::Line;
 use member::{BEAT, Crowd, Member};
 use process::Server;
@@ -48,6 +49,8 @@ pub struct Options {
 const ENTER_DEADLINE: Duration = Duration::from_secs(300);
 /// Rooms entered at the same time: a crowd that comes in, not a storm.
 const ENTERING: usize = 16;
+/// For those that the server still has to close.
+const SPARE_CONNECTIONS: usize = 8;
 /// Files that either process needs beside its connections.
 const OTHER_FILES: usize = 64;
 
@@ -70,14 +73,15 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
 
 async fn measure(options: &Options) -> Result<Report> {
     let members = usize::try_from(options.members)?;
-    let files = process::open_files()?;
+    // The server inherits the limit.
+    let files = files::raise_limit();
     // A poll occupies a connection; what else a member says needs one for a moment only.
     let connections = members.min(files.saturating_sub(OTHER_FILES + members));
     ensure!(
         connections > 0,
         "{members} members need more than the {files} files that may be open at once (ulimit -Hn)"
     );
-    let mut server = Server::start(&config(members)).await?;
+    let mut server = Server::start(&config(members, connections)).await?;
     let idle = server.usage()?;
     let kind = options.room_type.room_type();
     let crowd = Arc::new(Crowd {
@@ -147,10 +151,11 @@ async fn measure(options: &Options) -> Result<Report> {
     Ok(report.with(&counts))
 }
 
-/// The server's configuration: free ports, and limits that leave room for all members.
-fn config(members: usize) -> String {
+/// The server's configuration: free ports, and limits that leave room for all members with their
+/// polls and `others` connections.
+fn config(members: usize, others: usize) -> String {
     // Polls may take three quarters of all connections.
-    let connections = 4 * (members + OTHER_FILES);
+    let connections = (members + others).max(4 * members.div_ceil(3)) + SPARE_CONNECTIONS;
     format!(
         "log = \"warn\"
 [http]
@@ -164,6 +169,7 @@ polls_per_address = {connections}
 max_rooms = {members}
 [relay.embedded]
 listen = \"127.0.0.1:0\"
+max_connections = 2
 "
     )
 }
@@ -197,4 +203,20 @@ async fn enter(crowd: &Arc<Crowd>) -> Result<()> {
         entered??;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ServerConfig;
+
+    #[test]
+    fn the_server_accepts_its_configuration() {
+        for (members, others) in [(2, 1), (3, 3), (10_000, 1), (10_000, 10_000), (100_000, 1)] {
+            let config = ServerConfig::parse("load", &config(members, others)).unwrap();
+            let connections = config.http.max_connections;
+            assert!(connections >= members + others);
+            assert!(connections / 4 * 3 >= members, "polls of {members} members");
+        }
+    }
 }

@@ -6,30 +6,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// For the server to listen.
 const START_DEADLINE: Duration = Duration::from_secs(20);
-
-/// Lets this process, and the server that it starts, open as many files as the system allows;
-/// answers how many.
-///
-/// # Errors
-/// The system refuses.
-pub(super) fn open_files() -> Result<usize> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let most = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, most).context("the limit of open files cannot be raised")?;
-    Ok(maximum.map_or(usize::MAX, |most| {
-        usize::try_from(most).unwrap_or(usize::MAX)
-    }))
-}
 
 /// `rtcroomd`, running.
 #[derive(Debug)]

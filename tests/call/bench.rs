@@ -1,0 +1,72 @@
+//! `rtckiosk bench` on a small scale: it measures, and leaves nothing behind.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::program::{Program, RTCKIOSK, run, written};
+use crate::support::{PATIENCE, turn, until, until_true};
+
+fn report(arguments: &[&str]) -> Value {
+    let arguments = [&["bench"], arguments, &["--json"]].concat();
+    let output = run(RTCKIOSK, &arguments);
+    assert!(output.status.success(), "{}", written(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_small_load_is_served_without_a_failure() {
+    let _turn = turn();
+    let load = ["server", "--members", "41", "--seconds", "7"];
+    let report = report(&[&load[..], &["--room-type", "multi"]].concat());
+    assert_eq!(report["ok"], true, "{report}");
+    assert_eq!(report["heartbeats_failed"], 0, "{report}");
+    assert_eq!(report["polls_failed"], 0, "{report}");
+    // Each beats once in 7 s, give or take a jitter.
+    let beats = report["heartbeat_ms"]["n"].as_u64().unwrap();
+    assert!((30..=50).contains(&beats), "{report}");
+    assert!(report["server"]["cpu_percent"].as_f64() > Some(0.0));
+    assert!(report["server"]["bytes_per_member"].as_u64() > Some(0));
+}
+
+#[test]
+fn texts_and_members_arrive() {
+    let _turn = turn();
+    let report = report(&["events", "--rounds", "3"]);
+    for (what, wanted) in [("text_ms", 6), ("joined_ms", 3), ("left_ms", 3)] {
+        assert_eq!(report[what]["n"], wanted, "{report}");
+        assert!(report[what]["p50"].as_f64() > Some(0.0), "{report}");
+    }
+}
+
+#[test]
+fn the_server_ends_however_the_bench_ends() {
+    let _turn = turn();
+    for signal in ["TERM", "KILL"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(RTCKIOSK);
+        command.args(["bench", "server", "--members", "4"]);
+        let mut bench = Program::start("bench", folder.path(), &mut command);
+        let server = until("the server runs", PATIENCE, || child_of(bench.id()));
+        bench.signal(signal);
+        assert!(!bench.ended(PATIENCE).success());
+        until_true("the server has ended", Duration::from_secs(5), || {
+            !is_running(&server)
+        });
+    }
+}
+
+/// The process id of the room server that a process has started.
+fn child_of(parent: u32) -> Option<String> {
+    let output = run("pgrep", &["-x", "-P", &parent.to_string(), "rtcroomd"]);
+    let pid = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    Some(pid).filter(|pid| !pid.is_empty())
+}
+
+/// A process that has ended and is not yet buried has no command line.
+fn is_running(pid: &str) -> bool {
+    let command = std::fs::read(Path::new("/proc").join(pid).join("cmdline"));
+    command.is_ok_and(|command| !command.is_empty())
+}
