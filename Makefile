@@ -31,7 +31,7 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --features kiosk -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --features server -- -D warnings
-	shellcheck -x .ci/run tests/setup.sh tests/vm/{build-image,guest,run,vm}.sh tests/vm/init{,ramfs-init}
+	shellcheck -x .ci/run tests/setup.sh tests/call/ffmpeg-member.sh tests/vm/{build-image,guest,run,vm}.sh tests/vm/init{,ramfs-init}
 
 bench:
 	@tests/setup.sh test
@@ -40,11 +40,12 @@ bench:
 	then $(CARGO) bench --locked $(ARGS); \
 	else echo "bench: the package has no benchmarks"; fi
 
+# Optimised a little: an emulated processor is ten times slower already.
 vm-test:
 	@if [ "$$(dpkg --print-architecture)" != amd64 ]; then \
 		echo "vm-test: skipped: its virtual machine is built for amd64 only, this is $$(dpkg --print-architecture)"; \
 	else \
 		tests/setup.sh vm && \
-		$(CARGO) build --locked && \
+		CARGO_PROFILE_DEV_OPT_LEVEL=1 $(CARGO) build --locked && \
 		tests/vm/run.sh $(TARGET)/debug $(TARGET)/vm; \
 	fi

@@ -134,6 +134,8 @@ pub fn session_settings(config: &KioskConfig) -> session::Settings {
         },
         uplink: UplinkProfile {
             bitrate_kbps: video.bitrate_kbps,
+            min_kbps: video.min_kbps,
+            max_kbps: video.max_kbps,
             audio_kbps: audio.bitrate_kbps,
             gop_seconds: video.gop_seconds,
             encoder: match &video.encoder {

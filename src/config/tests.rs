@@ -159,6 +159,27 @@ fn each_wrong_kiosk_value_gets_its_line() {
             "2:9: media.video.width = 641: must be an even number from 160 to 1920",
         ),
         (
+            "[media.video]\npreset = \"uhd\"",
+            "2:10: media.video.preset = \"uhd\": \
+             must be one of \"sd\", \"hd\", \"super\", \"realtime\"",
+        ),
+        (
+            "[media.video]\naspect = \"9:16\"",
+            "2:10: media.video.aspect = \"9:16\": must be one of \"4:3\", \"16:9\"",
+        ),
+        (
+            "[media.video]\nmin_kbps = 900",
+            "2:12: media.video.min_kbps = 900: must not be above the bitrate of 800",
+        ),
+        (
+            "[media.video]\npreset = \"hd\"\nmax_kbps = 1000",
+            "3:12: media.video.max_kbps = 1000: must not be below the bitrate of 1200",
+        ),
+        (
+            "[media.video]\nwidth = 480",
+            "2:9: media.video.width = 480: needs media.video.height besides",
+        ),
+        (
             "[media.video]\ngop_seconds = nan",
             "2:15: media.video.gop_seconds = nan: must be a number from 0.5 to 4",
         ),
@@ -408,6 +429,45 @@ fn addresses_are_taken_with_and_without_room_type_and_slash() {
             config.warnings().len(),
             usize::from(written.starts_with("http:"))
         );
+    }
+}
+
+#[test]
+fn presets_are_the_sdks_and_give_way_to_explicit_values() {
+    let video = |text: &str| {
+        let config = KioskConfig::parse("k", &format!("[media.video]\n{text}")).unwrap();
+        let v = &config.media.video;
+        (v.width, v.height, v.bitrate_kbps, v.min_kbps, v.max_kbps)
+    };
+    let cases = [
+        ("", (640, 480, 800, 100, 800)),
+        ("aspect = \"16:9\"", (640, 360, 800, 100, 800)),
+        ("preset = \"hd\"", (960, 720, 1200, 100, 1200)),
+        (
+            "preset = \"hd\"\naspect = \"16:9\"",
+            (960, 540, 1200, 100, 1200),
+        ),
+        ("preset = \"super\"", (1280, 960, 1500, 100, 1500)),
+        (
+            "preset = \"super\"\naspect = \"16:9\"",
+            (1280, 720, 1500, 100, 1500),
+        ),
+        ("preset = \"realtime\"", (480, 360, 350, 100, 350)),
+        (
+            "preset = \"realtime\"\naspect = \"16:9\"",
+            (480, 272, 350, 100, 350),
+        ),
+        (
+            "preset = \"super\"\nwidth = 480\nheight = 320\nbitrate_kbps = 500",
+            (480, 320, 500, 100, 500),
+        ),
+        (
+            "preset = \"hd\"\nmin_kbps = 300\nmax_kbps = 2000",
+            (960, 720, 1200, 300, 2000),
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(video(text), expected, "{text}");
     }
 }
 

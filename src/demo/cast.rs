@@ -236,6 +236,8 @@ fn settings(role: Role, name: &str, hz: f64) -> Settings {
         },
         uplink: UplinkProfile {
             bitrate_kbps: 800,
+            min_kbps: 100,
+            max_kbps: 800,
             audio_kbps: 48,
             gop_seconds: 1.0,
             encoder: EncoderChoice::Auto,

@@ -1,6 +1,7 @@
 //! Every GStreamer element the code makes, and the Debian package that brings it.
 
 use gstreamer as gst;
+use gstreamer::prelude::PluginFeatureExtManual as _;
 
 use super::MediaError;
 
@@ -49,8 +50,11 @@ pub struct Missing {
     pub package: &'static str,
 }
 
+/// Also loads the plugins: reading libav from an SD card takes seconds, and the first call
+/// must not wait for that.
 pub(super) fn check() -> Result<(), MediaError> {
-    let missing = missing(REQUIRED, |name| gst::ElementFactory::find(name).is_some());
+    let loads = |name: &str| gst::ElementFactory::find(name).is_some_and(|f| f.load().is_ok());
+    let missing = missing(REQUIRED, loads);
     if missing.is_empty() {
         Ok(())
     } else {

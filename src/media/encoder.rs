@@ -146,6 +146,21 @@ impl H264 {
         builder.build().map_err(|error| self.broken(&error))
     }
 
+    /// Whether software may do better when it fails.
+    pub(crate) fn is_hardware(&self) -> bool {
+        self.rate == Rate::V4l2
+    }
+
+    /// Changes the bitrate of an element that [`H264::build`] made, while it plays.
+    pub(crate) fn set_rate(&self, element: &gst::Element, target: Target) {
+        match self.rate {
+            Rate::Kbps { .. } => element.set_property("bitrate", target.kbps),
+            Rate::Bps { .. } => element.set_property("bitrate", target.kbps * 1000),
+            // Set on the open device at once.
+            Rate::V4l2 => element.set_property("extra-controls", v4l2_controls(target)),
+        }
+    }
+
     /// Caps that must follow the encoder.
     pub(crate) fn caps(&self) -> gst::Caps {
         let caps = gst::Caps::builder("video/x-h264").field("profile", self.profile);

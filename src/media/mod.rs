@@ -4,6 +4,7 @@
 //! that trouble on the network never touches a device. Pictures leave this room as [`Picture`].
 
 pub mod capture;
+pub mod congestion;
 pub mod devices;
 pub mod downlink;
 mod elements;

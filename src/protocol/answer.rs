@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::code::Code;
+use super::json;
 
 /// The fields that a verb answers with beside `code` and `message`.
 pub trait Answer: Serialize + DeserializeOwned {
@@ -183,7 +184,7 @@ pub fn parse<A: Answer>(status: u16, body: &[u8]) -> Result<A, AnswerError> {
         };
     }
     let fields: Map<String, Value> =
-        serde_json::from_slice(body).map_err(|error| AnswerError::NotJson {
+        json::parse(body, json::ANSWER_WEIGHT).map_err(|error| AnswerError::NotJson {
             reason: error.to_string(),
             excerpt: excerpt(body),
         })?;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::webim;
+use super::{json, webim};
 
 /// The only type of group that rooms use.
 pub const BIG_GROUP: &str = "AVChatRoom";
@@ -161,9 +161,9 @@ pub fn body(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, BodyError
         .trim()
         .eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let parsed = if is_form {
-        serde_json::from_slice(&without_percent(bytes))
+        json::parse(&without_percent(bytes), json::REQUEST_WEIGHT)
     } else {
-        serde_json::from_slice(bytes)
+        json::parse(bytes, json::REQUEST_WEIGHT)
     };
     match parsed {
         Ok(value @ Value::Object(_)) => Ok(value),

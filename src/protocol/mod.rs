@@ -7,6 +7,7 @@ pub mod answer;
 pub mod code;
 pub mod events;
 pub mod im_rest;
+pub mod json;
 pub mod request;
 pub mod stream_url;
 pub mod user_sig;

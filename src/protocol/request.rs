@@ -173,8 +173,13 @@ pub fn parse<R: Request>(body: Value) -> Result<R, BodyError> {
             return Err(BodyError::Missing(key));
         }
     }
-    serde_json::from_value(body).map_err(|error| BodyError::Wrong(error.to_string()))
+    // The reason may quote the value, however long that is.
+    let wrong = |reason: String| BodyError::Wrong(reason.chars().take(REASON_CHARS).collect());
+    serde_json::from_value(body).map_err(|error| wrong(error.to_string()))
 }
+
+/// Longest reason for a refusal.
+const REASON_CHARS: usize = 200;
 
 /// A count as a number or, as in urlencoded bodies, as a string of digits.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
@@ -245,5 +250,8 @@ mod tests {
             BodyError::Wrong("-1 is not a whole number from 0".into())
         );
         assert!(parse::<CreateRoom>(json!({"userID":"u","roomInfo":{}})).is_err());
+        let long = json!({"index":"x".repeat(100_000),"cnt":20});
+        let wrong = parse::<GetRoomList>(long).unwrap_err();
+        assert!(wrong.to_string().len() < 1000, "{wrong}");
     }
 }

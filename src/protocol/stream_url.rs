@@ -27,6 +27,9 @@ pub fn signed_query(key: &str, bizid: &str, stream_id: &str, expires: u64) -> St
     format!("bizid={bizid}&txSecret={secret}&txTime={tx_time}")
 }
 
+/// Hexadecimal digits of a `txTime`, enough until the year 2106.
+const TIME_DIGITS: usize = 8;
+
 /// Why a signed URL does not open its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -52,7 +55,13 @@ pub fn verify_query(key: &str, stream_id: &str, query: &str, now: u64) -> Result
             .ok_or(Refusal::Missing(name))
     };
     let (tx_time, secret) = (value("txTime")?, value("txSecret")?);
-    let expires = u64::from_str_radix(&tx_time, 16).map_err(|_| Refusal::BadTime)?;
+    // Nothing parts stream id and time in what is signed: the id's last digits must not pass for
+    // the first ones of a time far away.
+    let is_time = tx_time.len() <= TIME_DIGITS && tx_time.bytes().all(|b| b.is_ascii_hexdigit());
+    let expires = u64::from_str_radix(&tx_time, 16)
+        .ok()
+        .filter(|_| is_time)
+        .ok_or(Refusal::BadTime)?;
     let expected = tx_secret(key, stream_id, &tx_time);
     let matches = expected
         .as_bytes()
@@ -130,6 +139,15 @@ mod tests {
             verify_query(KEY, "8525_a", "txTime=zz&txSecret=1", NOW),
             Err(Refusal::BadTime)
         );
+    }
+
+    #[test]
+    fn a_signature_cannot_be_cut_elsewhere() {
+        let query = signed_query(KEY, "8525", "8525_a_1a2b", NOW + 60);
+        for (id, time) in [("8525_a_1a2", "b"), ("8525_a_", "1a2b")] {
+            let query = query.replace("txTime=", &format!("txTime={time}"));
+            assert_eq!(verify_query(KEY, id, &query, NOW), Err(Refusal::BadTime));
+        }
     }
 
     #[test]

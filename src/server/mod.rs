@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 mod auth;
 mod clock;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod im;
 mod keys;
@@ -35,7 +38,7 @@ pub use keys::KeyError;
 use relay::{
     ExternalError, ExternalRelay, Relay, RelayError, RelayHandle, StreamProbe, StreamState,
 };
-use rooms::{MemoryStore, Occupancy, RoomEvent, Rooms};
+use rooms::{MemoryStore, Occupancy, RoomEvent, Rooms, Rules};
 pub use settings::{RelaySettings, Settings};
 pub use urls::UrlSettings;
 use urls::{EmbeddedAddress, RelayAddress, StreamUrls};
@@ -120,25 +123,9 @@ impl RoomServer {
         let listen = |source| ServerError::Listen { addr, source };
         let listener = TcpListener::bind(addr).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
-        let rooms = Arc::new(Rooms::new(settings.rules, MemoryStore::default()));
-        let auth = Arc::new(auth::Auth::new(settings.auth));
-        let clock = Clock::start();
-        let read_timeout = settings.http.request_timeout;
-        let im = Im::new(
-            settings.im,
-            rooms.clone(),
-            auth.clone(),
-            clock,
-            read_timeout,
-        );
-        let app = App::new(
-            rooms,
-            auth,
-            Arc::new(im),
-            StreamUrls::new(settings.urls, address),
-            clock,
-            settings.http.clone(),
-        );
+        let urls = StreamUrls::new(settings.urls, address);
+        let http = settings.http.clone();
+        let app = assemble(settings.rules, settings.auth, settings.im, urls, http);
         Ok(Self {
             app: Arc::new(app),
             http: settings.http,
@@ -212,6 +199,21 @@ impl RoomServer {
         let messages = self.app.im.run(stop.clone());
         tokio::join!(Box::pin(serve), reap, tidy, messages, Box::pin(relay));
     }
+}
+
+/// Everything behind the front door.
+fn assemble(
+    rules: Rules,
+    auth: AuthSettings,
+    im: ImSettings,
+    urls: StreamUrls,
+    http: HttpSettings,
+) -> App {
+    let rooms = Arc::new(Rooms::new(rules, MemoryStore::default()));
+    let auth = Arc::new(auth::Auth::new(auth));
+    let clock = Clock::start();
+    let im = Im::new(im, rooms.clone(), auth.clone(), clock, http.request_timeout);
+    App::new(rooms, auth, Arc::new(im), urls, clock, http)
 }
 
 impl ServerHandle {

@@ -15,7 +15,7 @@ impl Attract {
             return OutOfService::enter(fault.clone());
         }
         let actions = if facts.auto_call {
-            vec![Action::WakeIn(facts.patience.retry)]
+            vec![Action::WakeIn(facts.before_auto_call())]
         } else {
             vec![]
         };

@@ -174,6 +174,8 @@ impl Shell {
         let config = UplinkConfig {
             url: url.clone(),
             bitrate_kbps: profile.bitrate_kbps,
+            min_kbps: profile.min_kbps,
+            max_kbps: profile.max_kbps,
             audio_kbps: profile.audio_kbps,
             gop_seconds: profile.gop_seconds,
             encoder: profile.encoder.clone(),

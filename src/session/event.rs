@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::Fault;
+use super::state::{EndReason, Fault, State, Transition};
 
 /// What a person, or the control socket, asks of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,4 +199,39 @@ pub struct Facts {
     pub auto_call: bool,
     /// The room server answers, as far as is known.
     pub server: Result<(), Fault>,
+    /// Calls that failed since the last one that took place.
+    pub failed_calls: u32,
+    /// From 0 to 1, new for each event: spreads what many kiosks would do at once.
+    pub random: f64,
+}
+
+/// Longest wait before a call that starts by itself.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+impl Facts {
+    /// To be told of each state that is entered.
+    pub(super) fn count_failure(&mut self, entered: &State) {
+        match entered.transition() {
+            Transition::InCall { .. } => self.failed_calls = 0,
+            Transition::Ending {
+                reason: EndReason::Failed(_),
+            } => self.failed_calls = self.failed_calls.saturating_add(1),
+            _ => {}
+        }
+    }
+
+    /// Before a call that starts by itself: doubles with each failure, up to a minute, less up
+    /// to a quarter at random.
+    pub(super) fn before_auto_call(&self) -> Duration {
+        let doubled = self
+            .patience
+            .retry
+            .saturating_mul(1 << self.failed_calls.min(10));
+        self.spread(doubled.min(LONGEST_WAIT))
+    }
+
+    /// The period, less up to a quarter at random.
+    pub(super) fn spread(&self, period: Duration) -> Duration {
+        period.mul_f64(1.0 - self.random.clamp(0.0, 1.0) / 4.0)
+    }
 }

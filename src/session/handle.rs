@@ -49,7 +49,10 @@ pub struct Settings {
 /// What of an uplink does not change from call to call.
 #[derive(Debug, Clone)]
 pub struct UplinkProfile {
+    /// Of the picture: at the start, least and most.
     pub bitrate_kbps: u32,
+    pub min_kbps: u32,
+    pub max_kbps: u32,
     pub audio_kbps: u32,
     pub gop_seconds: f64,
     pub encoder: EncoderChoice,

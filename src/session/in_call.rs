@@ -18,6 +18,8 @@ pub struct InCall {
     said: Option<Said>,
     /// Since when nobody else is here.
     alone_since: Option<Instant>,
+    /// What the uplink was lost to the last time.
+    last_loss: Option<Fault>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +62,7 @@ impl InCall {
             muted,
             said: None,
             alone_since: Some(facts.now),
+            last_loss: None,
         };
         state.stay(vec![], facts)
     }
@@ -181,7 +184,7 @@ impl InCall {
             return self.stay(vec![], facts);
         };
         member.downlink = Link::Lost;
-        member.retry_at = Some(facts.now + facts.patience.retry);
+        member.retry_at = Some(facts.now + facts.spread(facts.patience.retry));
         self.stay(
             vec![Action::StopPlay {
                 user_id: user_id.to_owned(),
@@ -193,6 +196,14 @@ impl InCall {
     fn handle_uplink(mut self, event: Event, facts: &Facts) -> Next {
         let now = facts.now;
         let mut actions = vec![];
+        if let Event::PushLost { refused, reason } = &event {
+            let code = if *refused {
+                FaultCode::PushRefused
+            } else {
+                FaultCode::NoRelay
+            };
+            self.last_loss = Some(Fault::new(code, reason));
+        }
         match (event, self.uplink) {
             (Event::PushReconnecting, Uplink::Up) => self.uplink = Uplink::Reconnecting,
             (Event::Pushing, Uplink::Reconnecting) => self.uplink = Uplink::Up,
@@ -203,7 +214,7 @@ impl InCall {
             (Event::PushLost { .. }, Uplink::Renewing { since }) => {
                 self.uplink = Uplink::Waiting {
                     since,
-                    retry_at: now + facts.patience.retry,
+                    retry_at: now + facts.spread(facts.patience.retry),
                 };
                 actions = vec![Action::StopPush];
             }
@@ -211,7 +222,7 @@ impl InCall {
             (Event::PushUrl(Err(_)), Uplink::Renewing { since }) => {
                 self.uplink = Uplink::Waiting {
                     since,
-                    retry_at: now + facts.patience.retry,
+                    retry_at: now + facts.spread(facts.patience.retry),
                 };
             }
             (Event::Pushing, Uplink::Renewing { .. }) => {
@@ -227,7 +238,7 @@ impl InCall {
                 RoomFailure::Unreachable(_) | RoomFailure::Refused(_) => {
                     self.uplink = Uplink::Waiting {
                         since,
-                        retry_at: now + facts.patience.retry,
+                        retry_at: now + facts.spread(facts.patience.retry),
                     };
                     actions = vec![Action::StopPush];
                 }
@@ -251,11 +262,12 @@ impl InCall {
         if let Uplink::Renewing { since } | Uplink::Waiting { since, .. } = self.uplink
             && now >= since + facts.patience.uplink
         {
-            let reason = "the uplink did not come back";
-            return Ending::enter(
-                EndReason::Failed(Fault::new(FaultCode::NoRelay, reason)),
-                facts,
-            );
+            let lost = self
+                .last_loss
+                .take()
+                .unwrap_or_else(|| Fault::new(FaultCode::NoRelay, "no word from the relay"));
+            let reason = format!("the uplink did not come back: {}", lost.reason);
+            return Ending::enter(EndReason::Failed(Fault::new(lost.code, reason)), facts);
         }
         if let Uplink::Waiting { since, retry_at } = self.uplink
             && now >= retry_at

@@ -17,7 +17,10 @@ impl Queueing {
 
     /// Waits a little before the first look: the room that was found turned out to be taken.
     pub(super) fn enter_later(facts: &Facts) -> Next {
-        Next::new(Self, vec![Action::WakeIn(facts.patience.queue_poll)])
+        Next::new(
+            Self,
+            vec![Action::WakeIn(facts.spread(facts.patience.queue_poll))],
+        )
     }
 
     pub(super) fn handle(self, event: Event, facts: &Facts) -> Next {

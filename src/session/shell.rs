@@ -75,6 +75,8 @@ impl Shell {
             patience: settings.patience,
             auto_call: settings.auto_call,
             server: Ok(()),
+            failed_calls: 0,
+            random: 0.0,
         };
         Self {
             settings,
@@ -239,12 +241,14 @@ impl Shell {
             _ => {}
         }
         self.facts.now = Instant::now();
+        self.facts.random = rand::random();
         let before = std::mem::discriminant(&self.state);
         let next = self.state.clone().handle(event, &self.facts);
         self.state = next.state;
         if std::mem::discriminant(&self.state) != before {
             self.wake_at = None;
             self.in_state_since = self.facts.now;
+            self.facts.count_failure(&self.state);
         }
         for action in next.actions {
             match action {

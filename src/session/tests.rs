@@ -19,6 +19,8 @@ impl Machine {
             patience: Patience::default(),
             auto_call: false,
             server: Ok(()),
+            failed_calls: 0,
+            random: 0.0,
         };
         Self {
             state: State::Starting(starting::Starting),
@@ -268,15 +270,38 @@ fn a_lost_uplink_gets_a_new_url_and_tells_the_room() {
 fn an_uplink_that_stays_away_ends_the_call() {
     let mut machine = Machine::in_call(Role::Host);
     machine.tell(Event::PushLost {
-        refused: false,
-        reason: "gone".into(),
+        refused: true,
+        reason: "wrong key".into(),
     });
     machine.later(119);
     machine.tell(Event::Wake);
     assert!(matches!(machine.state, State::InCall(_)));
     machine.later(1);
     machine.tell(Event::Wake);
-    assert!(matches!(machine.reason(), EndReason::Failed(_)));
+    let lost = Fault::new(
+        FaultCode::PushRefused,
+        "the uplink did not come back: wrong key",
+    );
+    assert_eq!(machine.reason(), EndReason::Failed(lost));
+}
+
+#[test]
+fn an_agent_whose_calls_fail_tries_ever_more_rarely() {
+    let mut machine = Machine::new(Role::Host);
+    machine.facts.auto_call = true;
+    let failed = Fault::new(FaultCode::PushRefused, "x");
+    let mut waits = vec![];
+    for _ in 0..8 {
+        waits.extend(attract::Attract::enter(&machine.facts).actions);
+        let ended = ending::Ending::enter(EndReason::Failed(failed.clone()), &machine.facts);
+        machine.facts.count_failure(&ended.state);
+    }
+    let seconds = [2, 4, 8, 16, 32, 60, 60, 60];
+    let expected = seconds.map(|s| Action::WakeIn(Duration::from_secs(s)));
+    assert_eq!(waits, expected);
+    machine.facts.random = 1.0;
+    let spread = attract::Attract::enter(&machine.facts).actions;
+    assert_eq!(spread, [Action::WakeIn(Duration::from_secs(45))]);
 }
 
 #[test]

@@ -72,7 +72,11 @@ fn garbage_during_a_call_does_not_end_it() {
     let server = Server::start(OWN_RELAY);
     let hostile = Hostile::start(server.address(), Mood::Honest);
     let agent = Agent::start(&Setting::agent(&server.url));
-    let mut kiosk = Kiosk::start(&Setting::kiosk(&hostile.url));
+    // Failures follow each other quickly, and so does the return.
+    let mut kiosk = Kiosk::start(&Setting {
+        room: "heartbeat_seconds = 1\n",
+        ..Setting::kiosk(&hostile.url)
+    });
     kiosk.call("agent");
     for (kind, mood, words) in garbage() {
         hostile.set(mood);

@@ -9,8 +9,9 @@ cache=$(realpath -m "${2:?usage: run.sh DIRECTORY_OF_PROGRAMS CACHE_DIRECTORY}")
 # shellcheck source=tests/vm/vm.sh
 . "$here/vm.sh"
 
-# All of it; the longest wait is a boot without KVM on a busy machine.
-DEADLINE=300
+# All of it. Every limit here and in guest.sh is for an emulated processor on a
+# busy machine, and many times what an idle one needs.
+DEADLINE=600
 # Different tones, so that each side knows whom it hears.
 KIOSK_HZ=1000
 AGENT_HZ=700
@@ -23,15 +24,18 @@ passed=
 
 finish() {
     local pid log
+    # Cleans up also when nobody reads the output any more.
+    trap '' PIPE
+    set +e
     vm_stop
     for pid in "${services[@]}"; do
         kill "$pid" 2>/dev/null || true
     done
     wait
     if [ -z "$passed" ]; then
-        for log in rtcroomd agent qemu kernel; do
+        for log in rtcroomd.log agent.jsonl agent.log qemu.log kernel.log; do
             printf -- '--- %s\n' "$log"
-            tail -n 60 "$work/$log.log" 2>/dev/null || true
+            tail -n 60 "$work/$log" 2>/dev/null || true
         done
         say "FAILED after $SECONDS s"
     fi
@@ -63,7 +67,7 @@ mode = "host"
 source = "test"
 width = 320
 height = 240
-fps = 15
+fps = 10
 bitrate_kbps = 300
 [media.audio]
 microphone = "test:$AGENT_HZ"
@@ -83,11 +87,13 @@ user_id = "kiosk"
 source = "/dev/video0"
 width = 320
 height = 180
-fps = 15
+fps = 10
 bitrate_kbps = 300
 [media.audio]
 microphone = "hw:CARD=Mic,DEV=1"
 speaker = "hw:CARD=Speaker,DEV=0"
+[media.network]
+connect_timeout_seconds = 60
 [display]
 backend = "headless"
 width = 320
@@ -100,7 +106,8 @@ start_services() {
     services+=($!)
     curl -sf -o "$work/login.json" --retry 20 --retry-connrefused --retry-delay 1 -m 20 \
         "$base/utils/get_login_info?userID=witness"
-    "$programs/rtckiosk" agent --config "$work/agent.toml" >"$work/agent.log" 2>&1 &
+    "$programs/rtckiosk" agent --config "$work/agent.toml" \
+        >"$work/agent.jsonl" 2>"$work/agent.log" &
     services+=($!)
 }
 
@@ -118,16 +125,17 @@ members() {
 
 # The agent decodes the kiosk's camera and hears its microphone's tone.
 agent_sees_and_hears() {
-    local deadline=$((SECONDS + 20))
+    local deadline=$((SECONDS + 40))
     while [ "$SECONDS" -lt "$deadline" ]; do
-        "$programs/rtckiosk" status --config "$work/agent.toml" --json >"$work/agent.json" &&
+        if grep '"downlinks"' "$work/agent.jsonl" | tail -n 1 |
             jq -e --argjson hz "$KIOSK_HZ" 'any(.downlinks[];
-                .frames >= 30 and .width == 320 and .height == 180 and .audio.rms_db > -40
-                and (.audio.tone_hz // 0) > $hz * 0.95 and .audio.tone_hz < $hz * 1.05)' \
-                "$work/agent.json" >/dev/null && return
+                .frames >= 20 and .width == 320 and .height == 180 and .audio.rms_db > -40
+                and (.audio.tone_hz // 0) > $hz * 0.95 and .audio.tone_hz < $hz * 1.05)' >/dev/null; then
+            return 0
+        fi
         sleep 0.5
     done
-    cat "$work/agent.json"
+    tail -n 3 "$work/agent.jsonl"
     return 1
 }
 
@@ -144,8 +152,8 @@ ffmpeg_sees_and_hears() {
     read -r level hz < <(ffmpeg -v error -i "$work/kiosk.flv" -vn -ac 1 -ar 8000 -f s16le - </dev/null |
         od -An -v -td2 -w2 | awk -v rate=8000 -f "$here/tone.awk")
     say "ffmpeg got $frames frames, $pictures of them different, and $hz Hz at $level dB"
-    # Of 60; an emulated camera on a busy machine loses some.
-    [ "$frames" -ge 40 ] && [ "$pictures" -ge 30 ] && [ "$level" -ge -40 ] &&
+    # Of 40; an emulated camera on a busy machine loses some.
+    [ "$frames" -ge 15 ] && [ "$pictures" -ge 15 ] && [ "$level" -ge -40 ] &&
         [ "$hz" -ge $((KIOSK_HZ * 95 / 100)) ] && [ "$hz" -le $((KIOSK_HZ * 105 / 100)) ]
 }
 

@@ -1,11 +1,6 @@
 //! The official mini-program's conversation with rtcroomd, from login to exit: its paths,
 //! query keys in their order, bodies, order and timing, its faults included.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, with the value"
-)]
-
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;

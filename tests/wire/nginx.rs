@@ -1,6 +1,6 @@
-//! A real nginx with its RTMP module, on free ports of loopback.
+//! A real nginx with its RTMP module, on free ports.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,24 +15,31 @@ pub(crate) struct Nginx {
     pub(crate) rtmp_port: u16,
     /// Serves `/stat`, the module's XML of its streams.
     pub(crate) http_port: u16,
+    address: IpAddr,
     folder: tempfile::TempDir,
     process: Option<Child>,
 }
 
 impl Nginx {
-    /// Starts on free ports; returns when it accepts connections.
+    /// Starts on free ports of loopback; returns when it accepts connections.
     pub(crate) fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same, with RTMP on another address of this machine.
+    pub(crate) fn start_at(address: IpAddr) -> Self {
         assert!(
             Path::new(MODULE).exists(),
             "{MODULE} is missing: install the Debian packages nginx-light and libnginx-mod-rtmp"
         );
         let (rtmp_port, http_port) = (free_port(), free_port());
         let folder = tempfile::tempdir().expect("a folder for nginx");
-        let config = config(folder.path(), rtmp_port, http_port);
+        let config = config(folder.path(), (address, rtmp_port), http_port);
         std::fs::write(folder.path().join("nginx.conf"), config).expect("nginx.conf");
         let mut nginx = Self {
             rtmp_port,
             http_port,
+            address,
             folder,
             process: None,
         };
@@ -56,7 +63,7 @@ impl Nginx {
             .expect("nginx must be installed");
         self.process = Some(process);
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.rtmp_port)).is_err() {
+        while TcpStream::connect((self.address, self.rtmp_port)).is_err() {
             assert!(
                 begun.elapsed() < PATIENCE,
                 "nginx does not start:\n{}",
@@ -79,9 +86,9 @@ impl Nginx {
         self.process.as_ref().expect("nginx runs").id()
     }
 
-    /// `rtmp://127.0.0.1:port/app/stream`
+    /// `rtmp://address:port/app/stream`
     pub(crate) fn url(&self, app: &str, stream: &str) -> String {
-        format!("rtmp://127.0.0.1:{}/{app}/{stream}", self.rtmp_port)
+        format!("rtmp://{}:{}/{app}/{stream}", self.address, self.rtmp_port)
     }
 
     /// nginx's own log, in which each connect and publish has a line.
@@ -102,7 +109,7 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-fn config(folder: &Path, rtmp_port: u16, http_port: u16) -> String {
+fn config(folder: &Path, (address, rtmp_port): (IpAddr, u16), http_port: u16) -> String {
     let folder = folder.display();
     format!(
         "daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log info;
@@ -117,7 +124,7 @@ http {{
 rtmp {{
   access_log off;
   server {{
-    listen 127.0.0.1:{rtmp_port};
+    listen {address}:{rtmp_port};
     chunk_size 4096;
     application live {{ live on; }}
     application denied {{ live on; deny publish all; }}

@@ -73,6 +73,8 @@ impl Push {
         let mut config = UplinkConfig {
             url: url.to_owned().into(),
             bitrate_kbps: 800,
+            min_kbps: 100,
+            max_kbps: 800,
             audio_kbps: 64,
             gop_seconds: 1.0,
             encoder: EncoderChoice::Auto,

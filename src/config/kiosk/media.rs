@@ -23,10 +23,35 @@ pub struct Video {
     pub height: u32,
     /// Frames per second.
     pub fps: u32,
+    /// At the start, and the range in which it follows the link; below the least no picture
+    /// is sent. Least <= start <= most.
     pub bitrate_kbps: u32,
+    pub min_kbps: u32,
+    pub max_kbps: u32,
     /// Time between two key frames.
     pub gop_seconds: f64,
     pub encoder: Encoder,
+}
+
+/// Tencent's quality presets for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Preset {
+    /// STANDARD_DEFINITION, 400 to 800 kbit/s.
+    Sd,
+    /// HIGH_DEFINITION, 1200 kbit/s.
+    Hd,
+    /// SUPER_DEFINITION, 1500 kbit/s.
+    Super,
+    /// REALTIME_VIDEOCHAT, 350 kbit/s. Tencent's 480x320 is neither 4:3 nor 16:9: these are the
+    /// sizes of its resolution table nearest to it.
+    Realtime,
+}
+
+/// Shape of the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aspect {
+    Classic,
+    Wide,
 }
 
 /// Where the picture comes from.
@@ -120,19 +145,85 @@ impl Media {
     }
 }
 
+impl Preset {
+    fn size(self, aspect: Aspect) -> (u32, u32) {
+        match (self, aspect) {
+            (Self::Sd, Aspect::Classic) => (640, 480),
+            (Self::Sd, Aspect::Wide) => (640, 360),
+            (Self::Hd, Aspect::Classic) => (960, 720),
+            (Self::Hd, Aspect::Wide) => (960, 540),
+            (Self::Super, Aspect::Classic) => (1280, 960),
+            (Self::Super, Aspect::Wide) => (1280, 720),
+            (Self::Realtime, Aspect::Classic) => (480, 360),
+            (Self::Realtime, Aspect::Wide) => (480, 272),
+        }
+    }
+
+    fn kbps(self) -> u32 {
+        match self {
+            Self::Sd => 800,
+            Self::Hd => 1200,
+            Self::Super => 1500,
+            Self::Realtime => 350,
+        }
+    }
+}
+
+/// Bitrates of the picture: start, least and most.
+fn read_rates(video: &Section<'_>, preset: Preset) -> (u32, u32, u32) {
+    // Below 100 even a small picture falls apart; above 10000 no board encodes in time.
+    let range = || rules::whole(100..=10_000);
+    let start = video.get("bitrate_kbps", preset.kbps(), range());
+    let (least, most) = (
+        video.get("min_kbps", 100, range()),
+        video.get("max_kbps", start, range()),
+    );
+    if least > start {
+        video.reject(
+            "min_kbps",
+            format!("must not be above the bitrate of {start}"),
+        );
+    }
+    if most < start {
+        video.reject(
+            "max_kbps",
+            format!("must not be below the bitrate of {start}"),
+        );
+    }
+    (start, least, most)
+}
+
 impl Video {
     fn read(video: &Section<'_>) -> Self {
+        let presets = [
+            ("sd", Preset::Sd),
+            ("hd", Preset::Hd),
+            ("super", Preset::Super),
+            ("realtime", Preset::Realtime),
+        ];
+        let aspects = [("4:3", Aspect::Classic), ("16:9", Aspect::Wide)];
+        let preset = video.get("preset", Preset::Sd, rules::choice(&presets));
+        let aspect = video.get("aspect", Aspect::Classic, rules::choice(&aspects));
+        let (width, height) = preset.size(aspect);
+        let (bitrate_kbps, min_kbps, max_kbps) = read_rates(video, preset);
+        let (width, height) = (
+            video.get("width", width, rules::even(160..=1920)),
+            video.get("height", height, rules::even(120..=1920)),
+        );
+        video.require(&["width"], &["height"]);
+        video.require(&["height"], &["width"]);
         Self {
             source: video.get(
                 "source",
                 VideoSource::Auto,
                 rules::text(VIDEO_SOURCE_ALLOWED, VideoSource::parse),
             ),
-            width: video.get("width", 640, rules::even(160..=1920)),
-            height: video.get("height", 480, rules::even(120..=1920)),
+            width,
+            height,
             fps: video.get("fps", 30, rules::whole(1..=60)),
-            // Below 100 even a small picture falls apart; above 10000 no board encodes in time.
-            bitrate_kbps: video.get("bitrate_kbps", 800, rules::whole(100..=10_000)),
+            bitrate_kbps,
+            min_kbps,
+            max_kbps,
             // A member that joins waits for a key frame at most this long.
             gop_seconds: video.get("gop_seconds", 1.0, rules::number(0.5..=4.0)),
             encoder: video.get(

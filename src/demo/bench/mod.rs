@@ -2,9 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Subcommand;
+use serde::Serialize;
 
+use crate::appliance::output;
+
+mod events;
 mod load;
 mod spread;
 
@@ -13,6 +17,8 @@ mod spread;
 pub enum Bench {
     /// Drive a room server of its own with many members on one core.
     Server(load::Options),
+    /// Time texts and comings and goings between two room clients.
+    Events(events::Options),
 }
 
 /// `rtckiosk bench`: exit code 0 only if nothing failed that must not.
@@ -23,5 +29,21 @@ pub fn run(bench: &Bench) -> Result<ExitCode> {
     crate::appliance::journal::start(log::LevelFilter::Warn);
     match bench {
         Bench::Server(options) => load::run(options),
+        Bench::Events(options) => events::run(options),
     }
+}
+
+/// Prints a report; `ok` makes the exit code.
+fn print(report: &(impl Serialize + std::fmt::Display), json: bool, ok: bool) -> Result<ExitCode> {
+    let text = if json {
+        serde_json::to_string_pretty(report)?
+    } else {
+        report.to_string()
+    };
+    output::print(&format!("{text}\n")).context("standard output")?;
+    Ok(if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

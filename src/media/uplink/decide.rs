@@ -28,6 +28,18 @@ pub(super) fn after(loss: &Loss, ever_flowed: bool, wait: Option<Duration>) -> N
     }
 }
 
+/// The figures of 200001, by Tencent's names where there are such.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Rates {
+    pub(super) video_kbps: f64,
+    pub(super) audio_kbps: f64,
+    pub(super) fps: f64,
+    /// Seconds between key frames, if there were any.
+    pub(super) gop: Option<f64>,
+    /// To the relay.
+    pub(super) net_kbps: f64,
+}
+
 /// Rates between two looks at the counters.
 #[derive(Debug)]
 pub(super) struct Figures {
@@ -43,16 +55,24 @@ impl Figures {
         }
     }
 
-    /// Frames per second and kbit/s, when it is time for them.
-    pub(super) fn renew(&mut self, now: Instant, counters: Counters) -> Option<(f64, f64)> {
+    /// The rates, when it is time for them.
+    pub(super) fn renew(&mut self, now: Instant, counters: Counters) -> Option<Rates> {
         let seconds = now.saturating_duration_since(self.since).as_secs_f64();
         if seconds < FIGURES.as_secs_f64() {
             return None;
         }
-        let frames = counters.frames.saturating_sub(self.last.frames) as f64;
-        let bits = counters.bytes.saturating_sub(self.last.bytes) as f64 * 8.0;
+        let last = self.last;
+        let more = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
+        let kbps = |now, then| more(now, then) * 8.0 / 1000.0;
+        let keys = counters.keys.saturating_sub(last.keys);
         *self = Self::new(now, counters);
-        Some((frames / seconds, bits / seconds / 1000.0))
+        Some(Rates {
+            video_kbps: kbps(counters.picture_bytes, last.picture_bytes),
+            audio_kbps: kbps(counters.sound_bytes, last.sound_bytes),
+            fps: more(counters.frames, last.frames),
+            gop: (keys > 0).then(|| seconds / keys as f64),
+            net_kbps: kbps(counters.bytes, last.bytes),
+        })
     }
 }
 
@@ -112,7 +132,9 @@ mod tests {
         let counters = |bytes, frames| Counters {
             bytes,
             frames,
-            ..Counters::default()
+            keys: frames / 30,
+            picture_bytes: frames / 30 * 50_000,
+            sound_bytes: frames / 30 * 5_000,
         };
         let mut figures = Figures::new(start, counters(1000, 0));
         assert_eq!(
@@ -120,11 +142,16 @@ mod tests {
             None
         );
         let rates = figures.renew(start + FIGURES, counters(251_000, 60));
-        assert_eq!(rates, Some((30.0, 1000.0)));
+        let expected = Rates {
+            video_kbps: 400.0,
+            audio_kbps: 40.0,
+            fps: 30.0,
+            gop: Some(1.0),
+            net_kbps: 1000.0,
+        };
+        assert_eq!(rates, Some(expected));
         let later = start + 2 * FIGURES;
-        assert_eq!(
-            figures.renew(later, counters(251_000, 60)),
-            Some((0.0, 0.0))
-        );
+        let nothing = figures.renew(later, counters(251_000, 60));
+        assert_eq!(nothing, Some(Rates::default()));
     }
 }

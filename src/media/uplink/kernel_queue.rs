@@ -1,33 +1,125 @@
 //! How much of what we sent still waits in the kernel.
 //!
 //! A send buffer takes megabytes from a peer that no longer reads: without this the stream would
-//! look well for a minute, and on a slow link its delay would grow by seconds unseen. The
-//! kernel's table is read because GStreamer does not give its socket away.
+//! look well for a minute, and on a slow link its delay would grow by seconds unseen. GStreamer
+//! does not give its socket away, so it is found among this process's open files.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
-/// Bytes that the kernel holds for connections of this process to `port` of any host. Other
-/// connections to the same relay only play: what they send is next to nothing.
-pub(super) fn bytes_to(port: u16) -> u64 {
+use rustix::fd::RawFd;
+use rustix::process::{ForeignRawFd, PidfdFlags, PidfdGetfdFlags};
+
+use super::sock_diag::{Ends, Held, SockDiag};
+
+/// The connections of this process to one port. Those to the same relay that only play send
+/// next to nothing, so that they may be counted in.
+#[derive(Debug)]
+pub(super) struct KernelQueue {
+    connections: Vec<Connection>,
+    /// Absent where the kernel or a sandbox has no netlink for this.
+    diag: Option<SockDiag>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Connection {
+    ends: Ends,
+    inode: u64,
+    waiting: u64,
+}
+
+impl KernelQueue {
+    /// Finds the connections of now. Blocks for the milliseconds that the kernel's table takes.
+    pub(super) fn to(port: u16) -> Self {
+        let diag = SockDiag::open()
+            .inspect_err(|error| log::info!(error:%; "no socket diagnostics: /proc is read"))
+            .ok();
+        Self {
+            connections: connections(port),
+            diag,
+        }
+    }
+
+    /// Whether a look is cheap enough to be taken often, and on any thread.
+    pub(super) fn is_quick(&self) -> bool {
+        self.diag.is_some()
+    }
+
+    /// What the kernel holds now.
+    pub(super) fn look(&self) -> Held {
+        let Some(diag) = &self.diag else {
+            let ports = self
+                .connections
+                .first()
+                .map(|connection| connection.ends.peer.port());
+            let bytes = ports.map_or(0, |port| connections(port).iter().map(|c| c.waiting).sum());
+            return Held {
+                bytes,
+                next_try: None,
+            };
+        };
+        let each = self
+            .connections
+            .iter()
+            .filter_map(|connection| diag.look(&connection.ends).ok().flatten());
+        each.fold(Held::default(), |sum, held| Held {
+            bytes: sum.bytes + held.bytes,
+            next_try: sum.next_try.max(held.next_try),
+        })
+    }
+
+    /// Where the relay is, by address.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.connections
+            .first()
+            .map(|connection| connection.ends.peer)
+    }
+
+    /// Makes the kernel forget unsent bytes, and tell the peer so, when the sockets are closed.
+    /// Otherwise a relay would believe the old stream alive, and refuse the new one, until the
+    /// next of ever rarer retransmissions.
+    pub(super) fn sever(&self) {
+        let fds = own_sockets();
+        for connection in &self.connections {
+            let Some(fd) = fds.get(&connection.inode) else {
+                continue;
+            };
+            if let Err(error) = no_linger(*fd) {
+                log::debug!(error:%; "the old connection ends slowly");
+            }
+        }
+    }
+}
+
+/// The socket behind a file of this process is duplicated, set, and let go.
+fn no_linger(fd: RawFd) -> rustix::io::Result<()> {
+    let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
+    let socket = rustix::process::pidfd_getfd(own, fd as ForeignRawFd, PidfdGetfdFlags::empty())?;
+    rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO))
+}
+
+fn connections(port: u16) -> Vec<Connection> {
     let sockets = own_sockets();
     ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
         .iter()
         .filter_map(|table| std::fs::read_to_string(table).ok())
-        .map(|table| queued(&table, port, &sockets))
-        .sum()
+        .flat_map(|table| listed(&table, port, |inode| sockets.contains_key(&inode)))
+        .collect()
 }
 
-/// Inode numbers of this process's sockets.
-fn own_sockets() -> HashSet<u64> {
+/// Inode numbers of this process's sockets, and their file descriptors.
+fn own_sockets() -> HashMap<u64, RawFd> {
     let Ok(files) = std::fs::read_dir("/proc/self/fd") else {
-        return HashSet::new();
+        return HashMap::new();
     };
     files
         .flatten()
         .filter_map(|file| {
             let target = std::fs::read_link(file.path()).ok()?;
-            inode(&target)
+            let fd = file.file_name().to_str()?.parse().ok()?;
+            Some((inode(&target)?, fd))
         })
         .collect()
 }
@@ -42,22 +134,48 @@ fn inode(target: &Path) -> Option<u64> {
         .ok()
 }
 
-/// Sum of the send queues in a table of `proc_pid_net_tcp(5)`.
-fn queued(table: &str, port: u16, sockets: &HashSet<u64>) -> u64 {
+/// Our connections to a port in a table of `proc_pid_net_tcp(5)`.
+fn listed(table: &str, port: u16, ours: impl Fn(u64) -> bool) -> Vec<Connection> {
     let line = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let remote_port = u16::from_str_radix(fields.get(2)?.rsplit_once(':')?.1, 16).ok()?;
-        let waiting = u64::from_str_radix(fields.get(4)?.split_once(':')?.0, 16).ok()?;
-        let inode = fields.get(9)?.parse().ok()?;
-        (remote_port == port && sockets.contains(&inode)).then_some(waiting)
+        let connection = Connection {
+            ends: Ends {
+                local: address(fields.get(1)?)?,
+                peer: address(fields.get(2)?)?,
+            },
+            waiting: u64::from_str_radix(fields.get(4)?.split_once(':')?.0, 16).ok()?,
+            inode: fields.get(9)?.parse().ok()?,
+        };
+        (connection.ends.peer.port() == port && ours(connection.inode)).then_some(connection)
     };
-    table.lines().skip(1).filter_map(line).sum()
+    table.lines().skip(1).filter_map(line).collect()
+}
+
+/// `0100007F:078F`: words of the address as this machine reads them, and the port.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |at: usize| {
+        Some(
+            u32::from_str_radix(ip.get(at..at + 8)?, 16)
+                .ok()?
+                .to_ne_bytes(),
+        )
+    };
+    match ip.len() {
+        8 => Some((Ipv4Addr::from(word(0)?), port).into()),
+        32 => {
+            let words = [word(0)?, word(8)?, word(16)?, word(24)?].concat();
+            Some((Ipv6Addr::from(<[u8; 16]>::try_from(words).ok()?), port).into())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
 
     const TABLE: &str = "\
@@ -69,23 +187,56 @@ mod tests {
  garbage";
 
     #[test]
-    fn sums_what_our_connections_to_the_port_hold() {
-        let own = HashSet::from([11, 12, 14]);
-        assert_eq!(queued(TABLE, 1935, &own), 0xa000);
-        assert_eq!(queued(TABLE, 80, &own), 0x100);
-        assert_eq!(queued(TABLE, 443, &own), 0);
-        assert_eq!(queued("", 1935, &own), 0);
+    #[cfg(target_endian = "little")]
+    fn finds_our_connections_to_the_port() {
+        let ours = |inode| [11, 12, 14].contains(&inode);
+        let found = listed(TABLE, 1935, ours);
+        let ends = Ends {
+            local: "127.0.0.1:50000".parse().expect("an address"),
+            peer: "127.0.0.1:1935".parse().expect("an address"),
+        };
+        assert_eq!(
+            found,
+            [Connection {
+                ends,
+                inode: 12,
+                waiting: 0xa000
+            }]
+        );
+        assert_eq!(listed(TABLE, 443, ours), []);
+        assert_eq!(listed("", 1935, ours), []);
+        let six = address("00000000000000000000000001000000:0050");
+        assert_eq!(six, "[::1]:80".parse().ok());
+    }
+
+    /// A connection and the other end of it.
+    fn pair() -> (TcpStream, TcpStream, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connects");
+        (stream, listener.accept().expect("accepts").0, port)
     }
 
     #[test]
     fn sees_a_peer_that_does_not_read() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connects");
-        let _unread = listener.accept().expect("accepts");
-        assert_eq!(bytes_to(port), 0);
+        let (mut stream, _unread, port) = pair();
+        let mut queue = KernelQueue::to(port);
+        assert!(queue.is_quick());
+        assert_eq!(queue.look(), Held::default());
+        assert_eq!(queue.peer(), stream.peer_addr().ok());
         stream.set_nonblocking(true).expect("a socket");
         while stream.write(&[0; 65_536]).is_ok() {}
-        assert!(bytes_to(port) > 10_000, "{}", bytes_to(port));
+        assert!(queue.look().bytes > 10_000, "{:?}", queue.look());
+        queue.diag = None;
+        assert!(queue.look().bytes > 10_000, "{:?}", queue.look());
+    }
+
+    #[test]
+    fn a_severed_connection_is_reset() {
+        let (stream, mut peer, port) = pair();
+        KernelQueue::to(port).sever();
+        drop(stream);
+        let end = peer.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(end, Err(ErrorKind::ConnectionReset));
     }
 }

@@ -1,13 +1,12 @@
 //! The pipeline of one connection to the relay:
 //!
 //! ```text
-//! appsrc ! encoder ! h264parse ! appsink                  > tags > appsrc ! rtmp2sink
-//! appsrc ! audioconvert ! aac encoder ! aacparse ! appsink >
+//! appsrc ! videoconvertscale ! encoder ! h264parse ! appsink > outbox > appsrc ! rtmp2sink
+//! appsrc ! audioconvert ! aac encoder ! aacparse ! appsink   >
 //! ```
 //!
-//! Nothing here makes the capture wait. What the network has not taken yet waits in the last
-//! appsrc; when that is too much, captured frames are dropped before they are encoded, the
-//! picture's sooner than the sound's.
+//! Nothing here makes the capture wait. What the network has not taken yet waits in the outbox;
+//! while a picture waits there, no other is encoded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,15 +24,15 @@ use super::super::capture::{Capture, SOUND_HZ, picture_caps, sound_caps};
 use super::super::encoder::{self, H264, Target};
 use super::super::pipeline::{Pipeline, make};
 use super::flv::{self, Metadata, Packet};
-use super::{Mutes, UplinkConfig};
+use super::outbox::Outbox;
+use super::pace::Pace;
+use super::queue::{Tag, Track};
+use super::{Mutes, UplinkConfig, tagger};
+use crate::media::congestion::Quality;
 
 /// Name of the element that talks to the relay.
 pub(super) const NETWORK: &str = "relay";
 
-/// No more of the picture is encoded while this much waits for the network, in ms.
-const VIDEO_BACKLOG_MS: u64 = 500;
-/// No more of anything is encoded while this much waits for the network, in ms.
-const SOUND_BACKLOG_MS: u64 = 1000;
 /// What may wait for the AAC encoder before sound is lost.
 const SOUND_WAITS: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// A connection attempt, or a write, that takes longer has failed.
@@ -47,17 +46,15 @@ pub(super) struct Taps {
     video: Arc<Feed>,
     sound: Arc<Feed>,
     video_caps: gst::Caps,
-    size: (u32, u32),
-    fps: u32,
+    pub(super) size: (u32, u32),
+    pub(super) fps: u32,
     mutes: Arc<Mutes>,
 }
 
 impl Taps {
     pub(super) fn new(capture: &Capture, mutes: Arc<Mutes>) -> Self {
         let fps = capture.config.fps;
-        let mut video_caps = picture_caps(&capture.config);
-        let rate = gst::Fraction::new(i32::try_from(fps).unwrap_or(30), 1);
-        video_caps.make_mut().set("framerate", rate);
+        let video_caps = at_rate(&picture_caps(&capture.config), fps);
         Self {
             video: Arc::clone(&capture.video),
             sound: Arc::clone(&capture.sound),
@@ -87,21 +84,39 @@ pub(super) struct Counters {
     pub(super) bytes: u64,
     /// Encoded frames.
     pub(super) frames: u64,
-    pub(super) backlog: Duration,
+    /// Of those, key frames.
+    pub(super) keys: u64,
+    /// Encoded bytes of picture and of sound.
+    pub(super) picture_bytes: u64,
+    pub(super) sound_bytes: u64,
 }
 
-/// What waits for the network.
-#[derive(Debug, Clone)]
-struct Backlog {
-    /// Tags that the RTMP element has not taken.
-    tags: gst_app::AppSrc,
-    /// What it has handed to the kernel, and the peer has not taken.
-    kernel_ms: Arc<AtomicU64>,
+/// Counts what leaves an encoder.
+#[derive(Debug, Default)]
+struct Meter {
+    packets: AtomicU64,
+    keys: AtomicU64,
+    bytes: AtomicU64,
 }
 
-impl Backlog {
-    fn millis(&self) -> u64 {
-        self.tags.current_level_time().mseconds() + self.kernel_ms.load(Ordering::Relaxed)
+impl Meter {
+    fn of(encoder: &gst::Element) -> Arc<Self> {
+        let meter = Arc::new(Self::default());
+        let counts = Arc::clone(&meter);
+        if let Some(pad) = encoder.static_pad("src") {
+            pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                if let Some(buffer) = info.buffer() {
+                    let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+                    counts.packets.fetch_add(1, Ordering::Relaxed);
+                    counts.keys.fetch_add(u64::from(key), Ordering::Relaxed);
+                    counts
+                        .bytes
+                        .fetch_add(buffer.size() as u64, Ordering::Relaxed);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
+        meter
     }
 }
 
@@ -109,12 +124,18 @@ impl Backlog {
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) pipeline: Pipeline,
+    pub(super) outbox: Arc<Outbox>,
     video: gst_app::AppSrc,
     sound: gst_app::AppSrc,
+    h264: &'static H264,
     encoder: gst::Element,
-    backlog: Backlog,
+    /// Fixes the size that is encoded.
+    size: gst::Element,
     network: gst::Element,
-    frames: Arc<AtomicU64>,
+    pace: Arc<Pace>,
+    picture_meter: Arc<Meter>,
+    sound_meter: Arc<Meter>,
+    gop: u32,
     metadata: Metadata,
 }
 
@@ -122,21 +143,30 @@ impl Leg {
     pub(super) fn build(
         config: &UplinkConfig,
         taps: &Taps,
-        h264: &H264,
+        h264: &'static H264,
+        quality: Quality,
     ) -> Result<Self, MediaError> {
         let pipeline = Pipeline::new("uplink");
-        let video = input("video", &taps.video_caps).max_buffers(2).build();
+        let caps = at_rate(&taps.video_caps, quality.fps);
+        let video = input("video", &caps).max_buffers(2).build();
         let sound = input("sound", &sound_caps()).max_time(SOUND_WAITS).build();
         let gop = (config.gop_seconds * f64::from(taps.fps)).round().max(1.0) as u32;
         let encoder = h264.build(Target {
-            kbps: config.bitrate_kbps,
+            kbps: quality.kbps,
             gop,
         })?;
+        let aac = encoder::aac(config.audio_kbps)?;
         let tags = input("tags", &gst::Caps::new_empty_simple("video/x-flv")).build();
+        let outbox = Arc::new(Outbox::new(tags.clone()));
         let network = network(&config.url)?;
-        pipeline.chain(&[tags.clone().upcast(), network.clone()])?;
+        pipeline.chain(&[tags.upcast(), network.clone()])?;
+        let size = make("capsfilter", "size")
+            .property("caps", sized(quality))
+            .build()?;
         pipeline.chain(&[
             video.clone().upcast(),
+            make("videoconvertscale", "scale").build()?,
+            size.clone(),
             encoder.clone(),
             make("capsfilter", "profile")
                 .property("caps", h264.caps())
@@ -144,27 +174,29 @@ impl Leg {
             make("h264parse", "h264")
                 .property("config-interval", -1i32)
                 .build()?,
-            tagger("video-tags", &avc_caps(), &tags, flv::video),
+            tagger::sink(Track::Picture, &outbox),
         ])?;
         pipeline.chain(&[
             sound.clone().upcast(),
             make("audioconvert", "convert").build()?,
-            encoder::aac(config.audio_kbps)?,
+            aac.clone(),
             make("aacparse", "aacparse").build()?,
-            tagger("sound-tags", &aac_caps(), &tags, flv::audio),
+            tagger::sink(Track::Sound, &outbox),
         ])?;
-        let frames = count_frames(&encoder);
+        let pace = Arc::new(Pace::new(quality, taps.fps));
         Ok(Self {
             pipeline,
+            outbox,
             video,
             sound,
-            encoder,
-            backlog: Backlog {
-                tags,
-                kernel_ms: Arc::default(),
-            },
+            h264,
+            size,
             network,
-            frames,
+            pace,
+            picture_meter: Meter::of(&encoder),
+            sound_meter: Meter::of(&aac),
+            encoder,
+            gop,
             metadata: taps.metadata(config),
         })
     }
@@ -172,26 +204,27 @@ impl Leg {
     /// Lets captured frames in. The leg must be running: frames captured before are not taken.
     pub(super) fn attach(&self, taps: &Taps) -> [Attachment; 2] {
         let base = self.pipeline.base_time();
-        let metadata = flv::metadata(self.metadata);
-        push_tag(&self.backlog.tags, gst::ClockTime::ZERO, metadata);
+        self.outbox.put(Tag {
+            track: Track::Sound,
+            packet: Packet::Config,
+            captured: Duration::ZERO,
+            bytes: flv::metadata(self.metadata),
+        });
         let (video, sound) = (self.video.clone(), self.sound.clone());
         let (mutes, black) = (Arc::clone(&taps.mutes), black(&taps.video_caps));
-        let backlog = self.backlog.clone();
+        let (outbox, pace) = (Arc::clone(&self.outbox), Arc::clone(&self.pace));
         let show = move |frame: &Frame| {
             let muted = mutes.video.load(Ordering::Relaxed);
             let instead = black.as_ref().filter(|_| muted);
-            if backlog.millis() < VIDEO_BACKLOG_MS {
+            if !outbox.holds_picture() && pace.takes(frame.captured.into()) {
                 push(&video, frame, instead, base);
             }
         };
         let mutes = Arc::clone(&taps.mutes);
-        let backlog = self.backlog.clone();
         let play = move |frame: &Frame| {
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
-            if backlog.millis() < SOUND_BACKLOG_MS {
-                push(&sound, frame, silence.as_ref(), base);
-            }
+            push(&sound, frame, silence.as_ref(), base);
         };
         [taps.video.attach(show), taps.sound.attach(play)]
     }
@@ -205,20 +238,57 @@ impl Leg {
         }
     }
 
-    /// Takes note of what waits in the kernel.
-    pub(super) fn set_kernel_backlog(&self, waiting: Duration) {
-        let millis = u64::try_from(waiting.as_millis()).unwrap_or(u64::MAX);
-        self.backlog.kernel_ms.store(millis, Ordering::Relaxed);
+    /// Makes the pictures from now on as `to` says. Another size or frame rate starts the
+    /// encoder anew, with a key frame.
+    pub(super) fn set_quality(&self, from: Quality, to: Quality, taps: &Taps) {
+        self.pace.set(to);
+        if from.kbps != to.kbps {
+            let target = Target {
+                kbps: to.kbps,
+                gop: self.gop,
+            };
+            self.h264.set_rate(&self.encoder, target);
+        }
+        if from.fps != to.fps {
+            self.video
+                .set_caps(Some(&at_rate(&taps.video_caps, to.fps)));
+        }
+        if (from.width, from.height) != (to.width, to.height) {
+            self.size.set_property("caps", sized(to));
+        }
+        if !from.video() && to.video() {
+            self.request_key_frame();
+        }
     }
 
     pub(super) fn counters(&self) -> Counters {
         let stats = self.network.property::<gst::Structure>("stats");
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Counters {
             bytes: stats.get("out-bytes-total").unwrap_or(0),
-            frames: self.frames.load(Ordering::Relaxed),
-            backlog: Duration::from_millis(self.backlog.millis()),
+            frames: load(&self.picture_meter.packets),
+            keys: load(&self.picture_meter.keys),
+            picture_bytes: load(&self.picture_meter.bytes),
+            sound_bytes: load(&self.sound_meter.bytes),
         }
     }
+}
+
+/// The caps of captured pictures, that come so often.
+fn at_rate(caps: &gst::Caps, fps: u32) -> gst::Caps {
+    let mut caps = caps.clone();
+    let rate = gst::Fraction::new(i32::try_from(fps).unwrap_or(30), 1);
+    caps.make_mut().set("framerate", rate);
+    caps
+}
+
+fn sized(quality: Quality) -> gst::Caps {
+    let side = |pixels| i32::try_from(pixels).unwrap_or(i32::MAX);
+    gst::Caps::builder("video/x-raw")
+        .field("width", side(quality.width))
+        .field("height", side(quality.height))
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+        .build()
 }
 
 /// A live source that never makes its feeder wait: beyond its limit, if it has one, the oldest
@@ -244,18 +314,6 @@ fn network(url: &SecretString) -> Result<gst::Element, MediaError> {
         .build()?)
 }
 
-fn count_frames(encoder: &gst::Element) -> Arc<AtomicU64> {
-    let frames = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&frames);
-    if let Some(pad) = encoder.static_pad("src") {
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            counter.fetch_add(1, Ordering::Relaxed);
-            gst::PadProbeReturn::Ok
-        });
-    }
-    frames
-}
-
 /// Pushes a captured frame, or `instead` of it, at the frame's time.
 fn push(
     input: &gst_app::AppSrc,
@@ -277,95 +335,6 @@ fn push(
     }
     // Refused only while the pipeline stops: whoever stops it knows.
     let _ = input.push_buffer(buffer);
-}
-
-/// H.264 as FLV carries it.
-fn avc_caps() -> gst::Caps {
-    gst::Caps::builder("video/x-h264")
-        .field("stream-format", "avc")
-        .field("alignment", "au")
-        .build()
-}
-
-/// AAC as FLV carries it.
-fn aac_caps() -> gst::Caps {
-    gst::Caps::builder("audio/mpeg")
-        .field("mpegversion", 4i32)
-        .field("stream-format", "raw")
-        .build()
-}
-
-/// A sink that makes a tag of each packet, and one of the decoder configuration before the
-/// first and whenever it changes.
-fn tagger(
-    name: &str,
-    caps: &gst::Caps,
-    tags: &gst_app::AppSrc,
-    tag: fn(u32, Packet, &[u8]) -> Vec<u8>,
-) -> gst::Element {
-    let tags = tags.clone();
-    let mut config = None;
-    let on_sample = move |sink: &gst_app::AppSink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let (Some(time), Some(buffer)) = (running_time(&sample), sample.buffer_owned()) else {
-            return Ok(gst::FlowSuccess::Ok);
-        };
-        // RTMP's times are 32 bits of milliseconds and wrap after 49 days.
-        let millis = (time.mseconds() & u64::from(u32::MAX)) as u32;
-        let now = decoder_config(&sample);
-        if let Some(now) = now.filter(|now| config.as_ref() != Some(now)) {
-            push_tag(
-                &tags,
-                time,
-                tag(
-                    millis,
-                    Packet::Config,
-                    &now.map_readable().map_err(|_| gst::FlowError::Error)?,
-                ),
-            );
-            config = Some(now);
-        }
-        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        let data = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
-        push_tag(&tags, time, tag(millis, Packet::Media { key }, &data));
-        Ok(gst::FlowSuccess::Ok)
-    };
-    gst_app::AppSink::builder()
-        .name(name)
-        .caps(caps)
-        .sync(false)
-        .async_(false)
-        .enable_last_sample(false)
-        .callbacks(
-            gst_app::AppSinkCallbacks::builder()
-                .new_sample(on_sample)
-                .build(),
-        )
-        .build()
-        .upcast()
-}
-
-/// Encoders may count from any time; the segment tells from which.
-fn running_time(sample: &gst::Sample) -> Option<gst::ClockTime> {
-    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    segment.to_running_time(sample.buffer()?.pts()?)
-}
-
-fn decoder_config(sample: &gst::Sample) -> Option<gst::Buffer> {
-    sample
-        .caps()?
-        .structure(0)?
-        .get::<gst::Buffer>("codec_data")
-        .ok()
-}
-
-fn push_tag(tags: &gst_app::AppSrc, time: gst::ClockTime, tag: Vec<u8>) {
-    let mut buffer = gst::Buffer::from_mut_slice(tag);
-    if let Some(buffer) = buffer.get_mut() {
-        buffer.set_pts(time);
-    }
-    // Refused only while the pipeline stops: whoever stops it knows.
-    let _ = tags.push_buffer(buffer);
 }
 
 fn black(caps: &gst::Caps) -> Option<gst::Buffer> {

@@ -7,7 +7,14 @@ mod decide;
 mod flv;
 mod kernel_queue;
 mod leg;
+mod outbox;
+mod pace;
+mod queue;
 mod run;
+mod sock_diag;
+mod stall;
+mod steer;
+mod tagger;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +28,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::leg::Taps;
 use self::run::Task;
 use super::capture::Capture;
+use super::congestion::Quality;
 use super::push_event::Events;
 use super::{EncoderChoice, PushEvent, Reconnect};
 
@@ -29,7 +37,11 @@ use super::{EncoderChoice, PushEvent, Reconnect};
 pub struct UplinkConfig {
     /// The signed push URL: `rtmp://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
     pub url: SecretString,
+    /// Of the picture: at the start, and the range in which it follows the link. Below the least
+    /// no picture is sent.
     pub bitrate_kbps: u32,
+    pub min_kbps: u32,
+    pub max_kbps: u32,
     pub audio_kbps: u32,
     /// Seconds between key frames, 1 to 2: a player that joins waits for one.
     pub gop_seconds: f64,
@@ -50,8 +62,16 @@ pub struct UplinkStats {
     pub kbps: f64,
     /// Since the start, over all connections.
     pub bytes_sent: u64,
-    /// Encoded, but not yet taken by the peer: ours and the kernel's queue.
+    /// How long what is encoded now waits in our queue and the kernel's.
     pub backlog_ms: f64,
+    /// The least time seen from sending to the peer's acknowledgement.
+    pub rtt_ms: Option<f64>,
+    /// What the link allows: target bitrate, frame rate and size.
+    pub quality: Quality,
+    /// Why that is not the best, or was raised: the last step's reason.
+    pub reason: String,
+    /// Packets of sound and picture that were too old to be sent.
+    pub dropped: u64,
     pub reconnects: u32,
     /// Media is flowing.
     pub connected: bool,

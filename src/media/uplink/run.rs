@@ -1,6 +1,8 @@
 //! The task that keeps the stream up: connects, watches that bytes move, tells why they do not,
 //! and decides whether to try again.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -8,28 +10,27 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::congestion::Step;
 use super::super::encoder::{self, H264};
 use super::super::loss::{Loss, LossCause};
-use super::super::pipeline::{BusEvent, STATE_DEADLINE, off_runtime};
-use super::super::progress::Progress;
+use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE, off_runtime};
 use super::super::push_event::Events;
 use super::super::reconnect::Backoff;
 use super::super::relay_url;
-use super::decide::{Figures, Next, after};
-use super::kernel_queue;
+use super::decide::{Figures, Next, Rates, after};
 use super::leg::{Counters, Leg, NETWORK, NETWORK_SECONDS, Taps};
-use super::{UplinkConfig, UplinkStats};
+use super::outbox::Tally;
+use super::steer::{Look, Standstill, Steering};
+use super::{UplinkConfig, UplinkStats, stall};
 use crate::protocol::events::PushCode;
 use crate::protocol::stream_url;
 
-/// How often the counters are looked at.
+/// How often a connection that is being made is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often the kernel's queue is looked at, which costs more.
-const LOOK_CLOSER: Duration = Duration::from_millis(200);
+/// A relay that cannot be reached is asked for this long before a connection is tried anyway.
+const ASK: Duration = Duration::from_secs(3);
 /// Name, TCP, handshake, connect and publish together; each step has its own, shorter limit.
 const CONNECT: Duration = Duration::from_secs(2 * NETWORK_SECONDS as u64);
-/// Media that stands still for this long is a lost connection.
-const SILENCE: Duration = Duration::from_secs(5);
 /// Bytes beyond the accepted publish that prove media: the stream's headers are below 1 KiB.
 const PROOF_BYTES: u64 = 4096;
 /// A relay that refuses a stream may close only after it accepted the publish command.
@@ -46,6 +47,11 @@ pub(super) struct Task {
     ever_flowed: bool,
     /// The relay's.
     port: Option<u16>,
+    /// Where the relay was last.
+    relay: Option<SocketAddr>,
+    steering: Steering,
+    /// Hardware that failed.
+    failed: Vec<&'static str>,
 }
 
 impl Task {
@@ -60,6 +66,9 @@ impl Task {
         let port = relay_url::port(config.url.expose_secret());
         Self {
             port,
+            relay: None,
+            steering: Steering::new(&taps, &config),
+            failed: Vec::new(),
             taps,
             config,
             events,
@@ -84,13 +93,15 @@ impl Task {
 
     /// Returns when the push is given up. The connection of now is in `leg`.
     async fn keep_up(&mut self, leg: &mut Option<Leg>) {
-        let h264 = match self.prepare().await {
+        let mut h264 = match self.prepare().await {
             Ok(h264) => h264,
             Err(loss) => return self.give_up(&loss),
         };
-        self.stats
-            .send_modify(|stats| h264.element.clone_into(&mut stats.encoder));
+        let quality = self.steering.quality();
+        self.stats.send_modify(|stats| stats.quality = quality);
         loop {
+            self.stats
+                .send_modify(|stats| h264.element.clone_into(&mut stats.encoder));
             let mut loss = self.connection(h264, leg).await;
             end(leg).await;
             let url = self.config.url.expose_secret();
@@ -102,6 +113,10 @@ impl Task {
                 Next::Retry(wait) => {
                     self.tell_retry(&loss, wait);
                     tokio::time::sleep(wait).await;
+                    self.reach(&loss).await;
+                    if loss.cause == LossCause::Encoder {
+                        h264 = self.instead_of(h264, &loss).await;
+                    }
                     self.stats.send_modify(|stats| stats.reconnects += 1);
                 }
             }
@@ -121,8 +136,9 @@ impl Task {
     }
 
     async fn encoder(&self) -> Result<&'static H264, Loss> {
-        let choice = self.config.encoder.clone();
-        let chosen = off_runtime(move || H264::choose(&choice, encoder::works));
+        let (choice, failed) = (self.config.encoder.clone(), self.failed.clone());
+        let works = move |name: &str| !failed.contains(&name) && encoder::works(name);
+        let chosen = off_runtime(move || H264::choose(&choice, works));
         match tokio::time::timeout(STATE_DEADLINE, chosen).await {
             Ok(Ok(Ok(h264))) => Ok(h264),
             Ok(Ok(Err(error))) => Err(encoder_loss(error.to_string())),
@@ -130,11 +146,44 @@ impl Task {
         }
     }
 
+    /// The encoder after one that failed: software in place of hardware, if there is any.
+    async fn instead_of(&mut self, h264: &'static H264, loss: &Loss) -> &'static H264 {
+        if !h264.is_hardware() {
+            return h264;
+        }
+        self.failed.push(h264.element);
+        match self.encoder().await {
+            Ok(other) => {
+                let text = format!(
+                    "{} in place of {}: {}",
+                    other.element, h264.element, loss.message
+                );
+                log::warn!("{text}");
+                self.events.tell(PushCode::HwAccelerationFail, text);
+                other
+            }
+            Err(_) => h264,
+        }
+    }
+
+    /// Waits, for a while, until the relay can be reached. A connection begun before would wait
+    /// for its own, ever rarer tries.
+    async fn reach(&self, loss: &Loss) {
+        let path = matches!(
+            loss.cause,
+            LossCause::Unreachable | LossCause::Handshake | LossCause::Silent
+        );
+        if let Some(relay) = self.relay.filter(|_| path) {
+            // Either way a connection is tried now.
+            let _ = tokio::time::timeout(ASK, stall::Question::ask(relay).wait()).await;
+        }
+    }
+
     /// Makes one connection and keeps it; returns why it failed.
-    async fn connection(&mut self, h264: &H264, slot: &mut Option<Leg>) -> Loss {
+    async fn connection(&mut self, h264: &'static H264, slot: &mut Option<Leg>) -> Loss {
         let url = stream_url::redacted(self.config.url.expose_secret());
         log::info!(url, encoder = h264.element; "uplink connects");
-        let leg = match Leg::build(&self.config, &self.taps, h264) {
+        let leg = match Leg::build(&self.config, &self.taps, h264, self.steering.quality()) {
             Ok(leg) => slot.insert(leg),
             Err(error) => return encoder_loss(error.to_string()),
         };
@@ -156,7 +205,7 @@ impl Task {
             .await
             .map_err(|error| Loss::of(&error, NETWORK))?;
         loop {
-            if let Some(loss) = fault(leg).await {
+            if let Ok(Some(loss)) = tokio::time::timeout(LOOK, fault(&mut leg.pipeline)).await {
                 return Err(loss);
             }
             let counters = leg.counters();
@@ -176,53 +225,73 @@ impl Task {
     /// Sends media until something fails.
     async fn push(&mut self, leg: &mut Leg, accepted: Counters) -> Loss {
         let begun = Instant::now();
+        let mut watch = self.steering.watch(self.port).await;
+        self.relay = watch.relay().or(self.relay);
         let _attached = leg.attach(&self.taps);
-        let mut progress = Progress::new(SILENCE, begun);
         let mut figures = Figures::new(begun, accepted);
+        let mut standstill = Standstill::new(begun);
         let before = self.stats.borrow().clone();
-        let (mut flows, mut taken, mut next_look) = (false, 0, begun);
+        let (outbox, mut flows) = (Arc::clone(&leg.outbox), false);
         loop {
             tokio::select! {
-                loss = fault(leg) => if let Some(loss) = loss { return loss },
+                loss = fault(&mut leg.pipeline) => if let Some(loss) = loss {
+                    watch.sever();
+                    return loss;
+                },
                 Some(()) = self.key_frames.recv() => leg.request_key_frame(),
+                () = outbox.waits.notified() => watch.hurry(),
+                () = tokio::time::sleep_until(watch.due()) => {}
             }
-            let (now, counters) = (Instant::now(), leg.counters());
-            if now >= next_look {
-                next_look = now + LOOK_CLOSER;
-                // Read after the counters: what left meanwhile only makes progress look smaller.
-                let waiting = self.kernel_queue().await;
-                leg.set_kernel_backlog(self.time_to_send(waiting));
-                taken = counters.bytes.saturating_sub(waiting);
+            let now = Instant::now();
+            if now < watch.due() {
+                continue;
             }
-            if let Some(still) = progress.stalled(now, taken) {
-                let message = format!("the peer took no byte for {:.1} s", still.as_secs_f64());
-                return Loss {
-                    cause: LossCause::Silent,
-                    message,
-                };
+            let look = self.steering.look(&mut watch, leg, &self.taps).await;
+            if let Some(step) = &look.step {
+                self.tell_step(step, &look);
             }
+            if standstill.moved(look.reading.taken, now) {
+                if std::mem::take(&mut standstill.told) {
+                    self.resume();
+                }
+            } else if let Some(loss) = self.stands(&mut standstill, &look, now) {
+                watch.sever();
+                return loss;
+            }
+            let counters = look.counters;
             if !flows && counters.bytes >= accepted.bytes + PROOF_BYTES && now >= begun + PROOF_TIME
             {
                 flows = true;
                 self.begin(&before, counters);
             }
             if let Some(rates) = figures.renew(now, counters) {
-                self.tell_figures(&before, counters, rates);
+                self.tell_figures(&before, &look, rates, outbox.tally());
             }
         }
     }
 
-    /// Bytes that the peer has not taken from our kernel.
-    async fn kernel_queue(&self) -> u64 {
-        let Some(port) = self.port else { return 0 };
-        let queue = tokio::task::spawn_blocking(move || kernel_queue::bytes_to(port));
-        queue.await.unwrap_or(0)
+    /// The peer takes nothing: why the connection must be replaced, if it must.
+    fn stands(&self, standstill: &mut Standstill, look: &Look, now: Instant) -> Option<Loss> {
+        let still = standstill.still(now);
+        let loss = || Loss {
+            cause: LossCause::Silent,
+            message: format!("the peer took no byte for {:.1} s", still.as_secs_f64()),
+        };
+        if standstill.is_over(look.held, self.relay, self.config.reconnect.window, now) {
+            return Some(loss());
+        }
+        if still >= stall::SILENCE && !std::mem::replace(&mut standstill.told, true) {
+            self.stats.send_modify(|stats| stats.connected = false);
+            self.tell_loss(PushCode::ServerNoData, &loss(), &loss().message);
+            self.tell_loss(PushCode::Reconnect, &loss(), "waiting for the link");
+        }
+        None
     }
 
-    /// How long our streams take to make so many bytes.
-    fn time_to_send(&self, bytes: u64) -> Duration {
-        let kbps = self.config.bitrate_kbps + self.config.audio_kbps;
-        Duration::from_millis(bytes * 8 / u64::from(kbps.max(1)))
+    /// The connection that stood still works again.
+    fn resume(&self) {
+        self.stats.send_modify(|stats| stats.connected = true);
+        self.events.tell(PushCode::PushBegin, "media flows again");
     }
 
     /// Media flows.
@@ -241,21 +310,65 @@ impl Task {
         self.events.tell(PushCode::PushBegin, "media flows");
     }
 
-    fn tell_figures(&self, before: &UplinkStats, counters: Counters, (fps, kbps): (f64, f64)) {
+    fn tell_figures(&self, before: &UplinkStats, look: &Look, rates: Rates, tally: Tally) {
+        let counters = look.counters;
+        let dropped = before.dropped + tally.dropped;
         self.stats.send_modify(|stats| {
-            stats.fps = fps;
-            stats.kbps = kbps;
+            stats.fps = rates.fps;
+            stats.kbps = rates.net_kbps;
             stats.frames = before.frames + counters.frames;
             stats.bytes_sent = before.bytes_sent + counters.bytes;
-            stats.backlog_ms = counters.backlog.as_secs_f64() * 1000.0;
+            stats.backlog_ms = look.backlog.as_secs_f64() * 1000.0;
+            stats.rtt_ms = look.reading.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+            stats.dropped = dropped;
         });
-        let backlog = counters.backlog.as_millis();
-        let text = format!("{kbps:.0} kbit/s, {fps:.1} frames/s, backlog {backlog} ms");
-        self.events.send(
-            PushCode::NetStatus,
-            [Some(kbps as i64), Some(fps as i64)],
-            text,
+        let quality = self.steering.quality();
+        let gop = rates
+            .gop
+            .map_or(String::new(), |gop| format!(" VIDEO_GOP {gop:.1}"));
+        let server = self
+            .relay
+            .map_or(String::new(), |relay| format!(" SERVER_IP {}", relay.ip()));
+        let text = format!(
+            "VIDEO_BITRATE {:.0} AUDIO_BITRATE {:.0} VIDEO_FPS {:.1}{gop} NET_SPEED {:.0} \
+             CACHE_SIZE {} DROP_SIZE {dropped} VIDEO_WIDTH {} VIDEO_HEIGHT {} \
+             SET_VIDEO_BITRATE {} BACKLOG {}{server}",
+            rates.video_kbps,
+            rates.audio_kbps,
+            rates.fps,
+            rates.net_kbps,
+            tally.longest,
+            quality.width,
+            quality.height,
+            quality.kbps,
+            look.backlog.as_millis(),
         );
+        let params = [Some(rates.net_kbps as i64), Some(rates.fps as i64)];
+        self.events.send(PushCode::NetStatus, params, text);
+    }
+
+    /// Tells what was changed to fit the link, and why.
+    fn tell_step(&self, step: &Step, look: &Look) {
+        let (from, to) = (step.from, step.to);
+        log::info!(kbps = to.kbps, fps = to.fps, width = to.width, height = to.height; "uplink {}", step.reason);
+        self.stats.send_modify(|stats| {
+            stats.quality = to;
+            stats.reason.clone_from(&step.reason);
+        });
+        let tell = |code, a: u32, b: u32| {
+            let params = [Some(i64::from(a)), Some(i64::from(b))];
+            self.events.send(code, params, step.reason.clone());
+        };
+        if step.busy {
+            let millis = u32::try_from(look.backlog.as_millis()).unwrap_or(u32::MAX);
+            tell(PushCode::NetBusy, millis, look.reading.taken_kbps);
+        }
+        if from.kbps != to.kbps {
+            tell(PushCode::ChangeBitrate, to.kbps, to.fps);
+        }
+        if (from.width, from.height) != (to.width, to.height) {
+            tell(PushCode::ChangeResolution, to.width, to.height);
+        }
     }
 
     /// Tells of a loss, with its cause and the tries since.
@@ -290,16 +403,15 @@ async fn end(leg: &mut Option<Leg>) {
     }
 }
 
-/// Looks once, for a moment, for a reason why the connection no longer works.
-async fn fault(leg: &mut Leg) -> Option<Loss> {
-    match tokio::time::timeout(LOOK, leg.pipeline.next_event()).await {
-        Ok(BusEvent::Error(error)) => Some(Loss::of(&error, NETWORK)),
-        Ok(BusEvent::Eos) => Some(encoder_loss("the stream ended by itself".to_owned())),
-        Ok(BusEvent::Warning { element, message }) => {
+/// Waits for what the pipeline says; a reason why the connection no longer works, if it is one.
+async fn fault(pipeline: &mut Pipeline) -> Option<Loss> {
+    match pipeline.next_event().await {
+        BusEvent::Error(error) => Some(Loss::of(&error, NETWORK)),
+        BusEvent::Eos => Some(encoder_loss("the stream ended by itself".to_owned())),
+        BusEvent::Warning { element, message } => {
             log::warn!(element; "{message}");
             None
         }
-        Err(_) => None,
     }
 }
 

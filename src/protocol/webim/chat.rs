@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::element::Element;
 use super::lenient::text as field_text;
 use super::{C2C_LIMIT, GROUP_LIMIT};
+use crate::protocol::json;
 
 /// The message that the room server sends when the member list changed.
 const PUSHERS_CHANGED: &str = "notifyPusherChange";
@@ -263,13 +264,18 @@ struct Header {
 
 impl Header {
     fn parse(text: &str) -> Option<Self> {
+        if json::weight(text.as_bytes()) > json::ANSWER_WEIGHT {
+            return None;
+        }
         let mut objects = serde_json::Deserializer::from_str(text).into_iter::<Value>();
         let header = objects.next()?.ok()?;
         let end = objects.byte_offset();
         let cmd = header.get("cmd")?.as_str()?.to_owned();
         // Some senders put the object into a string.
         let data = match header.get("data") {
-            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
+            Some(Value::String(text)) => {
+                json::parse(text.as_bytes(), json::ANSWER_WEIGHT).unwrap_or(Value::Null)
+            }
             Some(data) => data.clone(),
             None => Value::Null,
         };

@@ -28,6 +28,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::json;
+
 /// Tencent's public host.
 pub const PUBLIC_HOST: &str = "https://webim.tim.qq.com";
 /// The query's `websdkappid`.
@@ -159,7 +161,8 @@ const INFO_CHARS: usize = 120;
 /// Anything else, with the service's own number where there is one.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ImAnswerError> {
     let not_json = || ImAnswerError::NotJson { bytes: body.len() };
-    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| not_json())?;
+    let fields: Map<String, Value> =
+        json::parse(body, json::ANSWER_WEIGHT).map_err(|_| not_json())?;
     let status = fields.get("ActionStatus").and_then(Value::as_str);
     if status == Some("OK") {
         return serde_json::from_value(Value::Object(fields)).map_err(|_| not_json());

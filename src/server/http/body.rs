@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value};
 
+use crate::protocol::json;
+
 /// Longest urlencoded body in bytes, as on the official Node server.
 const URLENCODED_LIMIT: usize = 56 * 1024;
 
 /// Why a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BodyError {
-    #[error("the body is not JSON: {0}")]
+    #[error("the body is not JSON that can be read: {0}")]
     NotJson(String),
     #[error("the body must be a JSON object or array")]
     NotObject,
@@ -48,7 +50,7 @@ pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Value, Bo
     let nothing = Value::Object(Map::new());
     match kind(content_type) {
         _ if body.trim_ascii().is_empty() => Ok(nothing),
-        Kind::Json => match serde_json::from_slice(body) {
+        Kind::Json => match json::parse(body, json::REQUEST_WEIGHT) {
             Ok(value @ (Value::Object(_) | Value::Array(_))) => Ok(value),
             Ok(_) => Err(BodyError::NotObject),
             Err(error) => Err(BodyError::NotJson(error.to_string())),
@@ -104,6 +106,12 @@ mod tests {
         assert!(matches!(parse(json, b"{"), Err(BodyError::NotJson(_))));
         assert!(matches!(parse(json, b"\xff"), Err(BodyError::NotJson(_))));
         assert_eq!(parse(json, b"7"), Err(BodyError::NotObject));
+        // A megabyte of tiny objects would become a hundred.
+        let heavy = format!("[{}{{}}]", r#"{"":0},"#.repeat(100_000));
+        assert!(matches!(
+            parse(json, heavy.as_bytes()),
+            Err(BodyError::NotJson(_))
+        ));
         // Nesting must not overflow the stack.
         let deep = [b'['; 100_000];
         assert!(matches!(parse(json, &deep), Err(BodyError::NotJson(_))));

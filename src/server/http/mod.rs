@@ -24,10 +24,14 @@ use crate::protocol::{RoomType, Verb};
 
 mod body;
 mod call;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod limits;
 mod live;
 mod reply;
 pub(super) mod serve;
+#[cfg(test)]
+mod tests;
 mod utils;
 mod verbs;
 

@@ -38,11 +38,11 @@ pub(super) struct Member {
 }
 
 /// Answers one command.
-pub(super) async fn answer(im: &Im, command: Command, call: &Call) -> Value {
+pub(super) async fn answer(im: &Im, command: Command, call: Call) -> Value {
     let outcome = match command {
         Command::LongPolling => poll::ordinary(im, call).await,
         Command::BigGroupPoll => return poll::big_group(im, call).await,
-        _ => perform(im, command, call),
+        _ => perform(im, command, &call),
     };
     outcome.unwrap_or_else(|failure| {
         let (code, info) = (failure.code.number(), &failure.info);

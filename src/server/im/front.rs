@@ -61,7 +61,7 @@ async fn answer(State(im): State<Arc<Im>>, request: Request) -> Response {
     match asked(&path, &call.query) {
         Some(Asked::Rest(command)) => Json(rest::answer(&im, command, &call)).into_response(),
         Some(Asked::Client(command)) => {
-            let answer = client::answer(&im, command, &call);
+            let answer = client::answer(&im, command, call);
             Json(answer.await).into_response()
         }
         None => {

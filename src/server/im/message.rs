@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::hub::{Entry, Letter, Message, Posted, Read};
 use super::reply::Failure;
 use crate::protocol::im_rest::ErrorCode;
+use crate::protocol::json;
 use crate::protocol::webim::{
     C2C_LIMIT, C2cMessage, Content, Element, GROUP_LIMIT, GroupMessage, PollEvent, ReportType,
     SYSTEM_ACCOUNT, SendC2cRequest, SendGroupRequest,
@@ -53,8 +54,8 @@ pub(super) fn for_user(asked: SendC2cRequest, from: &str, time: u64) -> Result<L
     })
 }
 
-/// Checks the elements of a message; answers their bytes as JSON. Text may have `limit` bytes,
-/// and so may everything else together.
+/// Checks the elements of a message; answers the bytes that it takes. Text may have `limit`
+/// bytes, and so may everything else together.
 fn check_body(body: &[Element], limit: usize) -> Result<usize, Failure> {
     let bad = |info: &str| Err(Failure::new(ErrorCode::BadParameter, info));
     if body.is_empty() {
@@ -63,7 +64,7 @@ fn check_body(body: &[Element], limit: usize) -> Result<usize, Failure> {
     if body.len() > MAX_ELEMENTS {
         return bad(&format!("MsgBody has more than {MAX_ELEMENTS} elements"));
     }
-    let (mut text, mut other) = (0, 0);
+    let (mut text, mut other, mut structure) = (0, 0, 0);
     for element in body {
         match element {
             Element::Text(said) => text += said.len(),
@@ -72,10 +73,14 @@ fn check_body(body: &[Element], limit: usize) -> Result<usize, Failure> {
             Element::Other { kind, .. } if kind.is_empty() => {
                 return bad("an element of MsgBody has no MsgType");
             }
-            Element::Other { content, .. } => other += content.to_string().len(),
+            Element::Other { content, .. } => {
+                let content = content.to_string();
+                other += content.len();
+                structure += json::weight(content.as_bytes()) - content.len();
+            }
         }
     }
-    let size = serde_json::to_vec(body).map_or(usize::MAX, |json| json.len());
+    let size = serde_json::to_vec(body).map_or(usize::MAX, |json| json.len() + structure);
     if text > limit || other > limit || size > 2 * limit + OVERHEAD {
         let info = format!("the message has {size} bytes, {limit} of text are allowed");
         return Err(Failure::new(ErrorCode::MessageTooLong, info));
@@ -206,6 +211,13 @@ mod tests {
             assert_eq!(code(&too_long, GROUP_LIMIT), Some(80002));
         }
         assert_eq!(code(&[text(GROUP_LIMIT + 1)], C2C_LIMIT), None);
+        // Nine kilobytes on the wire, more than half a megabyte in memory.
+        let objects = (0..1000).map(|_| serde_json::json!({"":0})).collect();
+        let heavy = Element::Other {
+            kind: "TIMImageElem".into(),
+            content: objects,
+        };
+        assert_eq!(code(&[heavy], GROUP_LIMIT), Some(80002));
         let nameless = Element::Other {
             kind: String::new(),
             content: Value::Null,

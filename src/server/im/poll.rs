@@ -1,6 +1,7 @@
 //! The two polls: each is held until there is something, or the hold time is over. Errors are
 //! held back too, because the official client asks again at once, for ever.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -28,15 +29,18 @@ fn no_slot() -> Failure {
 }
 
 /// `get_msg` of a big group. The key is all that is needed.
-pub(super) async fn big_group(im: &Im, call: &Call) -> Value {
-    let asked: BigGroupPollRequest = body(call).unwrap_or_default();
+pub(super) async fn big_group(im: &Im, call: Call) -> Value {
+    let asked: BigGroupPollRequest = body(&call).unwrap_or_default();
+    let address = call.address;
+    // A held poll keeps only what it needs: bodies are as large as clients like.
+    drop(call);
     let polled = |next_seq, rsp_msg_list| BigGroupPolled {
         next_seq,
         hold_time: im.settings.hold.as_secs().max(1),
         key: asked.key.clone(),
         rsp_msg_list,
     };
-    match read_group(im, call, &asked).await {
+    match read_group(im, address, &asked).await {
         Ok(read) => {
             let (Read::Messages { next, .. } | Read::Nothing { next } | Read::Replaced { next }) =
                 read;
@@ -50,8 +54,12 @@ pub(super) async fn big_group(im: &Im, call: &Call) -> Value {
     }
 }
 
-async fn read_group(im: &Im, call: &Call, asked: &BigGroupPollRequest) -> Result<Read, Failure> {
-    let _slot = im.slots.take(call.address).ok_or_else(no_slot)?;
+async fn read_group(
+    im: &Im,
+    address: Option<IpAddr>,
+    asked: &BigGroupPollRequest,
+) -> Result<Read, Failure> {
+    let _slot = im.slots.take(address).ok_or_else(no_slot)?;
     let ticket = im.hub().start_reading(&asked.key, im.now())?;
     if !im.by_user.admits(&asked.key) {
         sleep(PAUSE).await;
@@ -71,7 +79,7 @@ async fn read_group(im: &Im, call: &Call, asked: &BigGroupPollRequest) -> Result
 }
 
 /// `longpolling`, which brings what other users write.
-pub(super) async fn ordinary(im: &Im, call: &Call) -> Outcome {
+pub(super) async fn ordinary(im: &Im, call: Call) -> Outcome {
     let heard = listen(im, call).await;
     match &heard {
         // The client stops then.
@@ -82,10 +90,11 @@ pub(super) async fn ordinary(im: &Im, call: &Call) -> Outcome {
     heard
 }
 
-async fn listen(im: &Im, call: &Call) -> Outcome {
-    let asked: LongPollRequest = body(call)?;
-    let member = identify(im, call)?;
+async fn listen(im: &Im, call: Call) -> Outcome {
+    let asked: LongPollRequest = body(&call)?;
+    let member = identify(im, &call)?;
     let _slot = im.slots.take(call.address).ok_or_else(no_slot)?;
+    drop(call);
     let (tiny_id, poll_id) = (&member.tiny_id, &asked.cookie.long_polling_id);
     let ticket = im.hub().start_listening(tiny_id, poll_id)?;
     if !im.by_user.admits(tiny_id) {

@@ -69,6 +69,12 @@ impl ChunkReader {
         self.max_message = max_message;
     }
 
+    /// Bytes of unfinished messages.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn pending(&self) -> usize {
+        self.pending
+    }
+
     /// Takes the next whole message out of `input`, or `None` when bytes are missing.
     ///
     /// Set Chunk Size and Abort are obeyed here because they change how the next chunk reads.

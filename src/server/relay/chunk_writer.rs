@@ -63,6 +63,15 @@ impl ChunkWriter {
         }
     }
 
+    /// Everything that waits, as one piece.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn take_all(&mut self) -> BytesMut {
+        let all = self.parts.iter().flatten().copied().collect();
+        self.parts.clear();
+        self.len = 0;
+        all
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }

@@ -1,6 +1,6 @@
 //! A relay of its own (nginx with its RTMP module, SRS, a CDN) asked over HTTP which streams run.
 
-mod answer;
+pub(super) mod answer;
 
 use std::fmt;
 use std::sync::Arc;

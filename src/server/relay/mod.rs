@@ -9,6 +9,8 @@ mod chunk_writer;
 mod command;
 mod connection;
 mod external;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod hub;
 mod media;
 mod message;

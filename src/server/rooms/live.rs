@@ -4,11 +4,14 @@ use serde_json::Value;
 
 use super::Rules;
 use super::room::{Refusal, Room, Watcher};
+use crate::protocol::json;
 
 /// Custom fields that a room may have, and bytes that one may have as JSON: the fields go out
 /// with every room list.
 const MAX_FIELDS: usize = 32;
 const MAX_FIELD_BYTES: usize = 1024;
+/// Bytes that one may take in memory: a thousand bytes of JSON can become a hundred thousand.
+const MAX_FIELD_WEIGHT: usize = 8 * 1024;
 
 /// What `set_custom_field` does with a field; counters start at 0.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +53,10 @@ pub(super) fn set_field(
         FieldChange::Set(value) => value.clone(),
     };
     let too_many = known.is_none() && room.custom.len() >= MAX_FIELDS;
-    if too_many || field.len() + value.to_string().len() > MAX_FIELD_BYTES {
+    let text = value.to_string();
+    let too_large = field.len() + text.len() > MAX_FIELD_BYTES
+        || json::weight(text.as_bytes()) > MAX_FIELD_WEIGHT;
+    if too_many || too_large {
         return Err(Refusal::CustomTooLarge);
     }
     room.custom.insert(field.to_owned(), value);

@@ -418,6 +418,8 @@ fn custom_fields_count_and_keep_values() {
     assert_eq!(code(&set("x", "set", Some(json!(null)))), 1);
     assert_eq!(code(&set("x", "double", None)), 1);
     assert_eq!(code(&set("x", "set", Some("y".repeat(1024).into()))), 1);
+    let heavy = vec![json!({"":0}); 100];
+    assert_eq!(code(&set("x", "set", Some(heavy.into()))), 1);
     set("like", "set", Some(json!(i64::MAX))).unwrap();
     assert!(set("like", "inc", None).is_ok());
     for n in 2..32 {

@@ -1,11 +1,6 @@
 //! The message service as its peers know it: room servers by REST, clients by webim, and
 //! those who should get nothing.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, with the value"
-)]
-
 mod hostile;
 pub(crate) mod peer;
 mod rest;

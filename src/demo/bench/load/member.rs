@@ -1,13 +1,15 @@
-//! A simulated member: logs in and enters like a client, then beats until it is dropped.
+//! A simulated member: logs in and enters like a client, then beats for as long as it is let.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
 use super::line::Line;
+use super::listener::Listener;
 use super::tally::Tally;
 use crate::protocol::answer::{self, Answer, Done, LoggedIn, LoginInfo, PushUrl};
 use crate::protocol::request::{self, Request};
@@ -18,12 +20,13 @@ pub(super) const BEAT: Duration = Duration::from_secs(7);
 /// Longest delay added to each.
 const JITTER: Duration = Duration::from_millis(500);
 /// For an answer while thousands log in, and later.
-const ENTER_DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const ENTER_DEADLINE: Duration = Duration::from_secs(30);
 const BEAT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What all members share.
+/// What all members share. There is at least one line.
 #[derive(Debug)]
 pub(super) struct Crowd {
+    pub(super) server: SocketAddr,
     pub(super) kind: RoomType,
     pub(super) members: usize,
     /// Members beat at even distances from here on.
@@ -31,7 +34,7 @@ pub(super) struct Crowd {
     pub(super) tally: Tally,
     /// Connections for everything but polls; a member has the one of its number, and shares it
     /// when there are fewer.
-    pub(super) lines: Vec<Arc<Mutex<Line>>>,
+    pub(super) lines: Vec<Mutex<Line>>,
 }
 
 /// Somebody in a room.
@@ -45,7 +48,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Logs in and enters the room; the `is_host` makes it.
+    /// Logs in and enters the room, which the host makes; with its ear for the room's messages.
     ///
     /// # Errors
     /// What the server refuses.
@@ -54,7 +57,7 @@ impl Member {
         number: usize,
         room_id: String,
         is_host: bool,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Listener)> {
         let user_id = format!("load-user-{number}");
         let target = format!("/weapp/utils/get_login_info?userID={user_id}");
         let info: LoginInfo = crowd.ask(number, &target, None).await?;
@@ -63,7 +66,7 @@ impl Member {
             account_type,
             user_sig,
             ..
-        } = info;
+        } = &info;
         let target = format!(
             "/weapp/{}/{}?sdkAppID={sdk_app_id}&accountType={account_type}&userID={user_id}&userSig={user_sig}",
             crowd.kind,
@@ -77,20 +80,22 @@ impl Member {
             room_id,
             token,
         };
-        member.join(is_host).await?;
-        Ok(member)
-    }
-
-    async fn join(&self, is_host: bool) -> Result<()> {
-        let (user_id, room_id) = (self.user_id.clone(), self.room_id.clone());
         if is_host {
             let room = request::CreateRoom {
-                user_id: user_id.clone(),
+                user_id: member.user_id.clone(),
                 room_info: "load".to_owned(),
-                room_id: room_id.clone(),
+                room_id: member.room_id.clone(),
             };
-            self.call::<_, answer::CreatedRoom>(&room).await?;
+            member.call::<_, answer::CreatedRoom>(&room).await?;
         }
+        let crowd = member.crowd.clone();
+        let listener = Listener::join(crowd, number, &info, &member.room_id).await?;
+        member.push().await?;
+        Ok((member, listener))
+    }
+
+    async fn push(&self) -> Result<()> {
+        let (user_id, room_id) = (self.user_id.clone(), self.room_id.clone());
         let wanted = request::GetPushUrl {
             room_id: Some(room_id.clone()),
             user_id: user_id.clone(),
@@ -121,7 +126,7 @@ impl Member {
             let planned = due + JITTER.mul_f64(rand::random());
             sleep_until(planned).await;
             let body = json(&beat).unwrap_or_default();
-            let mut line = crowd.lines[self.number % crowd.lines.len()].lock().await;
+            let mut line = crowd.line(self.number).await;
             let late = planned.elapsed();
             let reply = line.ask(&target, Some(body), BEAT_DEADLINE).await;
             drop(line);
@@ -152,8 +157,12 @@ impl Member {
 }
 
 impl Crowd {
+    pub(super) async fn line(&self, number: usize) -> MutexGuard<'_, Line> {
+        self.lines[number % self.lines.len()].lock().await
+    }
+
     async fn ask<A: Answer>(&self, number: usize, target: &str, body: Option<String>) -> Result<A> {
-        let mut line = self.lines[number % self.lines.len()].lock().await;
+        let mut line = self.line(number).await;
         let reply = line.ask(target, body, ENTER_DEADLINE).await?;
         self.tally.answered();
         let path = target.split('?').next().unwrap_or_default();
@@ -161,7 +170,7 @@ impl Crowd {
     }
 }
 
-fn json(body: &impl serde::Serialize) -> Result<String> {
+pub(super) fn json(body: &impl serde::Serialize) -> Result<String> {
     Ok(serde_json::to_string(body)?)
 }
 

@@ -1,11 +1,11 @@
 //! `rtckiosk bench server`: a real `rtcroomd` on one core, and on the others thousands of
-//! members who beat, over real connections.
+//! members who beat and hold polls, over real connections.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use tokio::runtime::Builder;
 use tokio::sync::{Mutex, Semaphore};
@@ -13,12 +13,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 mod line;
+mod listener;
 mod member;
 mod process;
 mod report;
 mod tally;
 
-use super::spread::Spread;
+use super::{print, spread::Spread};
 use crate::appliance::run::stop_signal;
 use crate::demo::Rooms;
 use line::Line;
@@ -64,21 +65,18 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             }
         }
     })?;
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        println!("{report}");
-    }
-    Ok(if report.ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    print(&report, options.json, report.ok)
 }
 
 async fn measure(options: &Options) -> Result<Report> {
     let members = usize::try_from(options.members)?;
-    let connections = members.min(process::open_files()?.saturating_sub(OTHER_FILES));
+    let files = process::open_files()?;
+    // A poll occupies a connection; what else a member says needs one for a moment only.
+    let connections = members.min(files.saturating_sub(OTHER_FILES + members));
+    ensure!(
+        connections > 0,
+        "{members} members need more than the {files} files that may be open at once (ulimit -Hn)"
+    );
     let mut server = Server::start(&config(members)).await?;
     let idle = server.usage()?;
     let kind = options.room_type.room_type();
@@ -88,8 +86,9 @@ async fn measure(options: &Options) -> Result<Report> {
         start: Instant::now(),
         tally: tally::Tally::default(),
         lines: (0..connections)
-            .map(|number| Arc::new(Mutex::new(Line::new(server.addr, number))))
+            .map(|number| Mutex::new(Line::new(server.addr, number)))
             .collect(),
+        server: server.addr,
     });
     timeout(ENTER_DEADLINE, enter(&crowd))
         .await
@@ -121,12 +120,16 @@ async fn measure(options: &Options) -> Result<Report> {
         failures: vec![],
         room_type: kind.path(),
         members,
-        connections,
+        poll_connections: members,
+        other_connections: connections,
         enter_seconds,
         seconds: time.as_secs_f64(),
         requests_per_second: 0.0,
         heartbeats_failed: 0,
         heartbeat_ms: Spread::default(),
+        polls_per_second: 0.0,
+        polls_failed: 0,
+        messages: 0,
         server: ServerUse {
             cpu_percent: served.cpu_percent(),
             waited_percent: served.waited_percent(),
@@ -146,19 +149,22 @@ async fn measure(options: &Options) -> Result<Report> {
 
 /// The server's configuration: free ports, and limits that leave room for all members.
 fn config(members: usize) -> String {
+    // Polls may take three quarters of all connections.
+    let connections = 4 * (members + OTHER_FILES);
     format!(
         "log = \"warn\"
 [http]
 listen = \"127.0.0.1:0\"
-max_connections = {}
+max_connections = {connections}
 [http.per_address]
 per_second = 100000
+[im]
+polls_per_address = {connections}
 [rooms]
 max_rooms = {members}
 [relay.embedded]
 listen = \"127.0.0.1:0\"
-",
-        members + OTHER_FILES
+"
     )
 }
 
@@ -179,8 +185,10 @@ async fn enter(crowd: &Arc<Crowd>) -> Result<()> {
             for number in first..crowd.members.min(first + size) {
                 let room = format!("load-room-{}", first / size);
                 let is_host = number == first;
-                let member = Member::enter(crowd.clone(), number, room, is_host).await?;
+                let entered = Member::enter(crowd.clone(), number, room, is_host);
+                let (member, listener) = entered.await?;
                 tokio::spawn(async move { member.beat().await });
+                tokio::spawn(listener.listen());
             }
             anyhow::Ok(())
         });

@@ -11,14 +11,16 @@ use crate::demo::bench::spread::Spread;
 /// The JSON of `rtckiosk bench server --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Report {
-    /// No heartbeat failed, from the first on.
+    /// No heartbeat and no poll failed, from the first on.
     pub(super) ok: bool,
     /// The first failures in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) failures: Vec<String>,
     pub(super) room_type: &'static str,
     pub(super) members: usize,
-    pub(super) connections: usize,
+    /// One for each member's poll, and those that carry everything else.
+    pub(super) poll_connections: usize,
+    pub(super) other_connections: usize,
     /// From the first login to the last member's entry.
     pub(super) enter_seconds: f64,
     /// Length of the measurement, which began then.
@@ -27,6 +29,10 @@ pub(super) struct Report {
     pub(super) heartbeats_failed: u64,
     /// Milliseconds from sending a heartbeat to its answer.
     pub(super) heartbeat_ms: Spread,
+    pub(super) polls_per_second: f64,
+    pub(super) polls_failed: u64,
+    /// Messages that the polls brought.
+    pub(super) messages: usize,
     pub(super) server: ServerUse,
     pub(super) client: ClientUse,
 }
@@ -79,11 +85,14 @@ impl Report {
     #[must_use]
     pub(super) fn with(mut self, counts: &Counts) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let answered = counts.answered as f64;
-        self.requests_per_second = answered / self.seconds;
+        let rate = |count: u64| count as f64 / self.seconds;
+        self.requests_per_second = rate(counts.answered);
+        self.polls_per_second = rate(counts.polls);
+        self.polls_failed = counts.polls_failed;
+        self.messages = counts.messages;
         self.heartbeat_ms = Spread::of(&counts.beats);
         self.client.late_ms = Spread::of(&counts.late);
-        self.heartbeats_failed = counts.failed;
+        self.heartbeats_failed = counts.beats_failed;
         self.failures.clone_from(&counts.failures);
         if counts.beats.is_empty() {
             self.failures.push("no heartbeat was answered".to_owned());
@@ -99,14 +108,24 @@ impl std::fmt::Display for Report {
         let mib = |bytes: u64| bytes >> 20;
         writeln!(
             f,
-            "load        {} members of {}, {} connections, {:.0} s after {:.1} s of entering",
-            self.members, self.room_type, self.connections, self.seconds, self.enter_seconds
+            "load        {} members of {}, {:.0} s after {:.1} s of entering",
+            self.members, self.room_type, self.seconds, self.enter_seconds
+        )?;
+        writeln!(
+            f,
+            "connections {} for polls, {} for everything else",
+            self.poll_connections, self.other_connections
         )?;
         writeln!(f, "requests    {:.0} per second", self.requests_per_second)?;
         writeln!(
             f,
             "heartbeats  {}, {} failed",
             self.heartbeat_ms, self.heartbeats_failed
+        )?;
+        writeln!(
+            f,
+            "polls       {:.0} per second, {} failed, {} messages",
+            self.polls_per_second, self.polls_failed, self.messages
         )?;
         writeln!(
             f,

@@ -17,7 +17,11 @@ pub(super) struct Counts {
     pub(super) beats: Vec<Duration>,
     /// By how much beats left later than planned: the clients' own delay.
     pub(super) late: Vec<Duration>,
-    pub(super) failed: u64,
+    pub(super) beats_failed: u64,
+    pub(super) polls: u64,
+    pub(super) polls_failed: u64,
+    /// Messages that polls brought.
+    pub(super) messages: usize,
     /// The first failures in words.
     pub(super) failures: Vec<String>,
 }
@@ -36,12 +40,23 @@ impl Tally {
                 counts.beats.push(took);
             }
             Err(error) => {
-                counts.failed += 1;
-                if counts.failures.len() < KEPT {
-                    counts
-                        .failures
-                        .push(format!("a heartbeat failed: {error:#}"));
-                }
+                counts.beats_failed += 1;
+                counts.failed("a heartbeat", &error);
+            }
+        }
+    }
+
+    pub(super) fn polled(&self, messages: anyhow::Result<usize>) {
+        let mut counts = self.counts();
+        match messages {
+            Ok(messages) => {
+                counts.answered += 1;
+                counts.polls += 1;
+                counts.messages += messages;
+            }
+            Err(error) => {
+                counts.polls_failed += 1;
+                counts.failed("a poll", &error);
             }
         }
     }
@@ -50,7 +65,8 @@ impl Tally {
     pub(super) fn take(&self) -> Counts {
         let mut counts = self.counts();
         let rest = Counts {
-            failed: counts.failed,
+            beats_failed: counts.beats_failed,
+            polls_failed: counts.polls_failed,
             failures: counts.failures.clone(),
             ..Counts::default()
         };
@@ -60,6 +76,14 @@ impl Tally {
     fn counts(&self) -> MutexGuard<'_, Counts> {
         // Counts cannot be left half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn failed(&mut self, what: &str, error: &anyhow::Error) {
+        if self.failures.len() < KEPT {
+            self.failures.push(format!("{what} failed: {error:#}"));
+        }
     }
 }
 
@@ -74,7 +98,7 @@ mod tests {
         tally.beaten(Err(anyhow::anyhow!("broken")), took);
         assert_eq!(tally.take().beats, [took]);
         let counts = tally.take();
-        assert_eq!((counts.beats.len(), counts.failed), (0, 1));
+        assert_eq!((counts.beats.len(), counts.beats_failed), (0, 1));
         assert_eq!(counts.failures, ["a heartbeat failed: broken"]);
     }
 }

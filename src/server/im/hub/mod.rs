@@ -1,20 +1,20 @@
 //! The message hub: who is logged in, which groups there are, who reads them, and what waits
 //! for whom. It decides and keeps; it does no I/O, and time and secrets are given to it.
 //!
-//! `session` holds the users, `inbox` what waits for one of them, `group` a group's messages.
+//! `session` holds the users, `inbox` what waits for one of them, `group` a group's messages,
+//! `reader` who is in it, `limits` how much of all that there may be.
 //! A poll that finds nothing waits for the bell of its session or reader.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use crate::server::rooms::Now;
 
 mod group;
 mod inbox;
+mod limits;
 mod poll;
+mod reader;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -22,74 +22,12 @@ mod tests;
 use group::Group;
 pub(super) use group::{Entry, Message, Posted};
 pub(super) use inbox::Letter;
+pub(super) use limits::{Limits, Store};
 pub(super) use poll::{Heard, Read};
+pub(super) use reader::Joiner;
+use reader::Reader;
 use session::Sessions;
 pub(super) use session::{Profile, Secrets};
-
-/// Bounds of the hub's memory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// Users logged in at once; with more, the login that ends first ends now.
-    pub(super) sessions: usize,
-    /// Groups made through REST; those of our own rooms are bounded by the rooms.
-    pub(super) foreign_groups: usize,
-    /// Groups that a user can be in; the one unread for longest is left.
-    pub(super) groups_per_user: usize,
-    /// Readers without a login in one group.
-    pub(super) anonymous_per_group: usize,
-    /// What one group keeps for readers between two polls.
-    pub(super) history: Store,
-    /// Bytes that all groups keep together; above, a group keeps only its last message.
-    pub(super) history_total: usize,
-    /// What waits for one user.
-    pub(super) inbox: Store,
-    pub(super) inbox_total: usize,
-    /// A reader who does not ask for so long is gone.
-    pub(super) reader_idle: Duration,
-    pub(super) anonymous_idle: Duration,
-    /// A group made through REST that nobody reads or writes for so long is gone.
-    pub(super) group_idle: Duration,
-    /// Messages and bytes of one answer.
-    pub(super) batch: usize,
-}
-
-/// Bounds of one queue.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Store {
-    pub(super) messages: usize,
-    pub(super) bytes: usize,
-    pub(super) age: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let minutes = |n: u64| Duration::from_secs(n * 60);
-        Self {
-            sessions: 100_000,
-            foreign_groups: 10_000,
-            groups_per_user: 8,
-            anonymous_per_group: 0,
-            // A reader on a poor line is back within a minute, or has more to catch up with
-            // than messages.
-            history: Store {
-                messages: 200,
-                bytes: 128 << 10,
-                age: minutes(1),
-            },
-            history_total: 64 << 20,
-            inbox: Store {
-                messages: 100,
-                bytes: 128 << 10,
-                age: minutes(10),
-            },
-            inbox_total: 64 << 20,
-            reader_idle: minutes(10),
-            anonymous_idle: minutes(2),
-            group_idle: minutes(24 * 60),
-            batch: 50,
-        }
-    }
-}
 
 /// Why the hub does not do what it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -127,28 +65,6 @@ pub(super) enum Origin {
     Room,
     /// A room server that speaks REST.
     Foreign,
-}
-
-/// Who joins a group.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Joiner<'a> {
-    /// By the tiny id of his session.
-    User(&'a str),
-    Anonymous,
-}
-
-/// Somebody in a group.
-#[derive(Debug)]
-struct Reader {
-    group: u64,
-    /// His session; `None` = without a login.
-    session: Option<String>,
-    /// The first message that he may see.
-    from: u64,
-    /// [`Now::steady`] of his last poll.
-    seen: Duration,
-    turn: u64,
-    bell: Arc<Notify>,
 }
 
 /// Everything the message service knows.
@@ -359,128 +275,6 @@ impl Hub {
             }
         }
         seq
-    }
-
-    /// Lets somebody into a group; answers his key, which is `fresh` unless he is in already.
-    ///
-    /// # Errors
-    /// No such group or session, or too many readers.
-    pub(super) fn join(
-        &mut self,
-        id: &str,
-        joiner: Joiner<'_>,
-        fresh: String,
-        now: Now,
-    ) -> Result<String, Refusal> {
-        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
-        let session = match joiner {
-            Joiner::Anonymous => None,
-            Joiner::User(session) => {
-                if let Some(key) = self.key_in(session, number) {
-                    return Ok(key.to_owned());
-                }
-                self.make_space_for(session)?;
-                Some(session.to_owned())
-            }
-        };
-        let group = self.groups.get_mut(&number).ok_or(Refusal::NoSuchGroup)?;
-        if session.is_none() {
-            let readers = group.readers.iter().filter_map(|key| self.readers.get(key));
-            let anonymous = readers.filter(|reader| reader.session.is_none()).count();
-            if anonymous >= self.limits.anonymous_per_group {
-                return Err(Refusal::TooManyAnonymous);
-            }
-        }
-        group.readers.insert(fresh.clone());
-        group.touched = now.steady;
-        if let Some(session) = session.as_deref().and_then(|s| self.sessions.get_mut(s)) {
-            session.readers.push(fresh.clone());
-        }
-        let reader = Reader {
-            group: number,
-            session,
-            from: group.next,
-            seen: now.steady,
-            turn: 0,
-            bell: Arc::default(),
-        };
-        self.readers.insert(fresh.clone(), reader);
-        Ok(fresh)
-    }
-
-    /// Leaves the group that was not read for longest if the user is in too many.
-    fn make_space_for(&mut self, tiny_id: &str) -> Result<(), Refusal> {
-        let session = self.sessions.get(tiny_id).ok_or(Refusal::NotLoggedIn)?;
-        if session.readers.len() < self.limits.groups_per_user {
-            return Ok(());
-        }
-        let seen = |key: &&String| self.readers.get(*key).map(|reader| reader.seen);
-        let oldest = session.readers.iter().min_by_key(seen).cloned();
-        if let Some(key) = oldest {
-            self.drop_reader(&key);
-        }
-        Ok(())
-    }
-
-    /// Leaves a group.
-    ///
-    /// # Errors
-    /// No such group, or not in it.
-    pub(super) fn quit(&mut self, id: &str, tiny_id: &str) -> Result<(), Refusal> {
-        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
-        let key = self.key_in(tiny_id, number).ok_or(Refusal::NotAMember)?;
-        let key = key.to_owned();
-        self.drop_reader(&key);
-        Ok(())
-    }
-
-    /// Messages of a group up to number `last`, `count` at the most, that somebody in it may see.
-    ///
-    /// # Errors
-    /// No such group, or not in it.
-    pub(super) fn history(
-        &self,
-        id: &str,
-        tiny_id: &str,
-        last: u64,
-        count: usize,
-    ) -> Result<Vec<Arc<Entry>>, Refusal> {
-        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
-        let key = self.key_in(tiny_id, number).ok_or(Refusal::NotAMember)?;
-        let reader = self.readers.get(key).ok_or(Refusal::NotAMember)?;
-        let group = self.groups.get(&number).ok_or(Refusal::NoSuchGroup)?;
-        let seen = group.since(reader.from).filter(|entry| entry.seq <= last);
-        let mut wanted: Vec<_> = seen.collect();
-        let skip = wanted.len().saturating_sub(count.min(self.limits.batch));
-        Ok(wanted.split_off(skip))
-    }
-
-    /// The key of a session in a group.
-    fn key_in(&self, tiny_id: &str, group: u64) -> Option<&str> {
-        let mut keys = self.sessions.get(tiny_id)?.readers.iter();
-        let key = keys.find(|key| self.readers.get(*key).is_some_and(|r| r.group == group))?;
-        Some(key)
-    }
-
-    fn drop_readers(&mut self, keys: &[String]) {
-        for key in keys {
-            self.drop_reader(key);
-        }
-    }
-
-    fn drop_reader(&mut self, key: &str) {
-        let Some(reader) = self.readers.remove(key) else {
-            return;
-        };
-        reader.bell.notify_waiters();
-        let session = reader.session.as_deref();
-        if let Some(session) = session.and_then(|s| self.sessions.get_mut(s)) {
-            session.readers.retain(|other| other != key);
-        }
-        if let Some(group) = self.groups.get_mut(&reader.group) {
-            group.readers.remove(key);
-        }
-        self.forget_if_done(reader.group);
     }
 
     /// A dissolved group stays until its last reader is gone.

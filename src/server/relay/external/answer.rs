@@ -3,10 +3,18 @@
 
 use serde::Deserialize;
 
+/// Elements and texts of a status page; nginx writes some thirty per client. Each takes much more
+/// memory than its text.
+const MAX_NODES: u32 = 200_000;
+
 /// The XML page of nginx's `rtmp_stat all`: a stream runs when it has `<publishing/>`.
-pub(super) fn nginx(body: &[u8], stream_id: &str) -> Result<bool, String> {
+pub(in crate::server::relay) fn nginx(body: &[u8], stream_id: &str) -> Result<bool, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the status page is not UTF-8".to_owned())?;
-    let page = roxmltree::Document::parse(text)
+    let options = roxmltree::ParsingOptions {
+        nodes_limit: MAX_NODES,
+        ..roxmltree::ParsingOptions::default()
+    };
+    let page = roxmltree::Document::parse_with_options(text, options)
         .map_err(|error| format!("the status page is not XML: {error}"))?;
     if !page.root_element().has_tag_name("rtmp") {
         return Err("the status page is not one of nginx's RTMP module".to_owned());
@@ -40,7 +48,7 @@ struct SrsPublish {
 }
 
 /// SRS's `/api/v1/streams/`.
-pub(super) fn srs(body: &[u8], stream_id: &str) -> Result<bool, String> {
+pub(in crate::server::relay) fn srs(body: &[u8], stream_id: &str) -> Result<bool, String> {
     let answer: SrsStreams = json(body)?;
     if answer.code != 0 {
         return Err(format!("SRS answered code {}", answer.code));
@@ -65,7 +73,7 @@ struct TencentStream {
 const NO_SUCH_STREAM: i64 = 20_601;
 
 /// Tencent's `Live_Channel_GetStatus`: status 1 runs, 0 has no input, 3 is disabled.
-pub(super) fn tencent(body: &[u8]) -> Result<bool, String> {
+pub(in crate::server::relay) fn tencent(body: &[u8]) -> Result<bool, String> {
     let answer: TencentStatus = json(body)?;
     match answer.ret {
         0 => Ok(answer
@@ -97,11 +105,13 @@ mod tests {
         for (stream, live) in [("a", true), ("b", false), ("c", false)] {
             assert_eq!(nginx(page, stream), Ok(live), "{stream}");
         }
+        let many = format!("<rtmp>{}</rtmp>", "<a/>".repeat(200_000));
         for (bad, reason) in [
             (&b"<html/>"[..], "not one of nginx"),
             (b"<rtmp>", "not XML"),
             (b"", "not XML"),
             (b"\xff", "not UTF-8"),
+            (many.as_bytes(), "not XML"),
             (b"<!DOCTYPE r [<!ENTITY a 'b'>]><rtmp>&a;</rtmp>", "not XML"),
         ] {
             let error = nginx(bad, "a").unwrap_err();

@@ -1,0 +1,136 @@
+//! A member's message channel: logs in, joins the group of the room, and holds a poll open.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use serde::de::DeserializeOwned;
+use tokio::time::sleep;
+
+use super::line::{Line, Reply};
+use super::member::{Crowd, ENTER_DEADLINE, json};
+use crate::protocol::answer::LoginInfo;
+use crate::protocol::webim::{
+    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Command, GroupRequest, JOINED, Joined,
+    LoggedIn, LoginRequest, Query,
+};
+
+/// Longest hold that is asked for, seconds: what the official client says.
+const HOLD: u64 = 90;
+/// For the answer to a poll, which the server holds for half a minute at most.
+const POLL_DEADLINE: Duration = Duration::from_secs(60);
+/// After a poll that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Listener {
+    crowd: Arc<Crowd>,
+    app: App,
+    me: LoggedIn,
+    /// Where the poll goes; everything else goes by the line of the crowd.
+    line: Line,
+    next: BigGroupPollRequest,
+}
+
+impl Listener {
+    /// Logs in to the message service and joins a room's group.
+    ///
+    /// # Errors
+    /// What the service refuses.
+    pub(super) async fn join(
+        crowd: Arc<Crowd>,
+        number: usize,
+        info: &LoginInfo,
+        room_id: &str,
+    ) -> Result<Self> {
+        let app = App {
+            sdk_app_id: info.sdk_app_id,
+            account_type: info.account_type.clone(),
+        };
+        let caller = Caller::LoggingIn {
+            identifier: &info.user_id,
+            user_sig: &info.user_sig,
+        };
+        let online = LoginRequest {
+            state: "Online".to_owned(),
+        };
+        let target = target(Command::Login, caller, &app);
+        let me: LoggedIn = crowd.command(number, &target, json(&online)?).await?;
+        let group = GroupRequest {
+            group_id: room_id.to_owned(),
+        };
+        let caller = Caller::LoggedIn {
+            tiny_id: &me.tiny_id,
+            a2_key: &me.a2_key,
+        };
+        let target = self::target(Command::ApplyJoinGroup, caller, &app);
+        let joined: Joined = crowd.command(number, &target, json(&group)?).await?;
+        let status = joined.joined_status;
+        ensure!(status == JOINED, "group {room_id} answers {status}");
+        Ok(Self {
+            line: Line::new(crowd.server, number),
+            crowd,
+            app,
+            me,
+            next: BigGroupPollRequest {
+                start_seq: 0,
+                hold_time: HOLD,
+                key: joined.long_polling_key,
+            },
+        })
+    }
+
+    /// Polls for ever, each time at once after the answer.
+    pub(super) async fn listen(mut self) {
+        loop {
+            let polled = self.poll().await;
+            let failed = polled.is_err();
+            self.crowd.tally.polled(polled);
+            if failed {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Answers how many messages came.
+    async fn poll(&mut self) -> Result<usize> {
+        let caller = Caller::LoggedIn {
+            tiny_id: &self.me.tiny_id,
+            a2_key: &self.me.a2_key,
+        };
+        let target = target(Command::BigGroupPoll, caller, &self.app);
+        let body = json(&self.next)?;
+        let reply = self.line.ask(&target, Some(body), POLL_DEADLINE).await?;
+        let polled: BigGroupPolled = read(&target, &reply)?;
+        self.next.start_seq = polled.next_seq;
+        self.next.key = polled.key;
+        Ok(polled.rsp_msg_list.len())
+    }
+}
+
+impl Crowd {
+    async fn command<A: DeserializeOwned>(
+        &self,
+        number: usize,
+        target: &str,
+        body: String,
+    ) -> Result<A> {
+        let mut line = self.line(number).await;
+        let reply = line.ask(target, Some(body), ENTER_DEADLINE).await?;
+        self.tally.answered();
+        read(target, &reply)
+    }
+}
+
+fn read<A: DeserializeOwned>(target: &str, reply: &Reply) -> Result<A> {
+    let path = target.split('?').next().unwrap_or_default();
+    webim::parse(&reply.body).with_context(|| path.to_owned())
+}
+
+fn target(command: Command, caller: Caller<'_>, app: &App) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    // Nobody reads the number of the request.
+    let query = Query::compose(caller, app, now, 1);
+    format!("/{}?{query}", command.path())
+}

@@ -1,0 +1,286 @@
+//! Fits what we send to what the link takes: gives up bitrate, then frames, then size, then the
+//! picture, and takes them back in reverse. Sound is never given up.
+//!
+//! Down is fast and measured: a queue that stands (its least level over a moment, so that a key
+//! frame is none) means that what went through meanwhile is all that the link takes. Up is a
+//! probe: a little more each second, slower near the rate at which the last probe failed.
+//!
+//! Pure: counters and time come from the caller.
+
+mod ladder;
+mod ledger;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use ladder::{Limits, Quality, Stage};
+pub use ledger::{Ledger, Reading};
+
+/// A queue stands if it was never shorter in this long.
+const STANDING: Duration = Duration::from_millis(250);
+/// The link takes less than we send.
+const BUSY: Duration = Duration::from_millis(150);
+/// So much less that the picture itself may have to go.
+const SEVERE: Duration = Duration::from_millis(400);
+/// The link takes all that we send.
+const CLEAN: Duration = Duration::from_millis(70);
+
+/// A step down shows in the figures after this.
+const EFFECT: Duration = Duration::from_millis(300);
+/// A queue that has not gone in this long needs another step.
+const DRAINS: Duration = Duration::from_secs(2);
+/// Of what the link took, so that the queue drains.
+const OF_TAKEN: f64 = 0.85;
+const OF_TAKEN_SEVERE: f64 = 0.7;
+/// One step down is at least and at most this.
+const LEAST_CUT: f64 = 0.9;
+const DEEPEST_CUT: f64 = 0.4;
+
+/// Between two steps up where no limit is known.
+const STRIDE: Duration = Duration::from_secs(1);
+const GROWTH: f64 = 1.15;
+/// The first step up, and each near a known limit, waits for this; doubled by each failure.
+const FIRST_HOLD: Duration = Duration::from_secs(2);
+const LONGEST_HOLD: Duration = Duration::from_secs(6);
+/// A picture that had to go waits longer.
+const PICTURE_HOLD: Duration = Duration::from_secs(4);
+/// Trouble this soon after a step up is its fault.
+const BLAME: Duration = Duration::from_secs(3);
+/// Near, as parts of the rate that failed.
+const NEAR: std::ops::Range<f64> = 0.9..1.1;
+
+/// What is known of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// How long what is encoded now waits, beyond the path's own time: our queue and the
+    /// kernel's.
+    pub backlog: Duration,
+    /// Bytes that wait, in our queue and the kernel's.
+    pub waiting: u64,
+    /// What the peer took in the last moments, sound and all.
+    pub taken_kbps: u32,
+}
+
+/// A change of what is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub from: Quality,
+    pub to: Quality,
+    /// "-35 %: backlog 640 ms, 380 kbit/s taken"
+    pub reason: String,
+    /// The link takes too little: the step is down.
+    pub busy: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    at: Instant,
+    waiting: u64,
+}
+
+/// Decides how good the picture may be.
+#[derive(Debug)]
+pub struct Controller {
+    limits: Limits,
+    stage: Stage,
+    kbps: f64,
+    /// Newest last, the first at least `STANDING` old.
+    backlogs: VecDeque<(Instant, Duration)>,
+    cut: Option<Cut>,
+    raised: Option<Instant>,
+    clean_since: Option<Instant>,
+    /// The rate at which the last probe failed.
+    failed: Option<f64>,
+    hold: Duration,
+}
+
+impl Controller {
+    /// Begins at the start rate of `limits`, which are put in order if they are not.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let limits = limits.in_order();
+        let kbps = f64::from(limits.start_kbps);
+        Self {
+            stage: limits.stage(Stage::Full, kbps),
+            limits,
+            kbps,
+            backlogs: VecDeque::new(),
+            cut: None,
+            raised: None,
+            clean_since: None,
+            failed: None,
+            hold: FIRST_HOLD,
+        }
+    }
+
+    /// What is to be sent now.
+    #[must_use]
+    pub fn quality(&self) -> Quality {
+        self.limits.quality(self.stage, self.kbps)
+    }
+
+    /// A new connection: what was seen of the old one says nothing of it.
+    pub fn restart(&mut self) {
+        self.backlogs.clear();
+        self.clean_since = None;
+        self.cut = None;
+    }
+
+    /// Looks at the link; returns the step to take, if there is one. Called several times
+    /// in [`STANDING`].
+    pub fn observe(&mut self, facts: &Facts, now: Instant) -> Option<Step> {
+        let standing = self.standing(facts.backlog, now)?;
+        let from = self.quality();
+        let reason = if standing >= BUSY {
+            self.clean_since = None;
+            self.lower(facts, standing, now)?
+        } else if standing >= CLEAN {
+            self.clean_since = None;
+            return None;
+        } else {
+            self.raise(now)?
+        };
+        let to = self.quality();
+        (from != to).then(|| Step {
+            reason: describe(from, to, &reason),
+            busy: standing >= BUSY,
+            from,
+            to,
+        })
+    }
+
+    /// The least backlog of the last moments; `None` until there were enough of them.
+    fn standing(&mut self, backlog: Duration, now: Instant) -> Option<Duration> {
+        self.backlogs.push_back((now, backlog));
+        let old = |at: Instant| now.saturating_duration_since(at) >= STANDING;
+        while self.backlogs.get(1).is_some_and(|&(at, _)| old(at)) {
+            self.backlogs.pop_front();
+        }
+        let (first, _) = *self.backlogs.front()?;
+        old(first).then(|| self.backlogs.iter().map(|&(_, backlog)| backlog).min())?
+    }
+
+    fn lower(&mut self, facts: &Facts, standing: Duration, now: Instant) -> Option<String> {
+        if let Some(cut) = self.cut {
+            let since = now.saturating_duration_since(cut.at);
+            // Bytes, because the oldest of them goes on ageing while they become fewer.
+            let drains = facts.waiting <= cut.waiting && since < DRAINS;
+            if since < EFFECT || drains {
+                return None;
+            }
+        }
+        self.blame(now);
+        self.cut = Some(Cut {
+            at: now,
+            waiting: facts.waiting,
+        });
+        let min = f64::from(self.limits.min_kbps);
+        if self.kbps <= min {
+            if standing >= SEVERE {
+                self.stage = Stage::SoundOnly;
+            }
+        } else {
+            let part = if standing >= SEVERE {
+                OF_TAKEN_SEVERE
+            } else {
+                OF_TAKEN
+            };
+            let room = f64::from(facts.taken_kbps) * part - f64::from(self.limits.sound_kbps);
+            self.kbps = room
+                .clamp(self.kbps * DEEPEST_CUT, self.kbps * LEAST_CUT)
+                .max(min);
+            self.stage = self.limits.stage(self.stage, self.kbps).max(self.stage);
+        }
+        let millis = facts.backlog.as_millis();
+        Some(format!(
+            "backlog {millis} ms, {} kbit/s taken",
+            facts.taken_kbps
+        ))
+    }
+
+    /// A probe that failed is remembered; trouble out of the blue means another link.
+    fn blame(&mut self, now: Instant) {
+        let recent = |at: Instant| now.saturating_duration_since(at) <= BLAME;
+        if self.raised.take().is_some_and(recent) {
+            self.failed = Some(self.kbps);
+            self.hold = (self.hold * 2).min(LONGEST_HOLD);
+        } else if !self.cut.is_some_and(|cut| recent(cut.at)) {
+            self.failed = None;
+            self.hold = FIRST_HOLD;
+        }
+    }
+
+    fn raise(&mut self, now: Instant) -> Option<String> {
+        let clean = now.saturating_duration_since(*self.clean_since.get_or_insert(now));
+        let (wait, why) = self.patience();
+        let raised = self.raised.map(|at| now.saturating_duration_since(at));
+        if clean < wait || raised.is_some_and(|since| since < wait) {
+            return None;
+        }
+        if self.stage == Stage::SoundOnly {
+            self.stage = self.limits.stage(Stage::Smaller, self.kbps);
+        } else if self.kbps < f64::from(self.limits.max_kbps) {
+            self.kbps = (self.kbps * GROWTH).min(f64::from(self.limits.max_kbps));
+            self.stage = self.limits.stage(self.stage, self.kbps);
+        } else {
+            return None;
+        }
+        if self
+            .failed
+            .is_some_and(|failed| self.kbps > failed * NEAR.end)
+        {
+            self.failed = None;
+            self.hold = FIRST_HOLD;
+        }
+        self.raised = Some(now);
+        Some(format!("{why} for {:.1} s", clean.as_secs_f64()))
+    }
+
+    /// How long the link must have been clean for a step up.
+    fn patience(&self) -> (Duration, &'static str) {
+        let near = |failed: f64| self.kbps * GROWTH >= failed * NEAR.start;
+        if self.stage == Stage::SoundOnly {
+            (
+                self.hold.max(PICTURE_HOLD),
+                "no backlog without the picture",
+            )
+        } else if self.failed.is_some_and(near) {
+            (self.hold, "no backlog near the last limit")
+        } else if self.raised.is_none() {
+            (FIRST_HOLD, "no backlog")
+        } else {
+            (STRIDE, "no backlog")
+        }
+    }
+}
+
+/// "-35 %, 15 frames/s: backlog 640 ms"
+fn describe(from: Quality, to: Quality, reason: &str) -> String {
+    let mut changes = Vec::new();
+    if from.video() != to.video() {
+        changes.push(
+            if to.video() {
+                "picture on"
+            } else {
+                "picture off"
+            }
+            .to_owned(),
+        );
+    }
+    if from.kbps != to.kbps {
+        let percent = (f64::from(to.kbps) / f64::from(from.kbps.max(1)) - 1.0) * 100.0;
+        changes.push(format!("{percent:+.0} %"));
+    }
+    if from.fps != to.fps {
+        changes.push(format!("{} frames/s", to.fps));
+    }
+    if (from.width, from.height) != (to.width, to.height) {
+        changes.push(format!("{}x{}", to.width, to.height));
+    }
+    format!("{}: {reason}", changes.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

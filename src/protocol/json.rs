@@ -1,0 +1,127 @@
+//! JSON from outside, read only when what it becomes in memory is bounded.
+//!
+//! A byte of JSON may become a hundred bytes of values: each object of one empty key takes a
+//! whole node of a tree. So the text is weighed first.
+
+use serde::de::DeserializeOwned;
+
+/// Most bytes in memory that a request may become. Real ones stay below 32 KiB.
+pub const REQUEST_WEIGHT: usize = 1 << 20;
+/// Most bytes in memory that an answer may become: four times a list of 4000 members.
+pub const ANSWER_WEIGHT: usize = 16 << 20;
+
+/// A tree's node, which the first entry of an object allocates (11 keys and values).
+const OBJECT: usize = 640;
+/// Room for the four values that the first one of an array reserves.
+const ARRAY: usize = 128;
+/// A further entry: its part of a node, and its key.
+const ENTRY: usize = 160;
+
+/// Why a text is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    #[error(transparent)]
+    Syntax(#[from] serde_json::Error),
+    #[error("it has too many values: they would take {weight} bytes, {limit} are allowed")]
+    TooHeavy { weight: usize, limit: usize },
+}
+
+/// Reads a JSON text that takes at most `limit` bytes when read.
+///
+/// # Errors
+/// It is heavier, not JSON, or not what was expected.
+pub fn parse<T: DeserializeOwned>(text: &[u8], limit: usize) -> Result<T, JsonError> {
+    let weight = weight(text);
+    if weight > limit {
+        return Err(JsonError::TooHeavy { weight, limit });
+    }
+    Ok(serde_json::from_slice(text)?)
+}
+
+/// Bytes in memory, at most, that the values of a JSON text take.
+#[must_use]
+pub fn weight(text: &[u8]) -> usize {
+    let (mut weight, mut in_string, mut escaped) = (text.len(), false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' => weight += OBJECT,
+            b'[' => weight += ARRAY,
+            b',' => weight += ENTRY,
+            _ => {}
+        }
+    }
+    weight
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Bytes that a value takes beside itself, as its containers allocate them.
+    fn heap(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => {
+                items.capacity() * size_of::<Value>() + items.iter().map(heap).sum::<usize>()
+            }
+            Value::Object(fields) => {
+                // Nodes have 11 places, of which a split leaves 5 at the least.
+                let nodes = fields.len().div_ceil(5);
+                let node = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
+                let entries = fields.iter().map(|(key, value)| key.len() + heap(value));
+                nodes * node + entries.sum::<usize>()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+    }
+
+    #[test]
+    fn what_is_small_on_the_wire_and_large_in_memory_is_refused() {
+        for unit in [r#"{"":0}"#, "[[]]", "[0]", "0", r#"{"a":{"b":{}}}"#] {
+            let text = format!("[{}]", vec![unit; (1 << 20) / unit.len()].join(","));
+            let refused = parse::<Value>(text.as_bytes(), REQUEST_WEIGHT);
+            assert!(matches!(refused, Err(JsonError::TooHeavy { .. })), "{unit}");
+        }
+    }
+
+    #[test]
+    fn long_texts_and_long_lists_of_members_are_read() {
+        let text = json!({ "said": "{[,\\\"".repeat(20_000) }).to_string();
+        assert!(parse::<Value>(text.as_bytes(), REQUEST_WEIGHT).is_ok());
+        let member = json!({ "userID": "user_5a1b3c2d_0f1e", "userName": "Meier", "userAvatar": "",
+            "accelerateURL": "rtmp://play.example.com/live/8525_x?bizid=8525&txSecret=0&txTime=1" });
+        let list = json!({ "code": 0, "pushers": vec![member; 4000] }).to_string();
+        assert!(parse::<Value>(list.as_bytes(), ANSWER_WEIGHT).is_ok());
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<i32>().prop_map(Value::from),
+            ".{0,9}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(5, 200, 30, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..30).prop_map(Value::from),
+                prop::collection::vec((".{0,5}", inner), 0..30)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_weighs_more_than_it_was_weighed(value in any_json()) {
+            let text = value.to_string();
+            let read: Value = parse(text.as_bytes(), usize::MAX).unwrap();
+            prop_assert!(heap(&read) <= weight(text.as_bytes()));
+        }
+    }
+}
