@@ -35,7 +35,7 @@ pub(super) async fn in_flight<T>(slot: &mut Slot<T>) -> T {
 
 /// Between two looks at the member list that were asked for: a member who announces changes all
 /// the time must not keep us and the server busy.
-const LOOK_SPACING: Duration = Duration::from_millis(100);
+const LOOK_SPACING: Duration = Duration::from_millis(50);
 
 /// Refusals in a row after which the room counts as closed to us.
 const MAX_REFUSALS: u32 = 10;

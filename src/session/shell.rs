@@ -266,12 +266,16 @@ impl Shell {
         if let Some(display) = &self.display {
             display.set_status(line.clone());
         }
-        let changed = self.transitions.send_if_modified(|shown| {
+        // What people say to each other does not belong into a log.
+        let line = transition.without_text().status_line();
+        let mut news = false;
+        self.transitions.send_if_modified(|shown| {
             let changed = *shown != transition;
+            news = shown.without_text() != transition.without_text();
             *shown = transition;
             changed
         });
-        if changed {
+        if news {
             log::info!(state = line.as_str(); "session: {line}");
             self.remember(&line);
         }

@@ -161,6 +161,16 @@ pub enum Transition {
 }
 
 impl Transition {
+    /// The same without what somebody said.
+    #[must_use]
+    pub fn without_text(&self) -> Self {
+        let mut state = self.clone();
+        if let Self::InCall { said, .. } = &mut state {
+            *said = None;
+        }
+        state
+    }
+
     /// The line of text that the screen shows.
     #[must_use]
     pub fn status_line(&self) -> String {

@@ -6,6 +6,8 @@ mod downlink;
 #[cfg(feature = "server")]
 mod external_relay;
 #[cfg(feature = "kiosk")]
+mod im_call;
+#[cfg(feature = "kiosk")]
 mod im_client;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod im_gate;

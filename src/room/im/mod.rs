@@ -2,18 +2,22 @@
 //!
 //! It is a convenience, never a condition: what it announces is checked with the room server,
 //! and while it is down the member list is polled instead. `channel` owns it and survives its
-//! losses, `online` is one login, `client` one exchange; `hold`, `receive` and `trouble`
-//! decide and are pure.
+//! losses, `online` is one login with its `ordinary` poll, the group's `listener` and what is
+//! `sending`, `client` one exchange; `hold`, `receive` and `trouble` decide and are pure.
 
 mod channel;
 mod client;
 mod error;
+mod handle;
 mod hold;
 mod listener;
 mod online;
+mod ordinary;
 mod receive;
+mod sending;
 mod trouble;
 
-pub(super) use channel::{ChannelHandle, Group, start};
+pub(super) use channel::start;
 pub use client::ImSettings;
 pub use error::ImError;
+pub(super) use handle::{ChannelHandle, Group};

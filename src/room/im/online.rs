@@ -1,33 +1,24 @@
 //! One login to the message service: its two polls, and what is sent over it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
 
-use super::channel::{Channel, Group, LoggedOn, Order, Outgoing, RETRY_MAX, RETRY_MIN, Reply};
-use super::client::{ImClient, ImIdentity};
+use super::channel::{Channel, LoggedOn};
+use super::client::ImIdentity;
 use super::error::ImError;
+use super::handle::{Order, Outgoing, Reply};
 use super::listener::{Listener, Step};
+use super::ordinary::{Ordinary, Polled};
 use super::receive::{Heard, hear, hear_c2c};
+use super::sending::Sending;
 use super::trouble::{POLL_FAILURES, Trouble, trouble};
-use crate::protocol::webim::{
-    C2cMessage, ChatText, Content, CustomCommand, ERR_POLL_TIMEOUT, GroupMessage, LongPollCookie,
-    LongPollingId, PollEvent, c2c_body, command_body, poll_events, text_body,
-};
-use crate::room::backoff::Backoff;
+use crate::protocol::webim::{Content, GroupMessage};
 use crate::room::event::ChannelState;
-use crate::room::membership::{Slot, in_flight};
 
 /// Messages that wait to be sent.
 const MAX_OUTGOING: usize = 16;
-/// Requests for waiting C2C messages in a row, against a service that never comes to an end.
-const MAX_FETCHES: usize = 10;
-/// Longest hold of the ordinary poll, seconds.
-const MAX_POLL_SECONDS: u64 = 60;
-
 /// Why a login ended.
 #[derive(Debug)]
 pub(super) enum Loss {
@@ -242,210 +233,5 @@ async fn next_step(listener: &mut Option<Listener>) -> Step {
     match listener {
         Some(listener) => listener.next().await,
         None => std::future::pending().await,
-    }
-}
-
-/// What an ordinary poll brought.
-#[derive(Debug, Default)]
-struct Polled {
-    c2c: Vec<C2cMessage>,
-    group: Vec<GroupMessage>,
-    notify_seq: u64,
-}
-
-/// The ordinary long poll, which brings what is for us alone.
-struct Ordinary {
-    client: ImClient,
-    me: Arc<ImIdentity>,
-    /// Without a polling id there is no poll.
-    timeout: Option<u64>,
-    cookie: LongPollCookie,
-    polling: Slot<Result<Polled, ImError>>,
-    next: Instant,
-    backoff: Backoff,
-}
-
-impl Ordinary {
-    fn new(client: ImClient, me: Arc<ImIdentity>, id: Option<LongPollingId>) -> Self {
-        let hold = |seconds: u64| match seconds {
-            0 => MAX_POLL_SECONDS,
-            seconds => seconds.min(MAX_POLL_SECONDS),
-        };
-        Self {
-            client,
-            me,
-            timeout: id.as_ref().map(|id| hold(id.timeout)),
-            cookie: LongPollCookie {
-                long_polling_id: id.map(|id| id.long_polling_id).unwrap_or_default(),
-                ..LongPollCookie::default()
-            },
-            polling: None,
-            next: Instant::now(),
-            backoff: Backoff::new(RETRY_MIN, RETRY_MAX),
-        }
-    }
-
-    /// The next answer; may be dropped and called again.
-    async fn next(&mut self) -> Result<Polled, ImError> {
-        let Some(timeout) = self.timeout else {
-            return std::future::pending().await;
-        };
-        if self.polling.is_none() {
-            sleep_until(self.next).await;
-            let (client, me, cookie) = (self.client.clone(), self.me.clone(), self.cookie.clone());
-            self.polling = Some(Box::pin(poll(client, me, timeout, cookie)));
-        }
-        let started = self.next;
-        let result = in_flight(&mut self.polling).await;
-        let now = Instant::now();
-        self.next = now;
-        match result {
-            Ok(polled) => {
-                self.backoff.reset();
-                self.cookie.notify_seq = self.cookie.notify_seq.max(polled.notify_seq);
-                for message in &polled.c2c {
-                    self.cookie.notice_seq = self.cookie.notice_seq.max(message.notice_seq);
-                }
-                if polled.c2c.is_empty() && now - started < RETRY_MAX / 10 {
-                    // A service that does not hold is not asked in a busy loop.
-                    self.next = now + RETRY_MAX / 10;
-                }
-                Ok(polled)
-            }
-            Err(error) => {
-                self.next = now + self.backoff.next_pause(rand::random());
-                Err(error)
-            }
-        }
-    }
-}
-
-async fn poll(
-    client: ImClient,
-    me: Arc<ImIdentity>,
-    timeout: u64,
-    cookie: LongPollCookie,
-) -> Result<Polled, ImError> {
-    let mut polled = Polled::default();
-    let answer = match client.poll(&me, timeout, cookie).await {
-        Err(error) if error.code() == Some(ERR_POLL_TIMEOUT) => return Ok(polled),
-        other => other?,
-    };
-    let mut pending = false;
-    for event in poll_events(&answer.event_array) {
-        match event {
-            PollEvent::C2cPending { notify_seq } => {
-                pending = true;
-                polled.notify_seq = notify_seq;
-            }
-            PollEvent::Group(messages) => polled.group.extend(messages),
-            PollEvent::C2c(messages) => polled.c2c.extend(messages),
-            PollEvent::Other(_) => {}
-        }
-    }
-    if pending {
-        fetch_pending(&client, &me, &mut polled.c2c).await?;
-    }
-    Ok(polled)
-}
-
-async fn fetch_pending(
-    client: &ImClient,
-    me: &ImIdentity,
-    into: &mut Vec<C2cMessage>,
-) -> Result<(), ImError> {
-    let (mut cookie, mut flag) = (String::new(), 0);
-    for _ in 0..MAX_FETCHES {
-        let answer = client.pending(me, cookie, flag).await?;
-        into.extend(answer.msg_list.iter().filter_map(C2cMessage::from_json));
-        if answer.sync_flag != 1 {
-            break;
-        }
-        (cookie, flag) = (answer.cookie, answer.sync_flag);
-    }
-    Ok(())
-}
-
-/// Sends one message after the other, so that they arrive in order.
-struct Sending {
-    client: ImClient,
-    me: Arc<ImIdentity>,
-    queue: VecDeque<(Outgoing, Option<Group>, Reply)>,
-    slot: Slot<Result<(), ImError>>,
-    reply: Option<Reply>,
-}
-
-impl Sending {
-    fn new(client: ImClient, me: Arc<ImIdentity>) -> Self {
-        Self {
-            client,
-            me,
-            queue: VecDeque::new(),
-            slot: None,
-            reply: None,
-        }
-    }
-
-    /// Until the next message is sent; may be dropped and called again.
-    async fn next(&mut self) {
-        loop {
-            if self.slot.is_none() {
-                let Some((message, group, reply)) = self.queue.pop_front() else {
-                    return std::future::pending().await;
-                };
-                self.reply = Some(reply);
-                let (client, me) = (self.client.clone(), self.me.clone());
-                self.slot = Some(Box::pin(send(client, me, message, group)));
-            }
-            let result = in_flight(&mut self.slot).await;
-            let sent = result.is_ok();
-            if let Err(error) = &result {
-                log::warn!(reason:% = error; "a message was not sent");
-            }
-            if let Some(reply) = self.reply.take() {
-                // Fails when nobody waits for it any more.
-                let _ = reply.send(result);
-            }
-            if sent {
-                return;
-            }
-        }
-    }
-}
-
-async fn send(
-    client: ImClient,
-    me: Arc<ImIdentity>,
-    message: Outgoing,
-    group: Option<Group>,
-) -> Result<(), ImError> {
-    let Group {
-        room_id,
-        nick,
-        avatar,
-    } = group.unwrap_or_else(|| Group {
-        room_id: String::new(),
-        nick: me.user_id.clone(),
-        avatar: String::new(),
-    });
-    let command = |cmd, msg, user_name, user_avatar| CustomCommand {
-        cmd,
-        msg,
-        user_name,
-        user_avatar,
-    };
-    match message {
-        Outgoing::Text { text } => {
-            let body = text_body(&ChatText { nick, avatar, text })?;
-            client.send_group(&me, &room_id, body).await
-        }
-        Outgoing::Custom { cmd, msg } => {
-            let body = command_body(&command(cmd, msg, nick, avatar))?;
-            client.send_group(&me, &room_id, body).await
-        }
-        Outgoing::C2c { to, cmd, msg } => {
-            let body = c2c_body(&command(cmd, msg, nick, avatar))?;
-            client.send_c2c(&me, &to, body).await
-        }
     }
 }

@@ -1,0 +1,152 @@
+//! The channel from outside: orders to it, and what is known of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::error::ImError;
+use crate::room::recovery::Told;
+
+/// For a message to be confirmed, those before it included.
+const SEND_DEADLINE: Duration = Duration::from_secs(10);
+/// The group of the room we are in, and as whom we speak there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::room) struct Group {
+    pub(in crate::room) room_id: String,
+    pub(in crate::room) nick: String,
+    pub(in crate::room) avatar: String,
+}
+
+pub(super) type Reply = oneshot::Sender<Result<(), ImError>>;
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Text {
+        text: String,
+    },
+    Custom {
+        cmd: String,
+        msg: String,
+    },
+    C2c {
+        to: String,
+        cmd: String,
+        msg: String,
+    },
+}
+
+#[derive(Debug)]
+pub(super) enum Order {
+    Join(Group),
+    Quit { room_id: String },
+    Send(Outgoing, Reply),
+    Logout(oneshot::Sender<()>),
+    Wake,
+}
+
+/// Orders to the channel. Without a channel every one of them is a no-op or refused.
+#[derive(Debug, Clone)]
+pub(in crate::room) struct ChannelHandle(pub(super) Option<Running>);
+
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) announces: watch::Receiver<bool>,
+    pub(super) told: Arc<Mutex<Option<Told>>>,
+}
+
+impl ChannelHandle {
+    /// Joins a room's group, and again when it is lost; instead of any other.
+    pub(in crate::room) async fn join(&self, group: Group) {
+        let _ = self.take_told();
+        self.order(Order::Join(group)).await;
+    }
+
+    pub(in crate::room) async fn quit(&self, room_id: &str) {
+        let room_id = room_id.to_owned();
+        self.order(Order::Quit { room_id }).await;
+    }
+
+    /// Logs out until `wake`, within the deadline of a request.
+    pub(in crate::room) async fn logout(&self) {
+        let (done, wait) = oneshot::channel();
+        self.order(Order::Logout(done)).await;
+        // Ended is as good as logged out.
+        let _ = wait.await;
+    }
+
+    /// Logs in again after a logout.
+    pub(in crate::room) async fn wake(&self) {
+        self.order(Order::Wake).await;
+    }
+
+    pub(super) async fn send(&self, message: Outgoing) -> Result<(), ImError> {
+        let Some(running) = &self.0 else {
+            return Err(ImError::Off);
+        };
+        let (reply, answer) = oneshot::channel();
+        let sent = async {
+            let sent = running.orders.send(Order::Send(message, reply)).await;
+            sent.map_err(|_| ImError::Off)?;
+            answer.await.unwrap_or(Err(ImError::Off))
+        };
+        let after = SEND_DEADLINE;
+        let unconfirmed = Err(ImError::Unconfirmed { after });
+        tokio::time::timeout(after, sent)
+            .await
+            .unwrap_or(unconfirmed)
+    }
+
+    pub(in crate::room) async fn send_text(&self, text: &str) -> Result<(), ImError> {
+        let text = text.to_owned();
+        self.send(Outgoing::Text { text }).await
+    }
+
+    pub(in crate::room) async fn send_custom(&self, cmd: &str, msg: &str) -> Result<(), ImError> {
+        let (cmd, msg) = (cmd.to_owned(), msg.to_owned());
+        self.send(Outgoing::Custom { cmd, msg }).await
+    }
+
+    pub(in crate::room) async fn send_c2c(
+        &self,
+        to: &str,
+        cmd: &str,
+        msg: &str,
+    ) -> Result<(), ImError> {
+        let (to, cmd, msg) = (to.to_owned(), cmd.to_owned(), msg.to_owned());
+        self.send(Outgoing::C2c { to, cmd, msg }).await
+    }
+
+    /// Whether a change of the member list is announced at once, as far as is known.
+    pub(in crate::room) fn announces(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|running| *running.announces.borrow())
+    }
+
+    /// Waits until `announces` may have changed.
+    pub(in crate::room) async fn changed(&mut self) {
+        let changed = match &mut self.0 {
+            Some(running) => running.announces.changed().await.is_ok(),
+            None => false,
+        };
+        if !changed {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// What was told of the room's end since this was last asked.
+    pub(in crate::room) fn take_told(&self) -> Option<Told> {
+        let told = &self.0.as_ref()?.told;
+        told.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn order(&self, order: Order) {
+        if let Some(running) = &self.0 {
+            // Fails when the channel has ended, and then there is nothing to do.
+            let _ = running.orders.send(order).await;
+        }
+    }
+}
