@@ -222,7 +222,7 @@ impl Http {
             ),
             // Half of the 1024 files that a process may have open by default: the embedded
             // relay needs some too.
-            max_connections: http.get("max_connections", 512, rules::whole(8..=100_000)),
+            max_connections: http.get("max_connections", 512, rules::whole(8..=1_000_000)),
             // A branch with fifty kiosks behind one address asks about 30 times a second.
             per_address: Rate::read(&http.section("per_address"), 100),
             // A kiosk asks less than once a second, a few times more while it joins.
@@ -341,7 +341,7 @@ impl Im {
             anonymous_readers: im.get("anonymous_readers", 0, rules::whole(0..=1000)),
             max_groups: im.get("max_groups", 10_000, rules::whole(0..=1_000_000)),
             // Two per kiosk: a branch with fifty kiosks behind one address has a hundred.
-            polls_per_address: im.get("polls_per_address", 200, rules::whole(2..=100_000)),
+            polls_per_address: im.get("polls_per_address", 200, rules::whole(2..=1_000_000)),
             // Besides the two polls, a kiosk that joins asks ten times at once.
             per_user: Rate::read(&im.section("per_user"), 20),
             messages: Rate::read(&im.section("messages"), 5),
