@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod congestion;
+mod cpu;
 pub mod devices;
 pub mod downlink;
 mod elements;

@@ -8,6 +8,7 @@ pub mod code;
 pub mod events;
 pub mod im_rest;
 pub mod json;
+pub mod net_status;
 pub mod request;
 pub mod stream_url;
 pub mod user_sig;

@@ -31,6 +31,7 @@ use super::capture::Capture;
 use super::congestion::Quality;
 use super::push_event::Events;
 use super::{EncoderChoice, PushEvent, Reconnect};
+use crate::protocol::net_status::NetStatus;
 
 /// What is pushed, where to, and how.
 #[derive(Debug, Clone)]
@@ -75,6 +76,8 @@ pub struct UplinkStats {
     pub reconnects: u32,
     /// Media is flowing.
     pub connected: bool,
+    /// The last record of 200001.
+    pub net_status: NetStatus,
 }
 
 /// What the session may switch while frames flow.
