@@ -14,6 +14,7 @@ mod loss;
 mod pipeline;
 mod progress;
 mod push_event;
+mod reach;
 mod reconnect;
 mod relay_url;
 pub mod speaker;

@@ -55,6 +55,8 @@ pub(crate) struct Up {
     pub(crate) connected: bool,
     pub(crate) reconnects: u32,
     pub(crate) kbps: u32,
+    /// What is given up: a `Stage`, by name.
+    pub(crate) stage: String,
 }
 
 /// The downlink's figures.
@@ -136,13 +138,14 @@ async fn kiosk(job: Job) {
         let at = time_code::now_micros();
         if let Some(uplink) = &uplink {
             let stats = uplink.stats().borrow().clone();
-            let Quality { kbps, .. } = stats.quality;
+            let Quality { kbps, stage, .. } = stats.quality;
             let (connected, reconnects) = (stats.connected, stats.reconnects);
             say(&Said::Up(Up {
                 at,
                 connected,
                 reconnects,
                 kbps,
+                stage: format!("{stage:?}"),
             }));
         }
         if let Some(downlink) = &downlink {

@@ -19,13 +19,17 @@ use super::progress::{Notice, Progress};
 use super::rates::Rates;
 use super::{DownlinkConfig, DownlinkStats, PlayEvent};
 use crate::media::pipeline::{BusEvent, Pipeline};
+use crate::media::reach::Question;
 use crate::media::reconnect::Backoff;
+use crate::media::relay_url;
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
 
 const TICK: Duration = Duration::from_millis(50);
 const STATS_EVERY: Duration = Duration::from_millis(500);
 const NET_STATUS_EVERY: Duration = Duration::from_secs(2);
+/// A relay that cannot be reached is asked for this long before a connection is tried anyway.
+const LONGEST_ASK: Duration = Duration::from_secs(10);
 
 /// How the work on one connection ended.
 enum End {
@@ -97,10 +101,24 @@ impl Player {
             self.stats.reconnects += 1;
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(wait) => {}
+                () = self.reach(&fault, wait) => {}
             }
         }
         self.picture.send_replace(None);
+    }
+
+    /// Waits before the next try; when the path is gone, until the relay can be reached, but not
+    /// for ever.
+    async fn reach(&self, fault: &Fault, wait: Duration) {
+        tokio::time::sleep(wait).await;
+        let url = self.config.url.expose_secret();
+        if fault.is_of_the_path()
+            && let Some(relay) = relay_url::host(url).zip(relay_url::port(url))
+        {
+            let patience = (self.config.reconnect.window / 3).min(LONGEST_ASK);
+            // Either way a connection is tried now.
+            let _ = tokio::time::timeout(patience, Question::ask(relay).wait()).await;
+        }
     }
 
     /// One connection from its start to its end.

@@ -16,6 +16,7 @@ use super::super::encoder::{self, H264};
 use super::super::loss::{Loss, LossCause};
 use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE, off_runtime};
 use super::super::push_event::Events;
+use super::super::reach::Question;
 use super::super::reconnect::Backoff;
 use super::super::relay_url;
 use super::decide::{Figures, Next, Rates, after};
@@ -179,7 +180,7 @@ impl Task {
         );
         if let Some(relay) = self.relay.filter(|_| path) {
             // Either way a connection is tried now.
-            let _ = tokio::time::timeout(ASK, stall::Question::ask(relay).wait()).await;
+            let _ = tokio::time::timeout(ASK, Question::ask(relay).wait()).await;
         }
     }
 
