@@ -31,7 +31,7 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --features kiosk -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --features server -- -D warnings
-	shellcheck -x .ci/run tests/setup.sh tests/call/ffmpeg-member.sh tests/vm/{build-image,guest,run,vm}.sh tests/vm/init{,ramfs-init}
+	shellcheck -x .ci/run tests/setup.sh tests/fuzz/run.sh tests/call/ffmpeg-member.sh tests/vm/{build-image,guest,run,vm}.sh tests/vm/init{,ramfs-init}
 
 bench:
 	@tests/setup.sh demo

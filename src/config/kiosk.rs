@@ -12,7 +12,7 @@ mod media;
 mod room;
 
 pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video, VideoSource};
-pub use room::{Credentials, Im, Mode, Room, RoomType, UserSig};
+pub use room::{Credentials, Im, Mode, Room, RoomType, SigForm, UserSig};
 
 /// Longest name shown, in characters: more does not fit under a picture.
 const NAME: usize = 64;
@@ -46,6 +46,9 @@ impl KioskConfig {
         let mut urls = vec![("room.server_url", &self.room.base_url, "tokens")];
         if let Im::At(url) = &self.im {
             urls.push(("im.url", url, "messages"));
+        }
+        if let Credentials::GetLoginInfo { url: Some(url) } = &self.room.credentials {
+            urls.push(("room.login_info_url", url, "userSigs"));
         }
         urls.into_iter()
             .filter(|(_, url, _)| url.scheme() == "http" && !is_loopback(url))

@@ -163,7 +163,7 @@ impl Player {
     ) -> Result<Self> {
         let mut room = SessionSettings::new(ClientSettings::new(base_url, room_type));
         room.timings.poll = Duration::from_millis(500);
-        room.im = Some(ImSettings::beside(&base_url.parse()?));
+        room.im = Some(ImSettings::as_told(&base_url.parse()?));
         let credentials = Credentials::GetLoginInfo {
             user_id: Some(user_id.to_owned()),
         };

@@ -137,13 +137,13 @@ impl Shell {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Command(command, reply) => {
-                let accepted = self.state.accepts(command);
+                let accepted = self.state.accepts(&command);
                 let go = accepted.is_ok();
                 // Whoever asked may have gone; the command counts all the same.
                 let _ = reply.send(accepted);
                 match command {
                     Command::Host if go => self.facts.role = Role::Host,
-                    Command::Call if go => self.facts.role = self.settings.role,
+                    Command::Enter(_) if go => self.facts.role = Role::Guest,
                     _ => {}
                 }
                 if go {
@@ -159,7 +159,7 @@ impl Shell {
 
     /// Sends a message beside the session; who asked hears how it went.
     fn send(&self, message: Outgoing, reply: oneshot::Sender<Result<(), String>>) {
-        if let Err(refused) = self.state.accepts_messages() {
+        if let Err(refused) = self.state.accepts_message(&message) {
             // Whoever asked may have gone.
             let _ = reply.send(Err(refused));
             return;
@@ -169,6 +169,7 @@ impl Shell {
             let sent = match message {
                 Outgoing::Text(text) => room.send_text(&text).await,
                 Outgoing::Custom { cmd, msg } => room.send_custom(&cmd, &msg).await,
+                Outgoing::C2c { to, cmd, msg } => room.send_c2c(&to, &cmd, &msg).await,
             };
             let _ = reply.send(sent.map_err(|error| error.reason()));
         });
@@ -194,17 +195,11 @@ impl Shell {
         match outcome {
             Outcome::Event(event) => self.tell(event),
             Outcome::Devices(opened) => {
-                let event = Event::CaptureReady(match *opened {
-                    Ok(devices) => {
-                        if let Some(display) = &self.display {
-                            display.set_self_view(Some(devices.capture.picture()));
-                        }
-                        self.call.devices = Some(devices);
-                        Ok(())
-                    }
-                    Err(error) => Err(error.to_string()),
-                });
-                self.tell(event);
+                let ready = self.opened(*opened);
+                if let Err(reason) = &ready {
+                    self.remember(&format!("no devices: {reason}"));
+                }
+                self.tell(Event::CaptureReady(ready));
             }
             Outcome::PushUrl(Ok(url)) => {
                 self.call.push_url = Some(url);
@@ -249,6 +244,9 @@ impl Shell {
             self.wake_at = None;
             self.in_state_since = self.facts.now;
             self.facts.count_failure(&self.state);
+            if matches!(self.state, State::Attract(_)) {
+                self.facts.role = self.settings.role;
+            }
         }
         for action in next.actions {
             match action {
