@@ -80,7 +80,7 @@ impl ImClient {
     /// Takes certificates and patience from the room server's settings.
     pub(super) fn new(settings: &ImSettings, room: &ClientSettings) -> Result<Self, SetupError> {
         Ok(Self {
-            http: http_client(&settings.url, room)?,
+            http: http_client(room, &room.im_pins)?,
             base: settings.url.clone(),
             deadline: room.deadline,
             requests: Arc::new(AtomicU64::new(1)),
