@@ -14,6 +14,7 @@ use crate::room::{
     UserCredentials,
 };
 use crate::session::{self, Patience, Role, Session, SessionHandle, UplinkProfile};
+use crate::tls::{ClientTls, Pin, Trust, TrustError, TrustSettings};
 
 /// Room events that may wait for the session.
 const ROOM_EVENTS: usize = 64;
@@ -40,6 +41,35 @@ pub enum StartError {
     Panicked,
     #[error("the room client cannot start")]
     Room(#[from] room::SetupError),
+}
+
+/// The certificates that the configuration trusts.
+///
+/// # Errors
+/// A file that cannot be read, or holds no certificate.
+pub fn trust(config: &KioskConfig) -> Result<Trust, TrustError> {
+    let tls = &config.tls;
+    Trust::load(&TrustSettings {
+        ca_file: tls.ca_file.clone(),
+        system: tls.system_ca,
+        insecure: tls.insecure,
+    })
+}
+
+fn pins(hashes: &[[u8; 32]]) -> Vec<Pin> {
+    hashes.iter().copied().map(Pin).collect()
+}
+
+/// Connections to the relay.
+#[must_use]
+pub fn relay_tls(config: &KioskConfig, trust: &Trust) -> ClientTls {
+    trust.client(&pins(&config.tls.relay_pins))
+}
+
+/// Connections to the room server, outside its client.
+#[must_use]
+pub fn room_tls(config: &KioskConfig, trust: &Trust) -> ClientTls {
+    trust.client(&pins(&config.tls.room_pins))
 }
 
 impl Kiosk {
@@ -105,7 +135,7 @@ impl Kiosk {
 
 /// What the session is to do, from the configuration.
 #[must_use]
-pub fn session_settings(config: &KioskConfig) -> session::Settings {
+pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Settings {
     let (video, audio, network) = (
         &config.media.video,
         &config.media.audio,
@@ -156,6 +186,8 @@ pub fn session_settings(config: &KioskConfig) -> session::Settings {
             window: network.reconnect_window.min(SAME_URL_WINDOW),
             ..Reconnect::default()
         },
+        relay_tls: relay_tls(config, trust),
+        warnings: config.warnings(),
     }
 }
 
@@ -181,12 +213,19 @@ fn audio_source(source: &kiosk::AudioSource) -> media::AudioSource {
 
 /// Room server and rhythm, from the configuration.
 #[must_use]
-pub fn room_settings(config: &KioskConfig) -> SessionSettings {
+pub fn room_settings(config: &KioskConfig, trust: &Trust) -> SessionSettings {
     let room_type = match config.room.room_type {
         kiosk::RoomType::Double => RoomType::Double,
         kiosk::RoomType::Multi => RoomType::Multi,
     };
     let mut client = ClientSettings::new(config.room.base_url.clone(), room_type);
+    client.trust = trust.clone();
+    client.pins = pins(&config.tls.room_pins);
+    client.im_pins = pins(match config.im {
+        // On the room server's own address.
+        kiosk::Im::Auto => &config.tls.room_pins,
+        kiosk::Im::Off | kiosk::Im::At(_) => &config.tls.im_pins,
+    });
     client.deadline = config.room.request_timeout;
     client.connect_timeout = client.connect_timeout.min(client.deadline);
     if let kiosk::Credentials::GetLoginInfo { url } = &config.room.credentials {

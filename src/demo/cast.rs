@@ -14,6 +14,7 @@ use crate::protocol::RoomType;
 use crate::room::{ChannelState, ClientSettings, Credentials, ImSettings, SessionSettings};
 use crate::server::{RoomServer, Settings as ServerSettings};
 use crate::session::{Outgoing, Patience, Role, SessionHandle, Settings, UplinkProfile};
+use crate::tls::ClientTls;
 
 /// Tones that tell the sides apart, hertz.
 const KIOSK_HZ: f64 = 440.0;
@@ -245,5 +246,7 @@ fn settings(role: Role, name: &str, hz: f64) -> Settings {
         speaker: AudioSink::None,
         volume: 0.2,
         reconnect: Reconnect::default(),
+        relay_tls: ClientTls::default(),
+        warnings: Vec::new(),
     }
 }

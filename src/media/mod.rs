@@ -14,6 +14,7 @@ mod pipeline;
 mod progress;
 mod push_event;
 mod reconnect;
+mod relay_link;
 mod relay_url;
 pub mod speaker;
 pub mod time_code;

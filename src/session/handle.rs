@@ -16,6 +16,7 @@ use crate::media::{
     AudioSink, CaptureConfig, DownlinkStats, EncoderChoice, Reconnect, UplinkStats,
 };
 use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
+use crate::tls::ClientTls;
 
 /// For the session to answer a request; it never waits, so this is generous.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
@@ -44,6 +45,10 @@ pub struct Settings {
     pub volume: f64,
     /// For a lost stream to come back before its player or pusher gives up.
     pub reconnect: Reconnect,
+    /// Whom to trust as a relay.
+    pub relay_tls: ClientTls,
+    /// What a technician should know of the configuration; in the status.
+    pub warnings: Vec<String>,
 }
 
 /// What of an uplink does not change from call to call.
@@ -61,6 +66,8 @@ pub struct UplinkProfile {
 /// What `rtckiosk status` shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
+    /// Choices of the configuration that are allowed, but not safe.
+    pub warnings: Vec<String>,
     pub session: Transition,
     pub in_state_seconds: f64,
     pub room: RoomSnapshot,

@@ -11,12 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::handle::{Received, Request};
+use super::out_of_service::OutOfService;
 use super::starting::Starting;
 use super::translate;
-use super::{
-    Action, Command, Event, Facts, Fault, FaultCode, Outgoing, Role, Settings, State, Status,
-    Transition,
-};
+use super::{Action, Command, Event, Facts, Outgoing, Role, Settings, State, Status, Transition};
 use crate::display::DisplayHandle;
 use crate::media::{PlayEvent, PushEvent};
 use crate::room::{RoomEvent, RoomHandle};
@@ -226,14 +224,12 @@ impl Shell {
     /// Tells the machine, carries out what it decides, and shows the new state.
     fn tell(&mut self, event: Event) {
         match &event {
-            Event::ServerUnreachable { reason } => {
-                self.facts.server = Err(Fault::new(FaultCode::NoRoomServer, reason));
-            }
-            Event::LoginRefused { reason } => {
-                self.facts.server = Err(Fault::new(FaultCode::LoginRefused, reason));
-            }
             Event::ServerReachable | Event::LoggedIn => self.facts.server = Ok(()),
-            _ => {}
+            event => {
+                if let Some(fault) = OutOfService::fault_of(event) {
+                    self.facts.server = Err(fault);
+                }
+            }
         }
         self.facts.now = Instant::now();
         self.facts.random = rand::random();
@@ -289,6 +285,7 @@ impl Shell {
 
     fn status(&self) -> Status {
         Status {
+            warnings: self.settings.warnings.clone(),
             session: self.state.transition(),
             in_state_seconds: self.in_state_since.elapsed().as_secs_f64(),
             room: self.room.snapshot().borrow().clone(),

@@ -48,8 +48,6 @@ mod room_pair;
 mod room_server;
 #[cfg(feature = "kiosk")]
 mod room_session;
-#[cfg(feature = "kiosk")]
-mod room_tls;
 #[cfg(feature = "server")]
 mod rtmp_client;
 #[cfg(feature = "kiosk")]

@@ -24,6 +24,7 @@ use super::speaker::SpeakerInput;
 pub use super::tone::AudioLevel;
 use super::{Picture, Reconnect};
 use crate::protocol::events::PlayCode;
+use crate::tls::ClientTls;
 
 /// What to play, and where.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct DownlinkConfig {
     pub reconnect: Reconnect,
     /// `None` plays no sound; its level is measured all the same.
     pub speaker: Option<SpeakerInput>,
+    /// For `rtmps://`.
+    pub tls: ClientTls,
 }
 
 /// Something happened to the stream.
@@ -71,6 +74,8 @@ pub struct DownlinkStats {
     pub buffer_ms: u64,
     /// The decoder's element, empty before the first video.
     pub decoder: &'static str,
+    /// The TLS version, cipher and key exchange of the connection; empty without TLS.
+    pub tls: String,
 }
 
 /// A running player; dropping it stops it.

@@ -20,6 +20,7 @@ use super::rates::Rates;
 use super::{DownlinkConfig, DownlinkStats, PlayEvent};
 use crate::media::pipeline::{BusEvent, Pipeline};
 use crate::media::reconnect::Backoff;
+use crate::media::relay_link::{self, RelayLink};
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
 
@@ -107,9 +108,14 @@ impl Player {
     async fn play_once(&mut self, stop: &CancellationToken) -> End {
         let arrivals = Arc::new(Arrivals::default());
         let mut progress = Progress::new(Instant::now());
-        let fault = match self.connect(&arrivals) {
+        let link = tokio::select! {
+            () = stop.cancelled() => return End::Stopped,
+            link = self.reach() => link,
+        };
+        let built = link.and_then(|link| Ok((self.connect(&arrivals, &link)?, link)));
+        let mut fault = match built {
             Err(fault) => Some(fault),
-            Ok((mut pipeline, source)) => {
+            Ok(((mut pipeline, source), _link)) => {
                 let fault = tokio::select! {
                     () = stop.cancelled() => None,
                     fault = self.follow(&mut pipeline, &source, &arrivals, &mut progress) => Some(fault),
@@ -120,6 +126,14 @@ impl Player {
                 fault
             }
         };
+        if fault
+            .as_ref()
+            .is_some_and(|fault| fault.code() == PlayCode::ShakeFail)
+            && let url = self.config.url.expose_secret()
+            && let Some(loss) = relay_link::plain_to_tls(url, &self.config.tls).await
+        {
+            fault = Some(loss.into());
+        }
         if fault.is_some()
             && let Some(notice) = progress.lost()
         {
@@ -135,9 +149,21 @@ impl Player {
         }
     }
 
-    fn connect(&self, arrivals: &Arc<Arrivals>) -> Result<(Pipeline, gst::Element), Fault> {
+    /// Opens the way to the relay.
+    async fn reach(&mut self) -> Result<RelayLink, Fault> {
         let url = self.config.url.expose_secret();
         fault::check_url(url)?;
+        let link = RelayLink::open(url, &self.config.tls).await?;
+        link.session().clone_into(&mut self.stats.tls);
+        Ok(link)
+    }
+
+    fn connect(
+        &self,
+        arrivals: &Arc<Arrivals>,
+        link: &RelayLink,
+    ) -> Result<(Pipeline, gst::Element), Fault> {
+        let url = link.location().expose_secret();
         let outlets = Outlets {
             arrivals: Arc::clone(arrivals),
             picture: Arc::clone(&self.picture),

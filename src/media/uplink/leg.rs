@@ -29,6 +29,7 @@ use super::pace::Pace;
 use super::queue::{Tag, Track};
 use super::{Mutes, UplinkConfig, tagger};
 use crate::media::congestion::Quality;
+use crate::media::relay_link::RelayLink;
 
 /// Name of the element that talks to the relay.
 pub(super) const NETWORK: &str = "relay";
@@ -132,6 +133,8 @@ pub(super) struct Leg {
     /// Fixes the size that is encoded.
     size: gst::Element,
     network: gst::Element,
+    /// Closed after the pipeline.
+    pub(super) link: RelayLink,
     pace: Arc<Pace>,
     picture_meter: Arc<Meter>,
     sound_meter: Arc<Meter>,
@@ -145,6 +148,7 @@ impl Leg {
         taps: &Taps,
         h264: &'static H264,
         quality: Quality,
+        link: RelayLink,
     ) -> Result<Self, MediaError> {
         let pipeline = Pipeline::new("uplink");
         let caps = at_rate(&taps.video_caps, quality.fps);
@@ -158,7 +162,7 @@ impl Leg {
         let aac = encoder::aac(config.audio_kbps)?;
         let tags = input("tags", &gst::Caps::new_empty_simple("video/x-flv")).build();
         let outbox = Arc::new(Outbox::new(tags.clone()));
-        let network = network(&config.url)?;
+        let network = network(link.location())?;
         pipeline.chain(&[tags.upcast(), network.clone()])?;
         let size = make("capsfilter", "size")
             .property("caps", sized(quality))
@@ -192,6 +196,7 @@ impl Leg {
             h264,
             size,
             network,
+            link,
             pace,
             picture_meter: Meter::of(&encoder),
             sound_meter: Meter::of(&aac),

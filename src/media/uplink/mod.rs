@@ -31,11 +31,12 @@ use super::capture::Capture;
 use super::congestion::Quality;
 use super::push_event::Events;
 use super::{EncoderChoice, PushEvent, Reconnect};
+use crate::tls::ClientTls;
 
 /// What is pushed, where to, and how.
 #[derive(Debug, Clone)]
 pub struct UplinkConfig {
-    /// The signed push URL: `rtmp://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
+    /// The signed push URL: `rtmp[s]://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
     pub url: SecretString,
     /// Of the picture: at the start, and the range in which it follows the link. Below the least
     /// no picture is sent.
@@ -47,6 +48,8 @@ pub struct UplinkConfig {
     pub gop_seconds: f64,
     pub encoder: EncoderChoice,
     pub reconnect: Reconnect,
+    /// For `rtmps://`.
+    pub tls: ClientTls,
 }
 
 /// What the uplink does now.
@@ -75,6 +78,8 @@ pub struct UplinkStats {
     pub reconnects: u32,
     /// Media is flowing.
     pub connected: bool,
+    /// The TLS version, cipher and key exchange of the connection; empty without TLS.
+    pub tls: String,
 }
 
 /// What the session may switch while frames flow.

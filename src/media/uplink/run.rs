@@ -16,6 +16,7 @@ use super::super::loss::{Loss, LossCause};
 use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE, off_runtime};
 use super::super::push_event::Events;
 use super::super::reconnect::Backoff;
+use super::super::relay_link::{self, RelayLink};
 use super::super::relay_url;
 use super::decide::{Figures, Next, Rates, after};
 use super::leg::{Counters, Leg, NETWORK, NETWORK_SECONDS, Taps};
@@ -183,15 +184,27 @@ impl Task {
     async fn connection(&mut self, h264: &'static H264, slot: &mut Option<Leg>) -> Loss {
         let url = stream_url::redacted(self.config.url.expose_secret());
         log::info!(url, encoder = h264.element; "uplink connects");
-        let leg = match Leg::build(&self.config, &self.taps, h264, self.steering.quality()) {
+        let link = match RelayLink::open(self.config.url.expose_secret(), &self.config.tls).await {
+            Ok(link) => link,
+            Err(loss) => return loss,
+        };
+        let tls = link.session().to_owned();
+        let quality = self.steering.quality();
+        let leg = match Leg::build(&self.config, &self.taps, h264, quality, link) {
             Ok(leg) => slot.insert(leg),
             Err(error) => return encoder_loss(error.to_string()),
         };
         match self.connect(leg).await {
             Ok(accepted) => {
+                self.stats.send_modify(|stats| stats.tls = tls);
                 self.events
                     .tell(PushCode::ConnectSucc, "connected to the relay");
                 self.push(leg, accepted).await
+            }
+            Err(loss) if loss.cause == LossCause::Handshake => {
+                let url = self.config.url.expose_secret();
+                let tls = relay_link::plain_to_tls(url, &self.config.tls).await;
+                tls.unwrap_or(loss)
             }
             Err(loss) => loss,
         }
