@@ -18,7 +18,7 @@ use super::{
     Transition,
 };
 use crate::display::DisplayHandle;
-use crate::media::{PlayEvent, PushEvent};
+use crate::media::{PlayEvent, PushEvent, codecs};
 use crate::room::{RoomEvent, RoomHandle};
 
 /// What comes back from actions and from the running things of a call.
@@ -300,6 +300,7 @@ impl Shell {
                 .as_ref()
                 .map(|uplink| uplink.stats().borrow().clone()),
             downlinks: self.call.downlink_stats(),
+            codecs: codecs::known(),
             messages: self.messages.iter().cloned().collect(),
             events: self.history.iter().cloned().collect(),
         }
