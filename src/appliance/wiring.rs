@@ -84,9 +84,12 @@ impl Kiosk {
         credentials: Credentials,
         display: Option<display::DisplayConfig>,
     ) -> Result<Self, StartError> {
+        let shape = session.shape();
         // GStreamer scans its plugins, and a window takes its time: both block.
         let display = tokio::task::spawn_blocking(move || {
             media::init()?;
+            // Now, so that no call waits for it.
+            media::codecs::start(shape);
             Ok::<_, StartError>(display.map(Display::start).transpose()?)
         });
         let display = display.await.map_err(|_| StartError::Panicked)??;

@@ -16,7 +16,7 @@ use super::starting::Starting;
 use super::translate;
 use super::{Action, Command, Event, Facts, Outgoing, Role, Settings, State, Status, Transition};
 use crate::display::DisplayHandle;
-use crate::media::{PlayEvent, PushEvent};
+use crate::media::{PlayEvent, PushEvent, codecs};
 use crate::room::{RoomEvent, RoomHandle};
 
 /// What comes back from actions and from the running things of a call.
@@ -295,6 +295,7 @@ impl Shell {
                 .as_ref()
                 .map(|uplink| uplink.stats().borrow().clone()),
             downlinks: self.call.downlink_stats(),
+            codecs: codecs::known(),
             messages: self.messages.iter().cloned().collect(),
             events: self.history.iter().cloned().collect(),
         }

@@ -10,6 +10,7 @@ use crate::appliance::output;
 
 mod events;
 mod load;
+mod media;
 mod spread;
 
 /// What to measure.
@@ -19,6 +20,8 @@ pub enum Bench {
     Server(load::Options),
     /// Time texts and comings and goings between two room clients.
     Events(events::Options),
+    /// Measure what a kiosk costs in a call: processor time and memory.
+    Media(media::Options),
 }
 
 /// `rtckiosk bench`: exit code 0 only if nothing failed that must not.
@@ -30,6 +33,7 @@ pub fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Server(options) => load::run(options),
         Bench::Events(options) => events::run(options),
+        Bench::Media(options) => media::run(options),
     }
 }
 

@@ -6,7 +6,7 @@
 mod arrivals;
 mod branch;
 mod catch_up;
-mod decoder;
+pub(super) mod decoder;
 mod fault;
 mod player;
 mod progress;

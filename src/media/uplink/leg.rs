@@ -78,6 +78,13 @@ impl Taps {
     }
 }
 
+/// What the streams of a leg are made with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoders {
+    pub(super) h264: &'static H264,
+    pub(super) aac: &'static str,
+}
+
 /// What a leg has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counters {
@@ -138,7 +145,6 @@ pub(super) struct Leg {
     pace: Arc<Pace>,
     picture_meter: Arc<Meter>,
     sound_meter: Arc<Meter>,
-    gop: u32,
     metadata: Metadata,
 }
 
@@ -146,7 +152,7 @@ impl Leg {
     pub(super) fn build(
         config: &UplinkConfig,
         taps: &Taps,
-        h264: &'static H264,
+        encoders: Encoders,
         quality: Quality,
         link: RelayLink,
     ) -> Result<Self, MediaError> {
@@ -155,31 +161,20 @@ impl Leg {
         let video = input("video", &caps).max_buffers(2).build();
         let sound = input("sound", &sound_caps()).max_time(SOUND_WAITS).build();
         let gop = (config.gop_seconds * f64::from(taps.fps)).round().max(1.0) as u32;
-        let encoder = h264.build(Target {
+        let target = Target {
             kbps: quality.kbps,
             gop,
-        })?;
-        let aac = encoder::aac(config.audio_kbps)?;
+        };
+        let stage = encoders.h264.stage(target, &sized(quality))?;
+        let aac = encoder::build_aac(encoders.aac, config.audio_kbps)?;
         let tags = input("tags", &gst::Caps::new_empty_simple("video/x-flv")).build();
         let outbox = Arc::new(Outbox::new(tags.clone()));
         let network = network(link.location())?;
         pipeline.chain(&[tags.upcast(), network.clone()])?;
-        let size = make("capsfilter", "size")
-            .property("caps", sized(quality))
-            .build()?;
-        pipeline.chain(&[
-            video.clone().upcast(),
-            make("videoconvertscale", "scale").build()?,
-            size.clone(),
-            encoder.clone(),
-            make("capsfilter", "profile")
-                .property("caps", h264.caps())
-                .build()?,
-            make("h264parse", "h264")
-                .property("config-interval", -1i32)
-                .build()?,
-            tagger::sink(Track::Picture, &outbox),
-        ])?;
+        let mut picture = vec![video.clone().upcast()];
+        picture.extend(stage.elements);
+        picture.push(tagger::sink(Track::Picture, &outbox));
+        pipeline.chain(&picture)?;
         pipeline.chain(&[
             sound.clone().upcast(),
             make("audioconvert", "convert").build()?,
@@ -193,15 +188,14 @@ impl Leg {
             outbox,
             video,
             sound,
-            h264,
-            size,
+            h264: encoders.h264,
+            size: stage.size,
             network,
             link,
             pace,
-            picture_meter: Meter::of(&encoder),
+            picture_meter: Meter::of(&stage.encoder),
             sound_meter: Meter::of(&aac),
-            encoder,
-            gop,
+            encoder: stage.encoder,
             metadata: taps.metadata(config),
         })
     }
@@ -248,11 +242,7 @@ impl Leg {
     pub(super) fn set_quality(&self, from: Quality, to: Quality, taps: &Taps) {
         self.pace.set(to);
         if from.kbps != to.kbps {
-            let target = Target {
-                kbps: to.kbps,
-                gop: self.gop,
-            };
-            self.h264.set_rate(&self.encoder, target);
+            self.h264.set_rate(&self.encoder, to.kbps);
         }
         if from.fps != to.fps {
             self.video
