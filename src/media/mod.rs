@@ -15,6 +15,7 @@ mod progress;
 mod push_event;
 mod reconnect;
 mod relay_url;
+mod smooth;
 pub mod speaker;
 pub mod time_code;
 pub mod tone;
