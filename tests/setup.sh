@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings in what the given purposes need and this machine lacks; silent and
 # quick when nothing is missing.
-#   tests/setup.sh build|demo|test|lint|vm ...
+#   tests/setup.sh build|demo|test|bench|lint|vm ...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,6 +14,7 @@ packages[demo]="${packages[build]} glib-networking gstreamer1.0-alsa gstreamer1.
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-plugins-ugly gstreamer1.0-x"
 packages[test]="${packages[demo]} curl ffmpeg gstreamer1.0-tools jq libnginx-mod-rtmp nginx xvfb"
+packages[bench]="${packages[demo]} ffmpeg libnginx-mod-rtmp nginx"
 packages[lint]="${packages[build]} shellcheck"
 packages[vm]="${packages[demo]} curl debian-archive-keyring e2fsprogs ffmpeg jq kmod
     mmdebstrap qemu-system-x86 xz-utils"

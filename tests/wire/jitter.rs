@@ -37,7 +37,9 @@ async fn proxy(port: u16) -> (u16, watch::Sender<Way>) {
 }
 
 async fn forward(near: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
-    let far = TcpStream::connect(("127.0.0.1", port)).await.expect("nginx");
+    let far = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("nginx");
     far.set_nodelay(true).expect("a socket");
     near.set_nodelay(true).expect("a socket");
     let (mut from_far, mut to_far) = far.into_split();
@@ -87,7 +89,9 @@ impl Scene {
             .await
             .expect("needs no device");
         let player = Player::with_speaker(&url, PATIENCE, Some(&speaker));
-        player.until("a second of pictures", |stats| stats.frames > 25).await;
+        player
+            .until("a second of pictures", |stats| stats.frames > 25)
+            .await;
         Self {
             player,
             network,

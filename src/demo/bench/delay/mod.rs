@@ -25,6 +25,7 @@ use self::sound::Ear;
 use super::print;
 use super::spread::Spread;
 use crate::appliance::run::{block_on, stop_signal};
+use crate::demo::meter::read_time_code;
 use crate::display::{Backend, Display, DisplayConfig, Remote};
 use crate::media::{
     self, AudioSink, AudioSource, Capture, CaptureConfig, Downlink, DownlinkConfig, EncoderChoice,
@@ -79,6 +80,7 @@ async fn measure(seconds: u64) -> Result<Report> {
     };
     uplink(&relay, &mut report).await?;
     downlink(&relay, &mut report).await?;
+    sound(&relay, &mut report).await?;
     report.call_first_picture_ms = joins::calls(&relay).await?;
     Ok(report.judged())
 }
@@ -140,43 +142,80 @@ async fn uplink(relay: &Relay, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// A plain sender, as our screen and loudspeaker show it.
+/// A plain sender, as our screen shows it.
 async fn downlink(relay: &Relay, report: &mut Report) -> Result<()> {
     let url = relay.url("downlink");
-    let sender = Peer::sender(&url)?;
-    let speaker = Speaker::start(AudioSink::None).await?;
-    let ear = Ear::at(&speaker);
-    let screen = tokio::task::spawn_blocking(|| Display::start(screen())).await??;
-    sleep(Duration::from_secs(1)).await;
+    let sender = Peer::sender(&url, false)?;
+    let kiosk = Kiosk::start().await?;
     let gauge = Gauge::start();
-    let seen = gauge.clone();
-    screen.handle().on_shown(move |_, sample| {
-        seen.seen(crate::demo::meter::read_time_code(sample));
-    });
-    let downlink = play(&url, Some(&speaker));
-    screen.handle().set_remotes(vec![Remote {
-        id: "sender".to_owned(),
-        name: "Sender".to_owned(),
-        picture: downlink.picture(),
-    }]);
+    let downlink = kiosk.plays(&url, &gauge);
     let others = Others::start(&url)?;
-    // As a member does for one that joins.
-    sender.send_key_frame();
-    for _ in 0..3 {
-        sleep(Duration::from_millis(200)).await;
-        sender.send_key_frame();
-    }
+    welcome(&sender).await;
     sleep(Duration::from_secs(report.seconds)).await;
     report.downlink = others.beside(&gauge);
     let stats = downlink.stats().borrow().clone();
     report.downlink_stages = stats.delay_ms;
     report.late = stats.late + stats.skipped;
-    report.mouth_to_ear_ms = ear.spread();
-    report.sound_after_picture_ms = report.mouth_to_ear_ms.p50 - report.downlink.ours.age_ms.p50;
     downlink.stop().await;
-    speaker.stop().await;
-    tokio::task::spawn_blocking(|| screen.stop()).await?;
-    Ok(())
+    kiosk.stop().await
+}
+
+/// A plain sender of picture and sound, as our screen and loudspeaker show it.
+async fn sound(relay: &Relay, report: &mut Report) -> Result<()> {
+    let url = relay.url("sound");
+    let sender = Peer::sender(&url, true)?;
+    let kiosk = Kiosk::start().await?;
+    let (ear, gauge) = (Ear::at(&kiosk.speaker), Gauge::start());
+    let downlink = kiosk.plays(&url, &gauge);
+    welcome(&sender).await;
+    sleep(Duration::from_secs(report.seconds)).await;
+    report.mouth_to_ear_ms = ear.spread();
+    report.sound_after_picture_ms = report.mouth_to_ear_ms.p50 - gauge.spread().p50;
+    report.sound_stages = downlink.stats().borrow().delay_ms;
+    downlink.stop().await;
+    kiosk.stop().await
+}
+
+/// As a member does for one that joins.
+async fn welcome(sender: &Peer) {
+    for _ in 0..4 {
+        sender.send_key_frame();
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// What makes pictures seen and sound heard.
+struct Kiosk {
+    speaker: Speaker,
+    screen: Display,
+}
+
+impl Kiosk {
+    async fn start() -> Result<Self> {
+        let screen = tokio::task::spawn_blocking(|| Display::start(screen())).await??;
+        let speaker = Speaker::start(AudioSink::None).await?;
+        // The sender runs by then.
+        sleep(Duration::from_secs(1)).await;
+        Ok(Self { speaker, screen })
+    }
+
+    fn plays(&self, url: &str, gauge: &Gauge) -> Downlink {
+        let (screen, gauge) = (self.screen.handle(), gauge.clone());
+        screen.on_shown(move |_, sample| gauge.seen(read_time_code(sample)));
+        let downlink = play(url, Some(&self.speaker));
+        screen.set_remotes(vec![Remote {
+            id: "sender".to_owned(),
+            name: "Sender".to_owned(),
+            picture: downlink.picture(),
+        }]);
+        downlink
+    }
+
+    async fn stop(self) -> Result<()> {
+        self.speaker.stop().await;
+        let screen = self.screen;
+        Ok(tokio::task::spawn_blocking(|| screen.stop()).await?)
+    }
 }
 
 fn camera() -> CaptureConfig {

@@ -38,11 +38,12 @@ fn make(name: &str) -> gst::element_factory::ElementBuilder<'_> {
 }
 
 impl Peer {
-    /// Sends a moving picture, each with its time code, and bursts of tone.
+    /// Sends a moving picture, each with its time code, and bursts of tone if it is to have
+    /// `sound`. (flvmux then makes the picture wait for the sound.)
     ///
     /// # Errors
     /// An element is missing, or the pipeline does not start.
-    pub(super) fn sender(url: &str) -> Result<Self> {
+    pub(super) fn sender(url: &str, with_sound: bool) -> Result<Self> {
         let pipeline = gst::Pipeline::new();
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
         let mux = make("flvmux").property("streamable", true).build()?;
@@ -53,10 +54,14 @@ impl Peer {
             .build()?;
         pipeline.add_many([&mux, &sink])?;
         mux.link(&sink)?;
-        for elements in [picture()?, sound()?] {
-            pipeline.add_many(&elements)?;
-            gst::Element::link_many(&elements)?;
-            elements.last().context("no elements")?.link(&mux)?;
+        let sound = with_sound.then(sound).transpose()?;
+        for (track, elements) in [("video", Some(picture()?)), ("audio", sound)] {
+            if let Some(elements) = elements {
+                pipeline.add_many(&elements)?;
+                gst::Element::link_many(&elements)?;
+                let last = elements.last().context("no elements")?;
+                last.link_pads(Some("src"), &mux, Some(track))?;
+            }
         }
         pipeline.set_state(gst::State::Playing)?;
         Ok(Self(pipeline))

@@ -50,6 +50,8 @@ pub(super) struct Report {
     pub(super) downlink_stages: PlayDelay,
     /// Pictures of the downlink that were late or skipped.
     pub(super) late: u64,
+    /// Of a stream with sound.
+    pub(super) sound_stages: PlayDelay,
     /// From the sender's sound to the device that makes it heard.
     pub(super) mouth_to_ear_ms: Spread,
     /// Of the median sound and picture; positive: the sound is later.
@@ -159,6 +161,15 @@ impl fmt::Display for Report {
             writeln!(
                 f,
                 "downlink: queue {queue} + decode {decode} + hold {hold} = {}",
+                stages.total
+            )?;
+        }
+        if let Some(stages) = self.sound_stages.sound {
+            let (buffer, device) = (stages.buffer, stages.device);
+            let after = self.sound_stages.sound_after_picture.unwrap_or_default();
+            writeln!(
+                f,
+                "sound: buffer {buffer} + device {device} = {}; {after} after its picture",
                 stages.total
             )?;
         }
