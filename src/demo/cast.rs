@@ -46,7 +46,16 @@ pub(super) struct Cast {
 impl Cast {
     /// Starts a server on free ports, one agent, and the kiosk; nobody calls yet.
     pub(super) async fn assemble(room_type: RoomType, headless: bool) -> Result<Self> {
-        let server = RoomServer::bind(ServerSettings::on_free_ports()?).await?;
+        Self::assemble_at(ServerSettings::on_free_ports()?, room_type, headless).await
+    }
+
+    /// The same with a server of these settings.
+    pub(super) async fn assemble_at(
+        server: ServerSettings,
+        room_type: RoomType,
+        headless: bool,
+    ) -> Result<Self> {
+        let server = RoomServer::bind(server).await?;
         let base_url = format!("http://{}/weapp/", server.local_addr());
         let stop = CancellationToken::new();
         let server = tokio::spawn(server.run(stop.clone()));

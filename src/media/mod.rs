@@ -17,6 +17,7 @@ mod push_event;
 mod reconnect;
 mod relay_link;
 mod relay_url;
+mod smooth;
 pub mod speaker;
 pub mod time_code;
 pub mod tone;

@@ -265,7 +265,7 @@ impl Shell {
         self.call.players.insert(peer.user_id, player);
         // A new member joins mid-stream: without a key frame it would wait a whole GOP.
         if let Some(uplink) = &self.call.uplink {
-            uplink.request_key_frame();
+            uplink.welcome();
         }
         self.show_remotes();
     }

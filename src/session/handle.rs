@@ -85,6 +85,8 @@ pub struct Status {
     pub in_state_seconds: f64,
     pub room: RoomSnapshot,
     pub uplink: Option<UplinkStats>,
+    /// From handing a member's picture to the screen to its being shown there, in ms; smoothed.
+    pub screen_ms: Option<f64>,
     /// By userID.
     pub downlinks: BTreeMap<String, DownlinkStats>,
     /// Which encoders and decoders work, and why others do not.

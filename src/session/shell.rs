@@ -283,6 +283,11 @@ impl Shell {
         self.history.push_back(format!("{seconds:.1} s {line}"));
     }
 
+    fn screen_ms(&self) -> Option<f64> {
+        let micros = self.display.as_ref()?.stats().show.as_micros();
+        Some((micros / 100) as f64 / 10.0)
+    }
+
     fn status(&self) -> Status {
         Status {
             warnings: self.settings.warnings.clone(),
@@ -294,6 +299,7 @@ impl Shell {
                 .uplink
                 .as_ref()
                 .map(|uplink| uplink.stats().borrow().clone()),
+            screen_ms: self.screen_ms(),
             downlinks: self.call.downlink_stats(),
             codecs: codecs::known(),
             messages: self.messages.iter().cloned().collect(),

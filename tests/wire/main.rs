@@ -18,6 +18,8 @@ mod im_pair;
 #[cfg(feature = "server")]
 mod im_server;
 #[cfg(feature = "kiosk")]
+mod jitter;
+#[cfg(feature = "kiosk")]
 mod latency;
 #[cfg(feature = "server")]
 mod mini_program;

@@ -15,6 +15,7 @@ use super::arrivals::Arrivals;
 use super::branch::{self, Outlets};
 use super::decoder::{self, Decoder, Decoders};
 use super::fault::{self, Fault};
+use super::passage::Tally;
 use super::progress::{Notice, Progress};
 use super::rates::Rates;
 use super::{DownlinkConfig, DownlinkStats, PlayEvent};
@@ -23,6 +24,7 @@ use crate::media::codecs::{self, Report, Shape};
 use crate::media::pipeline::{BusEvent, Pipeline};
 use crate::media::reconnect::Backoff;
 use crate::media::relay_link::{self, RelayLink};
+use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
 
@@ -42,6 +44,7 @@ struct Earlier {
     frames: u64,
     bytes: u64,
     freezes: u32,
+    tally: Tally,
 }
 
 pub(super) struct Player {
@@ -251,6 +254,16 @@ impl Player {
         stats.connected = facts.connected;
         stats.audio = arrivals.level(now);
         stats.buffer_ms = arrivals.backlog_ms.load(Relaxed);
+        let tally = arrivals.passage.tally();
+        stats.late = self.earlier.tally.late + tally.late;
+        stats.skipped = self.earlier.tally.skipped + tally.skipped;
+        let played = self.config.speaker.as_ref().map(SpeakerInput::played);
+        let played = played.unwrap_or_default();
+        let millis = |samples: u64| samples * 1000 / u64::from(SAMPLE_RATE);
+        stats.stretched_ms = millis(played.stretched);
+        stats.cut_ms = millis(played.cut);
+        stats.gaps = played.gaps;
+        stats.delay_ms = arrivals.passage.delay(played.lag.is_some());
         if let Some((width, height)) = facts.size {
             (stats.width, stats.height) = (width, height);
         }
@@ -274,12 +287,17 @@ impl Player {
         self.take_figures(arrivals, progress, Instant::now());
         self.earlier.frames = self.stats.frames;
         self.earlier.freezes = self.stats.freezes;
+        self.earlier.tally = Tally {
+            late: self.stats.late,
+            skipped: self.stats.skipped,
+        };
         self.earlier.bytes += arrivals.bytes.load(Relaxed);
         self.rates = Rates::default();
         let stats = &mut self.stats;
         (stats.fps, stats.kbps, stats.buffer_ms) = (0.0, 0.0, 0);
         stats.connected = false;
         stats.audio = super::AudioLevel::default();
+        stats.delay_ms = super::PlayDelay::default();
         self.stats_out.send_replace(self.stats.clone());
     }
 

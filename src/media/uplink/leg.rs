@@ -27,6 +27,7 @@ use super::flv::{self, Metadata, Packet};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::queue::{Tag, Track};
+use super::stages::Point;
 use super::{Mutes, UplinkConfig, tagger};
 use crate::media::congestion::Quality;
 use crate::media::relay_link::RelayLink;
@@ -216,11 +217,17 @@ impl Leg {
             let muted = mutes.video.load(Ordering::Relaxed);
             let instead = black.as_ref().filter(|_| muted);
             if !outbox.holds_picture() && pace.takes(frame.captured.into()) {
+                outbox
+                    .stages
+                    .note(Track::Picture, Point::Captured, age(frame));
                 push(&video, frame, instead, base);
             }
         };
-        let mutes = Arc::clone(&taps.mutes);
+        let (mutes, outbox) = (Arc::clone(&taps.mutes), Arc::clone(&self.outbox));
         let play = move |frame: &Frame| {
+            outbox
+                .stages
+                .note(Track::Sound, Point::Captured, age(frame));
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
             push(&sound, frame, silence.as_ref(), base);
@@ -307,6 +314,14 @@ fn network(url: &SecretString) -> Result<gst::Element, MediaError> {
         .property("sync", false)
         .property("enable-last-sample", false)
         .build()?)
+}
+
+/// How long ago a frame was captured.
+fn age(frame: &Frame) -> Duration {
+    gst::SystemClock::obtain()
+        .time()
+        .saturating_sub(frame.captured)
+        .into()
 }
 
 /// Pushes a captured frame, or `instead` of it, at the frame's time.

@@ -21,7 +21,7 @@ use super::super::relay_link::{self, RelayLink};
 use super::super::relay_url;
 use super::decide::{Figures, Next, Rates, after};
 use super::leg::{Counters, Encoders, Leg, NETWORK, NETWORK_SECONDS, Taps};
-use super::outbox::Tally;
+use super::outbox::Outbox;
 use super::steer::{Look, Standstill, Steering};
 use super::{UplinkConfig, UplinkStats, stall};
 use crate::protocol::events::PushCode;
@@ -285,7 +285,7 @@ impl Task {
                 self.begin(&before, counters);
             }
             if let Some(rates) = figures.renew(now, counters) {
-                self.tell_figures(&before, &look, rates, outbox.tally());
+                self.tell_figures(&before, &look, rates, &outbox);
             }
         }
     }
@@ -330,8 +330,12 @@ impl Task {
         self.events.tell(PushCode::PushBegin, "media flows");
     }
 
-    fn tell_figures(&self, before: &UplinkStats, look: &Look, rates: Rates, tally: Tally) {
-        let counters = look.counters;
+    fn tell_figures(&self, before: &UplinkStats, look: &Look, rates: Rates, outbox: &Outbox) {
+        let (counters, tally) = (look.counters, outbox.tally());
+        let rtt = look.reading.rtt;
+        let delay = outbox
+            .stages
+            .delays(look.reading.lag, rtt.map(|rtt| rtt / 2));
         let dropped = before.dropped + tally.dropped;
         self.stats.send_modify(|stats| {
             stats.fps = rates.fps;
@@ -339,7 +343,8 @@ impl Task {
             stats.frames = before.frames + counters.frames;
             stats.bytes_sent = before.bytes_sent + counters.bytes;
             stats.backlog_ms = look.backlog.as_secs_f64() * 1000.0;
-            stats.rtt_ms = look.reading.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+            stats.rtt_ms = rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+            stats.delay_ms = delay;
             stats.dropped = dropped;
         });
         let quality = self.steering.quality();
