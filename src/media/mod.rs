@@ -6,6 +6,7 @@
 pub mod capture;
 pub mod codecs;
 pub mod congestion;
+mod cpu;
 pub mod devices;
 pub mod downlink;
 mod elements;

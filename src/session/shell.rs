@@ -17,6 +17,7 @@ use super::translate;
 use super::{Action, Command, Event, Facts, Outgoing, Role, Settings, State, Status, Transition};
 use crate::display::DisplayHandle;
 use crate::media::{PlayEvent, PushEvent, codecs};
+use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{RoomEvent, RoomHandle};
 
 /// What comes back from actions and from the running things of a call.
@@ -206,6 +207,9 @@ impl Shell {
             Outcome::PushUrl(Err(error)) => {
                 self.tell(Event::PushUrl(Err(translate::failure(&error))));
             }
+            // Figures are in the status by themselves; here they would crowd out what happened.
+            Outcome::Push(event) if event.code == PushCode::NetStatus => {}
+            Outcome::Play(_, event) if event.code == PlayCode::NetStatus => {}
             Outcome::Push(event) => {
                 self.remember(&format!("push {} {}", event.code, event.message));
                 if let Some(event) = translate::push(&event) {

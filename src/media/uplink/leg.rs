@@ -98,6 +98,9 @@ pub(super) struct Counters {
     /// Encoded bytes of picture and of sound.
     pub(super) picture_bytes: u64,
     pub(super) sound_bytes: u64,
+    /// Pictures given to the encoder, and those that wait for it.
+    pub(super) given: u64,
+    pub(super) encoder_queue: u64,
 }
 
 /// Counts what leaves an encoder.
@@ -146,6 +149,7 @@ pub(super) struct Leg {
     pace: Arc<Pace>,
     picture_meter: Arc<Meter>,
     sound_meter: Arc<Meter>,
+    given: Arc<AtomicU64>,
     metadata: Metadata,
 }
 
@@ -196,6 +200,7 @@ impl Leg {
             pace,
             picture_meter: Meter::of(&stage.encoder),
             sound_meter: Meter::of(&aac),
+            given: Arc::default(),
             encoder: stage.encoder,
             metadata: taps.metadata(config),
         })
@@ -213,6 +218,7 @@ impl Leg {
         let (video, sound) = (self.video.clone(), self.sound.clone());
         let (mutes, black) = (Arc::clone(&taps.mutes), black(&taps.video_caps));
         let (outbox, pace) = (Arc::clone(&self.outbox), Arc::clone(&self.pace));
+        let given = Arc::clone(&self.given);
         let show = move |frame: &Frame| {
             let muted = mutes.video.load(Ordering::Relaxed);
             let instead = black.as_ref().filter(|_| muted);
@@ -220,6 +226,7 @@ impl Leg {
                 outbox
                     .stages
                     .note(Track::Picture, Point::Captured, age(frame));
+                given.fetch_add(1, Ordering::Relaxed);
                 push(&video, frame, instead, base);
             }
         };
@@ -272,6 +279,8 @@ impl Leg {
             keys: load(&self.picture_meter.keys),
             picture_bytes: load(&self.picture_meter.bytes),
             sound_bytes: load(&self.sound_meter.bytes),
+            given: load(&self.given),
+            encoder_queue: self.video.current_level_buffers(),
         }
     }
 }

@@ -33,6 +33,7 @@ use super::capture::Capture;
 use super::congestion::Quality;
 use super::push_event::Events;
 use super::{EncoderChoice, PushEvent, Reconnect};
+use crate::protocol::net_status::NetStatus;
 use crate::tls::ClientTls;
 
 /// Waits between the key frames for a player that joins: it may connect at any moment of the
@@ -91,6 +92,8 @@ pub struct UplinkStats {
     pub reconnects: u32,
     /// Media is flowing.
     pub connected: bool,
+    /// The last record of 200001.
+    pub net_status: NetStatus,
     /// The TLS version, cipher and key exchange of the connection; empty without TLS.
     pub tls: String,
 }

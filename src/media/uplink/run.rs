@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::codecs::{self, Kind, Report, Shape};
 use super::super::congestion::Step;
+use super::super::cpu::CpuMeter;
 use super::super::encoder::H264;
 use super::super::loss::{Loss, LossCause};
 use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE};
@@ -25,6 +26,7 @@ use super::outbox::Outbox;
 use super::steer::{Look, Standstill, Steering};
 use super::{UplinkConfig, UplinkStats, stall};
 use crate::protocol::events::PushCode;
+use crate::protocol::net_status::NetStatus;
 use crate::protocol::stream_url;
 
 /// How often a connection that is being made is looked at.
@@ -52,6 +54,7 @@ pub(super) struct Task {
     /// Where the relay was last.
     relay: Option<SocketAddr>,
     steering: Steering,
+    cpu: CpuMeter,
     /// Hardware that failed.
     failed: Vec<&'static str>,
 }
@@ -70,6 +73,7 @@ impl Task {
             port,
             relay: None,
             steering: Steering::new(&taps, &config),
+            cpu: CpuMeter::default(),
             failed: Vec::new(),
             taps,
             config,
@@ -330,7 +334,7 @@ impl Task {
         self.events.tell(PushCode::PushBegin, "media flows");
     }
 
-    fn tell_figures(&self, before: &UplinkStats, look: &Look, rates: Rates, outbox: &Outbox) {
+    fn tell_figures(&mut self, before: &UplinkStats, look: &Look, rates: Rates, outbox: &Outbox) {
         let (counters, tally) = (look.counters, outbox.tally());
         let rtt = look.reading.rtt;
         let delay = outbox
@@ -348,28 +352,28 @@ impl Task {
             stats.dropped = dropped;
         });
         let quality = self.steering.quality();
-        let gop = rates
-            .gop
-            .map_or(String::new(), |gop| format!(" VIDEO_GOP {gop:.1}"));
-        let server = self
-            .relay
-            .map_or(String::new(), |relay| format!(" SERVER_IP {}", relay.ip()));
-        let text = format!(
-            "VIDEO_BITRATE {:.0} AUDIO_BITRATE {:.0} VIDEO_FPS {:.1}{gop} NET_SPEED {:.0} \
-             CACHE_SIZE {} DROP_SIZE {dropped} VIDEO_WIDTH {} VIDEO_HEIGHT {} \
-             SET_VIDEO_BITRATE {} BACKLOG {}{server}",
-            rates.video_kbps,
-            rates.audio_kbps,
-            rates.fps,
-            rates.net_kbps,
-            tally.longest,
-            quality.width,
-            quality.height,
-            quality.kbps,
-            look.backlog.as_millis(),
-        );
+        let waits = counters.encoder_queue;
+        let status = NetStatus {
+            cpu: self.cpu.look(),
+            video_kbps: rates.video_kbps,
+            audio_kbps: rates.audio_kbps,
+            fps: rates.fps,
+            gop: rates.gop,
+            net_kbps: rates.net_kbps,
+            jitter_ms: Some(look.reading.jitter.as_secs_f64() * 1000.0),
+            cache: tally.longest as u64,
+            dropped,
+            width: quality.width,
+            height: quality.height,
+            server: self.relay.map(|relay| relay.ip()),
+            codec_cache: waits,
+            codec_dropped: counters.given.saturating_sub(counters.frames + waits),
+            wanted_kbps: Some(quality.kbps),
+        };
+        self.stats.send_modify(|stats| stats.net_status = status);
         let params = [Some(rates.net_kbps as i64), Some(rates.fps as i64)];
-        self.events.send(PushCode::NetStatus, params, text);
+        self.events
+            .send(PushCode::NetStatus, params, status.to_string());
     }
 
     /// Tells what was changed to fit the link, and why.
