@@ -64,14 +64,10 @@ fn a_call_over_tls_is_made_and_the_tools_say_so() {
     let check = written(&kiosk.tool(&["check"]));
     for line in [
         format!("ok   room server TLS: localhost:{port} verified: TLSv1_3"),
-        "in 1 days".to_owned(),
-        "SOON".to_owned(),
+        "certificate ends SOON".to_owned(),
         "ok   relay: 127.0.0.1:".to_owned(),
     ] {
-        assert!(
-            line == "in 1 days" || check.contains(&line),
-            "{line}: {check}"
-        );
+        assert!(check.contains(&line), "{line}: {check}");
     }
 
     // A renewed certificate is taken over by a signal, and the call goes on.

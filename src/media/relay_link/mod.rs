@@ -1,9 +1,10 @@
 //! The way to the relay of a stream's URL: straight for `rtmp://`, through a tunnel of our own for
-//! `rtmps://`, so that the same rules for TLS hold as everywhere (see docs/decisions/0004).
+//! `rtmps://`, so that the same rules for TLS hold as everywhere (see docs/decisions/0010).
 
 mod tc_url;
 mod tunnel;
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ impl RelayLink {
     /// Opens the way; for `rtmps://` that makes the TLS session with the relay.
     pub(super) async fn open(url: &str, tls: &ClientTls) -> Result<Self, Loss> {
         let Some(parts) = Parts::of(url).filter(|parts| parts.tls) else {
+            warn_if_seen(url);
             return Ok(Self {
                 location: url.into(),
                 tunnel: None,
@@ -61,6 +63,17 @@ impl RelayLink {
     /// What was agreed on with the relay; empty without TLS.
     pub(super) fn session(&self) -> &str {
         self.tunnel.as_ref().map_or("", |tunnel| &tunnel.session)
+    }
+}
+
+/// Plain RTMP to another machine is the room server's choice; it is not a silent one.
+fn warn_if_seen(url: &str) {
+    let Some(Parts { host, .. }) = Parts::of(url) else {
+        return;
+    };
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    if host != "localhost" && !ip.is_ok_and(|ip| ip.is_loopback()) {
+        log::warn!(host; "plain RTMP: pictures and sound can be seen on the way");
     }
 }
 
