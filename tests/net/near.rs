@@ -67,6 +67,9 @@ pub(crate) struct Down {
     /// A tone is heard.
     pub(crate) heard: bool,
     pub(crate) freezes: u32,
+    /// By the player's own count.
+    pub(crate) late: u64,
+    pub(crate) skipped: u64,
 }
 
 fn say(said: &Said) {
@@ -155,6 +158,8 @@ async fn kiosk(job: Job) {
                 connected: stats.connected,
                 heard: stats.audio.tone_hz.is_some(),
                 freezes: stats.freezes,
+                late: stats.late,
+                skipped: stats.skipped,
             }));
         }
     }
@@ -170,6 +175,7 @@ fn uplink_config(url: String, [min_kbps, bitrate_kbps, max_kbps]: [u32; 3]) -> U
         gop_seconds: 1.0,
         encoder: EncoderChoice::Auto,
         reconnect: Reconnect::default(),
+        tls: rtckiosk::tls::ClientTls::default(),
     }
 }
 
@@ -183,6 +189,7 @@ fn player(url: String) -> Downlink {
     let config = DownlinkConfig {
         url: url.into(),
         reconnect: Reconnect::default(),
+        tls: rtckiosk::tls::ClientTls::default(),
         speaker: None,
     };
     let downlink = Downlink::start(config, events);

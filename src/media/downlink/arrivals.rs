@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decoder::Decoder;
+use super::passage::Passage;
 use super::progress::Facts;
 use crate::media::tone::AudioLevel;
 
@@ -24,6 +25,11 @@ pub(super) struct Arrivals {
     pub(super) keys: AtomicU64,
     /// Coded audio frames received.
     pub(super) audio: AtomicU64,
+    /// Coded bytes of pictures and of sound.
+    pub(super) picture_bytes: AtomicU64,
+    pub(super) sound_bytes: AtomicU64,
+    /// Coded pictures that the decoder was not given.
+    pub(super) undecoded: AtomicU64,
     /// Decoded pictures given to [`Picture`](crate::media::Picture).
     pub(super) frames: AtomicU64,
     /// Samples of sound decoded.
@@ -32,6 +38,7 @@ pub(super) struct Arrivals {
     pub(super) newest_ms: AtomicU64,
     /// Media time received but not decoded yet, in ms.
     pub(super) backlog_ms: AtomicU64,
+    pub(super) passage: Passage,
     pub(super) decoder: OnceLock<Decoder>,
     pub(super) first_frame: OnceLock<Instant>,
     /// Why a track cannot be played.
