@@ -104,6 +104,8 @@ pub struct Controller {
     rough: Option<Instant>,
     /// The rate at which the last probe failed.
     failed: Option<f64>,
+    /// A probe near that rate has been made since.
+    probing: bool,
     hold: Duration,
 }
 
@@ -123,6 +125,7 @@ impl Controller {
             clean_since: None,
             rough: None,
             failed: None,
+            probing: false,
             hold: FIRST_HOLD,
         }
     }
@@ -190,6 +193,7 @@ impl Controller {
             }
         }
         self.blame(now);
+        self.probing = false;
         self.cut = Some(Cut {
             at: now,
             waiting: facts.waiting,
@@ -228,6 +232,7 @@ impl Controller {
 
     fn raise(&mut self, now: Instant) -> Option<String> {
         let clean = now.saturating_duration_since(*self.clean_since.get_or_insert(now));
+        let near = self.near_failed();
         let (wait, why) = self.patience(now);
         let raised = self.raised.map(|at| now.saturating_duration_since(at));
         if clean < wait || raised.is_some_and(|since| since < wait) {
@@ -249,21 +254,30 @@ impl Controller {
             self.hold = FIRST_HOLD;
         }
         self.raised = Some(now);
+        self.probing |= near;
         Some(format!("{why} for {:.1} s", clean.as_secs_f64()))
+    }
+
+    /// Whether the next step up would come near the rate that failed.
+    fn near_failed(&self) -> bool {
+        let next = self.kbps * GROWTH;
+        self.failed
+            .is_some_and(|failed| next >= failed * NEAR.start)
     }
 
     /// How long the link must have been clean for a step up.
     fn patience(&self, now: Instant) -> (Duration, &'static str) {
-        let near = |failed: f64| self.kbps * GROWTH >= failed * NEAR.start;
         let smooth = self
             .rough
             .is_none_or(|at| now.saturating_duration_since(at) >= SMOOTH);
+        // The limit of then is gone: a probe near it lives, and not even key frames wait.
+        let gone = self.probing && smooth;
         if self.stage == Stage::SoundOnly {
             (
                 self.hold.max(PICTURE_HOLD),
                 "no backlog without the picture",
             )
-        } else if self.failed.is_some_and(near) && !smooth {
+        } else if self.near_failed() && !gone {
             (self.hold, "no backlog near the last limit")
         } else if self.raised.is_none() {
             (FIRST_HOLD, "no backlog")
