@@ -37,7 +37,7 @@ fn gst_launch(url: &str, kbps: u32) -> Child {
          rawvideoparse format=i420 width={width} height={height} framerate={FPS}/1 ! \
          x264enc tune=zerolatency speed-preset=ultrafast bitrate={kbps} key-int-max={FPS} ! \
          h264parse ! queue ! flvmux name=mux streamable=true ! \
-         rtmp2sink location={url} chunk-size=4096 sync=false async=false \
+         rtmp2sink location={url} chunk-size=4096 sync=false \
          audiotestsrc is-live=true ! audioconvert ! avenc_aac bitrate=48000 ! queue ! mux."
     );
     start(
