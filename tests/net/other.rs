@@ -33,7 +33,7 @@ pub(crate) fn push(other: Other, url: &str, kbps: u32) {
 fn gst_launch(url: &str, kbps: u32) -> Child {
     let (width, height) = SIZE;
     let text = format!(
-        "fdsrc fd=0 do-timestamp=true ! \
+        "fdsrc fd=0 ! \
          rawvideoparse format=i420 width={width} height={height} framerate={FPS}/1 ! \
          x264enc tune=zerolatency speed-preset=ultrafast bitrate={kbps} key-int-max={FPS} ! \
          h264parse ! queue ! flvmux name=mux streamable=true ! \
