@@ -1,8 +1,9 @@
 //! The control socket: how `status` and `ctl` talk to the running daemon.
 //!
 //! A Unix socket; one JSON object per line each way. Requests: `{"command":"status"}`, `call`,
-//! `host`, `hangup`, `mute` with `on`, `camera` with `name`, `message` with `text`, and `custom`
-//! with `cmd` and `msg`. Answers: `{"ok":true}`, with `status` where it was
+//! `host`, `hangup`, `mute` with `on`, `camera` with `name`, `snapshot` with `path` and, if another
+//! camera than the live one is meant, `camera`, `message` with `text`, and `custom` with `cmd` and
+//! `msg`. Answers: `{"ok":true}`, with `status` where it was
 //! asked for, or `{"ok":false,"error":"…"}`. Who may open the socket may give orders: it is
 //! made with mode 0660, and its directory belongs to the service.
 
@@ -36,10 +37,24 @@ pub enum Request {
     Call,
     Host,
     HangUp,
-    Mute { on: bool },
-    Camera { name: String },
-    Message { text: String },
-    Custom { cmd: String, msg: String },
+    Mute {
+        on: bool,
+    },
+    Camera {
+        name: String,
+    },
+    /// `path` is the daemon's: absolute.
+    Snapshot {
+        path: PathBuf,
+        camera: Option<String>,
+    },
+    Message {
+        text: String,
+    },
+    Custom {
+        cmd: String,
+        msg: String,
+    },
 }
 
 /// What the daemon answers.
@@ -180,10 +195,8 @@ async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
         Request::Host => session.command(Command::Host).await,
         Request::HangUp => session.command(Command::HangUp).await,
         Request::Mute { on } => session.command(Command::Mute(on)).await,
-        Request::Camera { name } => {
-            log::debug!(name:% = name; "asked for another camera");
-            session.command(Command::SwitchCamera).await
-        }
+        Request::Camera { name } => session.switch_camera(&name).await,
+        Request::Snapshot { path, camera } => session.snapshot(camera.as_deref(), &path).await,
         Request::Message { text } => session.send(Outgoing::Text(text)).await,
         Request::Custom { cmd, msg } => session.send(Outgoing::Custom { cmd, msg }).await,
     };

@@ -8,10 +8,12 @@ use url::Url;
 use super::document::{self, ConfigErrors, Section};
 use super::rules;
 
+mod cameras;
 mod media;
 mod room;
 
-pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video, VideoSource};
+pub use cameras::{Camera, Rotation, VideoSource};
+pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video};
 pub use room::{Credentials, Im, Mode, Room, RoomType, UserSig};
 
 /// Longest name shown, in characters: more does not fit under a picture.
@@ -111,6 +113,8 @@ pub struct Display {
     pub height: u32,
     /// Where the kiosk's own picture stands; `None` = not shown.
     pub self_view: Option<Corner>,
+    /// Show the own picture as a mirror does.
+    pub mirror: bool,
 }
 
 /// Where the picture goes.
@@ -172,6 +176,7 @@ impl Display {
                 Some(Corner::BottomRight),
                 rules::choice(&corners),
             ),
+            mirror: display.get("mirror", true, rules::flag),
         }
     }
 }

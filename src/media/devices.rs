@@ -4,13 +4,16 @@
 mod cameras;
 mod displays;
 mod gpio;
+pub(crate) mod hotplug;
+pub(crate) mod mixer;
 mod sound;
 
 use serde::Serialize;
 
-pub use cameras::{Camera, CameraMode, PixelFormat, cameras};
+pub use cameras::{Camera, CameraControl, CameraMode, PixelFormat, cameras};
 pub use displays::Display;
 pub use gpio::{GpioChip, GpioLine};
+pub use mixer::MixerControl;
 pub use sound::{SoundDevice, microphones, speakers};
 
 /// All devices; a list is empty when the machine has none of the kind.
@@ -30,7 +33,7 @@ pub struct DeviceList {
 #[must_use]
 pub fn list() -> DeviceList {
     DeviceList {
-        cameras: cameras(),
+        cameras: cameras::with_controls(),
         microphones: microphones(),
         speakers: speakers(),
         displays: displays::displays(),

@@ -14,7 +14,6 @@ pub enum Command {
     HangUp,
     /// Send silence in place of the sound; ends with the call.
     Mute(bool),
-    SwitchCamera,
 }
 
 /// What is to be sent to the other members.

@@ -270,9 +270,6 @@ impl State {
         let fits = match command {
             Command::Call | Command::Host => matches!(self, Self::Attract(_)),
             Command::Mute(_) => matches!(self, Self::Connecting(_) | Self::InCall(_)),
-            Command::SwitchCamera => {
-                return Err("a call has one camera: choose it with media.video.source".to_owned());
-            }
             Command::HangUp => {
                 matches!(
                     self,
@@ -286,13 +283,27 @@ impl State {
         let wanted = match command {
             Command::Call | Command::Host => "a call starts",
             Command::Mute(_) => "the microphone is switched",
-            Command::SwitchCamera => "the camera is switched",
             Command::HangUp => "a call can be ended",
         };
         Err(format!(
             "{wanted} only in another state; now: {}",
             self.transition().status_line()
         ))
+    }
+
+    /// Whether the camera can be switched and snapshots be taken now; if not, the words for
+    /// whoever wants to.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn accepts_camera_work(&self) -> Result<(), String> {
+        match self {
+            Self::Connecting(_) | Self::InCall(_) => Ok(()),
+            _ => Err(format!(
+                "cameras are used only in a call; now: {}",
+                self.transition().status_line()
+            )),
+        }
     }
 
     /// Whether messages can be sent now; if not, the words for whoever wants to.

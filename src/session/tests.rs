@@ -440,9 +440,11 @@ fn a_text_is_shown_for_some_seconds() {
     machine.tell(Event::Wake);
     assert_eq!(line(&machine), "In call with A");
     assert!(machine.state.accepts_messages().is_ok());
-    assert!(machine.state.accepts(Command::SwitchCamera).is_err());
+    assert!(machine.state.accepts_camera_work().is_ok());
     let attract = Machine::new(Role::Guest);
     assert!(attract.state.accepts_messages().is_err());
+    let refused = attract.state.accepts_camera_work().unwrap_err();
+    assert!(refused.contains("only in a call"), "{refused}");
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
