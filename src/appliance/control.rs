@@ -1,9 +1,10 @@
 //! The control socket: how `status` and `ctl` talk to the running daemon.
 //!
 //! A Unix socket; one JSON object per line each way. Requests: `{"command":"status"}`, `call`,
-//! `host`, `hangup`, `mute` with `on`, `camera` with `name`, `snapshot` with `path` and, if another
-//! camera than the live one is meant, `camera`, `message` with `text`, and `custom` with `cmd` and
-//! `msg`. Answers: `{"ok":true}`, with `status` where it was
+//! `host`, `enter` with `room`, `hangup`, `mute` and `preview` with `on`, `view` with `user` and
+//! `on`, `camera` with `name`, `snapshot` with `path` and, if another camera than the live one is
+//! meant, `camera`, `message` with `text`, and `custom` with `cmd`, `msg` and, for one user alone,
+//! `to`. Answers: `{"ok":true}`, with `status` where it was
 //! asked for, or `{"ok":false,"error":"…"}`. Who may open the socket may give orders: it is
 //! made with mode 0660, and its directory belongs to the service.
 
@@ -36,8 +37,18 @@ pub enum Request {
     Status,
     Call,
     Host,
+    Enter {
+        room: String,
+    },
     HangUp,
     Mute {
+        on: bool,
+    },
+    Preview {
+        on: bool,
+    },
+    View {
+        user: String,
         on: bool,
     },
     Camera {
@@ -54,6 +65,8 @@ pub enum Request {
     Custom {
         cmd: String,
         msg: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
     },
 }
 
@@ -193,12 +206,24 @@ async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
         }
         Request::Call => session.command(Command::Call).await,
         Request::Host => session.command(Command::Host).await,
+        Request::Enter { room } => session.command(Command::Enter(room)).await,
+        Request::Preview { on } => session.command(Command::Preview(on)).await,
+        Request::View { user, on } => {
+            let user_id = user;
+            session.command(Command::View { user_id, on }).await
+        }
         Request::HangUp => session.command(Command::HangUp).await,
         Request::Mute { on } => session.command(Command::Mute(on)).await,
         Request::Camera { name } => session.switch_camera(&name).await,
         Request::Snapshot { path, camera } => session.snapshot(camera.as_deref(), &path).await,
         Request::Message { text } => session.send(Outgoing::Text(text)).await,
-        Request::Custom { cmd, msg } => session.send(Outgoing::Custom { cmd, msg }).await,
+        Request::Custom { cmd, msg, to } => {
+            let message = match to {
+                Some(to) => Outgoing::C2c { to, cmd, msg },
+                None => Outgoing::Custom { cmd, msg },
+            };
+            session.send(message).await
+        }
     };
     match done {
         Ok(()) => Answer {
