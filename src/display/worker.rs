@@ -98,7 +98,7 @@ struct Screen {
 
 impl Screen {
     fn open(config: &DisplayConfig, shared: &Arc<Shared>) -> Result<Self, DisplayError> {
-        let composer = Composer::new(config.width, config.height, &config.title, config.self_view)?;
+        let composer = Composer::new(config)?;
         let mut screen = Self {
             shared: Arc::clone(shared),
             composer,
