@@ -11,7 +11,7 @@ pub(super) enum Finding {
     Missing,
     /// It reported an error, or cannot be built or linked.
     Broken(String),
-    /// It did not end within this time.
+    /// It gave too little within this time.
     Hung(Duration),
     Ran(Run),
 }
@@ -34,7 +34,10 @@ pub(super) fn judge(kind: Kind, finding: &Finding, package: &str, shape: Shape) 
         }
         Finding::Broken(reason) => return Outcome::Refused(reason.clone()),
         Finding::Hung(deadline) => {
-            return Outcome::Refused(format!("no end after {:.0} s", deadline.as_secs_f64()));
+            return Outcome::Refused(format!(
+                "nothing to use within {:.0} s",
+                deadline.as_secs_f64()
+            ));
         }
         Finding::Ran(run) => run,
     };

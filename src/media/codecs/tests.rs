@@ -297,14 +297,15 @@ fn a_codec_that_hangs_is_given_up() {
     };
     let deadline = Duration::from_millis(100);
     let begun = Instant::now();
-    let finding = super::trial::run(Box::new(endless), &caps, deadline).expect_err("never ends");
+    let finding =
+        super::trial::run(Box::new(endless), &caps, 1000, deadline).expect_err("never ends");
     assert_eq!(finding, Finding::Hung(deadline));
     assert!(begun.elapsed() < Duration::from_secs(5));
     let asleep = || {
         std::thread::sleep(Duration::from_secs(3));
         Ok(Vec::new())
     };
-    let finding = super::trial::run(Box::new(asleep), &caps, deadline).expect_err("hangs");
+    let finding = super::trial::run(Box::new(asleep), &caps, 1, deadline).expect_err("hangs");
     assert_eq!(finding, Finding::Hung(2 * deadline));
 }
 
@@ -318,7 +319,7 @@ fn an_encoder_that_fails_says_why() {
         Ok(vec![source])
     };
     let caps = gstreamer::Caps::new_any();
-    let finding = super::trial::run(Box::new(broken), &caps, Duration::from_secs(2));
+    let finding = super::trial::run(Box::new(broken), &caps, 1, Duration::from_secs(2));
     let Err(Finding::Broken(reason)) = finding else {
         panic!("{finding:?}");
     };
