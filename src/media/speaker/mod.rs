@@ -241,7 +241,7 @@ async fn open(sink: &AudioSink, mixer: &Shared) -> Result<Pipeline, MediaError> 
 }
 
 async fn play_into(device: gst::Element, mixer: &Shared) -> Result<Pipeline, MediaError> {
-    let mut pipeline = Pipeline::new("speaker");
+    let mut pipeline = Pipeline::urgent("speaker");
     pipeline.chain(&[
         source(mixer).upcast(),
         make("audioconvert", "convert").build()?,
