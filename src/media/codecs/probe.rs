@@ -83,7 +83,7 @@ pub(super) fn run(shape: Shape, mut news: impl FnMut(&Report)) -> Report {
     report
 }
 
-fn is_hardware(kind: Kind, element: &str) -> bool {
+pub(super) fn is_hardware(kind: Kind, element: &str) -> bool {
     match kind {
         Kind::H264Encoder => H264::named(element).is_some_and(H264::is_hardware),
         Kind::H264Decoder => {
@@ -102,7 +102,8 @@ fn find_out(
     deadline: Duration,
 ) -> (Finding, Vec<gst::Sample>) {
     if gst::ElementFactory::find(element).is_none() {
-        return (Finding::Missing, Vec::new());
+        let hardware = is_hardware(kind, element);
+        return (Finding::Missing { hardware }, Vec::new());
     }
     let decodes = matches!(kind, Kind::H264Decoder | Kind::AacDecoder);
     if decodes && stream.is_empty() {
