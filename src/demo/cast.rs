@@ -14,6 +14,7 @@ use crate::protocol::RoomType;
 use crate::room::{ChannelState, ClientSettings, Credentials, ImSettings, SessionSettings};
 use crate::server::{RoomServer, Settings as ServerSettings};
 use crate::session::{Outgoing, Patience, Role, SessionHandle, Settings, UplinkProfile};
+use crate::tls::ClientTls;
 
 /// Tones that tell the sides apart, hertz.
 const KIOSK_HZ: f64 = 440.0;
@@ -45,7 +46,16 @@ pub(super) struct Cast {
 impl Cast {
     /// Starts a server on free ports, one agent, and the kiosk; nobody calls yet.
     pub(super) async fn assemble(room_type: RoomType, headless: bool) -> Result<Self> {
-        let server = RoomServer::bind(ServerSettings::on_free_ports()?).await?;
+        Self::assemble_at(ServerSettings::on_free_ports()?, room_type, headless).await
+    }
+
+    /// The same with a server of these settings.
+    pub(super) async fn assemble_at(
+        server: ServerSettings,
+        room_type: RoomType,
+        headless: bool,
+    ) -> Result<Self> {
+        let server = RoomServer::bind(server).await?;
         let base_url = format!("http://{}/weapp/", server.local_addr());
         let stop = CancellationToken::new();
         let server = tokio::spawn(server.run(stop.clone()));
@@ -215,7 +225,7 @@ async fn side(
 ) -> Result<Kiosk> {
     let mut room = SessionSettings::new(ClientSettings::new(base_url, room_type));
     room.timings.poll = Duration::from_millis(500);
-    room.im = Some(ImSettings::beside(&base_url.parse()?));
+    room.im = Some(ImSettings::as_told(&base_url.parse()?));
     let credentials = Credentials::GetLoginInfo {
         user_id: Some(user_id.to_owned()),
     };
@@ -262,5 +272,7 @@ fn settings(role: Role, name: &str, hz: f64) -> Settings {
         speaker: AudioSink::None,
         volume: 0.2,
         reconnect: Reconnect::default(),
+        relay_tls: ClientTls::default(),
+        warnings: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@
 pub mod capture;
 pub mod codecs;
 pub mod congestion;
+mod cpu;
 pub mod devices;
 pub mod downlink;
 mod elements;
@@ -15,7 +16,9 @@ mod pipeline;
 mod progress;
 mod push_event;
 mod reconnect;
+mod relay_link;
 mod relay_url;
+mod smooth;
 pub mod speaker;
 pub mod time_code;
 pub mod tone;

@@ -17,6 +17,7 @@ use crate::media::{
     AudioSink, CaptureConfig, DownlinkStats, EncoderChoice, Reconnect, UplinkStats,
 };
 use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
+use crate::tls::ClientTls;
 
 /// For the session to answer a request; it never waits, so this is generous.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
@@ -45,6 +46,10 @@ pub struct Settings {
     pub volume: f64,
     /// For a lost stream to come back before its player or pusher gives up.
     pub reconnect: Reconnect,
+    /// Whom to trust as a relay.
+    pub relay_tls: ClientTls,
+    /// What a technician should know of the configuration; in the status.
+    pub warnings: Vec<String>,
 }
 
 impl Settings {
@@ -74,10 +79,14 @@ pub struct UplinkProfile {
 /// What `rtckiosk status` shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
+    /// Choices of the configuration that are allowed, but not safe.
+    pub warnings: Vec<String>,
     pub session: Transition,
     pub in_state_seconds: f64,
     pub room: RoomSnapshot,
     pub uplink: Option<UplinkStats>,
+    /// From handing a member's picture to the screen to its being shown there, in ms; smoothed.
+    pub screen_ms: Option<f64>,
     /// By userID.
     pub downlinks: BTreeMap<String, DownlinkStats>,
     /// Which encoders and decoders work, and why others do not.

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::appliance::output;
 
+mod cost;
+mod delay;
 mod events;
 mod load;
-mod media;
 mod spread;
 
 /// What to measure.
@@ -18,10 +19,20 @@ mod spread;
 pub enum Bench {
     /// Drive a room server of its own with many members on one core.
     Server(load::Options),
+    /// Measure what a call is like.
+    #[command(subcommand)]
+    Media(Media),
     /// Time texts and comings and goings between two room clients.
     Events(events::Options),
-    /// Measure what a kiosk costs in a call: processor time and memory.
-    Media(media::Options),
+}
+
+/// What to measure of a call.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Media {
+    /// Age of pictures and sound where they are seen and heard.
+    Delay(delay::Options),
+    /// What a kiosk costs: processor time and memory.
+    Cost(cost::Options),
 }
 
 /// `rtckiosk bench`: exit code 0 only if nothing failed that must not.
@@ -31,9 +42,10 @@ pub enum Bench {
 pub fn run(bench: &Bench) -> Result<ExitCode> {
     crate::appliance::journal::start(log::LevelFilter::Warn);
     match bench {
+        Bench::Media(Media::Delay(options)) => delay::run(options),
+        Bench::Media(Media::Cost(options)) => cost::run(options),
         Bench::Server(options) => load::run(options),
         Bench::Events(options) => events::run(options),
-        Bench::Media(options) => media::run(options),
     }
 }
 

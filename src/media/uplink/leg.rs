@@ -27,8 +27,10 @@ use super::flv::{self, Metadata, Packet};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::queue::{Tag, Track};
+use super::stages::Point;
 use super::{Mutes, UplinkConfig, tagger};
 use crate::media::congestion::Quality;
+use crate::media::relay_link::RelayLink;
 
 /// Name of the element that talks to the relay.
 pub(super) const NETWORK: &str = "relay";
@@ -96,6 +98,9 @@ pub(super) struct Counters {
     /// Encoded bytes of picture and of sound.
     pub(super) picture_bytes: u64,
     pub(super) sound_bytes: u64,
+    /// Pictures given to the encoder, and those that wait for it.
+    pub(super) given: u64,
+    pub(super) encoder_queue: u64,
 }
 
 /// Counts what leaves an encoder.
@@ -139,9 +144,12 @@ pub(super) struct Leg {
     /// Fixes the size that is encoded.
     size: gst::Element,
     network: gst::Element,
+    /// Closed after the pipeline.
+    pub(super) link: RelayLink,
     pace: Arc<Pace>,
     picture_meter: Arc<Meter>,
     sound_meter: Arc<Meter>,
+    given: Arc<AtomicU64>,
     metadata: Metadata,
 }
 
@@ -151,6 +159,7 @@ impl Leg {
         taps: &Taps,
         encoders: Encoders,
         quality: Quality,
+        link: RelayLink,
     ) -> Result<Self, MediaError> {
         let pipeline = Pipeline::new("uplink");
         let caps = at_rate(&taps.video_caps, quality.fps);
@@ -165,7 +174,7 @@ impl Leg {
         let aac = encoder::build_aac(encoders.aac, config.audio_kbps)?;
         let tags = input("tags", &gst::Caps::new_empty_simple("video/x-flv")).build();
         let outbox = Arc::new(Outbox::new(tags.clone()));
-        let network = network(&config.url)?;
+        let network = network(link.location())?;
         pipeline.chain(&[tags.upcast(), network.clone()])?;
         let mut picture = vec![video.clone().upcast()];
         picture.extend(stage.elements);
@@ -187,9 +196,11 @@ impl Leg {
             h264: encoders.h264,
             size: stage.size,
             network,
+            link,
             pace,
             picture_meter: Meter::of(&stage.encoder),
             sound_meter: Meter::of(&aac),
+            given: Arc::default(),
             encoder: stage.encoder,
             metadata: taps.metadata(config),
         })
@@ -207,15 +218,23 @@ impl Leg {
         let (video, sound) = (self.video.clone(), self.sound.clone());
         let (mutes, black) = (Arc::clone(&taps.mutes), black(&taps.video_caps));
         let (outbox, pace) = (Arc::clone(&self.outbox), Arc::clone(&self.pace));
+        let given = Arc::clone(&self.given);
         let show = move |frame: &Frame| {
             let muted = mutes.video.load(Ordering::Relaxed);
             let instead = black.as_ref().filter(|_| muted);
             if !outbox.holds_picture() && pace.takes(frame.captured.into()) {
+                outbox
+                    .stages
+                    .note(Track::Picture, Point::Captured, age(frame));
+                given.fetch_add(1, Ordering::Relaxed);
                 push(&video, frame, instead, base);
             }
         };
-        let mutes = Arc::clone(&taps.mutes);
+        let (mutes, outbox) = (Arc::clone(&taps.mutes), Arc::clone(&self.outbox));
         let play = move |frame: &Frame| {
+            outbox
+                .stages
+                .note(Track::Sound, Point::Captured, age(frame));
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
             push(&sound, frame, silence.as_ref(), base);
@@ -260,6 +279,8 @@ impl Leg {
             keys: load(&self.picture_meter.keys),
             picture_bytes: load(&self.picture_meter.bytes),
             sound_bytes: load(&self.sound_meter.bytes),
+            given: load(&self.given),
+            encoder_queue: self.video.current_level_buffers(),
         }
     }
 }
@@ -302,6 +323,14 @@ fn network(url: &SecretString) -> Result<gst::Element, MediaError> {
         .property("sync", false)
         .property("enable-last-sample", false)
         .build()?)
+}
+
+/// How long ago a frame was captured.
+fn age(frame: &Frame) -> Duration {
+    gst::SystemClock::obtain()
+        .time()
+        .saturating_sub(frame.captured)
+        .into()
 }
 
 /// Pushes a captured frame, or `instead` of it, at the frame's time.

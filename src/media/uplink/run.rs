@@ -12,18 +12,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::codecs::{self, Kind, Report, Shape};
 use super::super::congestion::Step;
+use super::super::cpu::CpuMeter;
 use super::super::encoder::H264;
 use super::super::loss::{Loss, LossCause};
 use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE};
 use super::super::push_event::Events;
 use super::super::reconnect::Backoff;
+use super::super::relay_link::{self, RelayLink};
 use super::super::relay_url;
 use super::decide::{Figures, Next, Rates, after};
 use super::leg::{Counters, Encoders, Leg, NETWORK, NETWORK_SECONDS, Taps};
-use super::outbox::Tally;
+use super::outbox::Outbox;
 use super::steer::{Look, Standstill, Steering};
 use super::{UplinkConfig, UplinkStats, stall};
 use crate::protocol::events::PushCode;
+use crate::protocol::net_status::NetStatus;
 use crate::protocol::stream_url;
 
 /// How often a connection that is being made is looked at.
@@ -51,6 +54,7 @@ pub(super) struct Task {
     /// Where the relay was last.
     relay: Option<SocketAddr>,
     steering: Steering,
+    cpu: CpuMeter,
     /// Hardware that failed.
     failed: Vec<&'static str>,
 }
@@ -69,6 +73,7 @@ impl Task {
             port,
             relay: None,
             steering: Steering::new(&taps, &config),
+            cpu: CpuMeter::default(),
             failed: Vec::new(),
             taps,
             config,
@@ -190,15 +195,27 @@ impl Task {
     async fn connection(&mut self, encoders: Encoders, slot: &mut Option<Leg>) -> Loss {
         let url = stream_url::redacted(self.config.url.expose_secret());
         log::info!(url, encoder = encoders.h264.element; "uplink connects");
-        let leg = match Leg::build(&self.config, &self.taps, encoders, self.steering.quality()) {
+        let link = match RelayLink::open(self.config.url.expose_secret(), &self.config.tls).await {
+            Ok(link) => link,
+            Err(loss) => return loss,
+        };
+        let tls = link.session().to_owned();
+        let quality = self.steering.quality();
+        let leg = match Leg::build(&self.config, &self.taps, encoders, quality, link) {
             Ok(leg) => slot.insert(leg),
             Err(error) => return encoder_loss(error.to_string()),
         };
         match self.connect(leg).await {
             Ok(accepted) => {
+                self.stats.send_modify(|stats| stats.tls = tls);
                 self.events
                     .tell(PushCode::ConnectSucc, "connected to the relay");
                 self.push(leg, accepted).await
+            }
+            Err(loss) if loss.cause == LossCause::Handshake => {
+                let url = self.config.url.expose_secret();
+                let tls = relay_link::plain_to_tls(url, &self.config.tls).await;
+                tls.unwrap_or(loss)
             }
             Err(loss) => loss,
         }
@@ -272,7 +289,7 @@ impl Task {
                 self.begin(&before, counters);
             }
             if let Some(rates) = figures.renew(now, counters) {
-                self.tell_figures(&before, &look, rates, outbox.tally());
+                self.tell_figures(&before, &look, rates, &outbox);
             }
         }
     }
@@ -317,8 +334,12 @@ impl Task {
         self.events.tell(PushCode::PushBegin, "media flows");
     }
 
-    fn tell_figures(&self, before: &UplinkStats, look: &Look, rates: Rates, tally: Tally) {
-        let counters = look.counters;
+    fn tell_figures(&mut self, before: &UplinkStats, look: &Look, rates: Rates, outbox: &Outbox) {
+        let (counters, tally) = (look.counters, outbox.tally());
+        let rtt = look.reading.rtt;
+        let delay = outbox
+            .stages
+            .delays(look.reading.lag, rtt.map(|rtt| rtt / 2));
         let dropped = before.dropped + tally.dropped;
         self.stats.send_modify(|stats| {
             stats.fps = rates.fps;
@@ -326,32 +347,33 @@ impl Task {
             stats.frames = before.frames + counters.frames;
             stats.bytes_sent = before.bytes_sent + counters.bytes;
             stats.backlog_ms = look.backlog.as_secs_f64() * 1000.0;
-            stats.rtt_ms = look.reading.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+            stats.rtt_ms = rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+            stats.delay_ms = delay;
             stats.dropped = dropped;
         });
         let quality = self.steering.quality();
-        let gop = rates
-            .gop
-            .map_or(String::new(), |gop| format!(" VIDEO_GOP {gop:.1}"));
-        let server = self
-            .relay
-            .map_or(String::new(), |relay| format!(" SERVER_IP {}", relay.ip()));
-        let text = format!(
-            "VIDEO_BITRATE {:.0} AUDIO_BITRATE {:.0} VIDEO_FPS {:.1}{gop} NET_SPEED {:.0} \
-             CACHE_SIZE {} DROP_SIZE {dropped} VIDEO_WIDTH {} VIDEO_HEIGHT {} \
-             SET_VIDEO_BITRATE {} BACKLOG {}{server}",
-            rates.video_kbps,
-            rates.audio_kbps,
-            rates.fps,
-            rates.net_kbps,
-            tally.longest,
-            quality.width,
-            quality.height,
-            quality.kbps,
-            look.backlog.as_millis(),
-        );
+        let waits = counters.encoder_queue;
+        let status = NetStatus {
+            cpu: self.cpu.look(),
+            video_kbps: rates.video_kbps,
+            audio_kbps: rates.audio_kbps,
+            fps: rates.fps,
+            gop: rates.gop,
+            net_kbps: rates.net_kbps,
+            jitter_ms: Some(look.reading.jitter.as_secs_f64() * 1000.0),
+            cache: tally.longest as u64,
+            dropped,
+            width: quality.width,
+            height: quality.height,
+            server: self.relay.map(|relay| relay.ip()),
+            codec_cache: waits,
+            codec_dropped: counters.given.saturating_sub(counters.frames + waits),
+            wanted_kbps: Some(quality.kbps),
+        };
+        self.stats.send_modify(|stats| stats.net_status = status);
         let params = [Some(rates.net_kbps as i64), Some(rates.fps as i64)];
-        self.events.send(PushCode::NetStatus, params, text);
+        self.events
+            .send(PushCode::NetStatus, params, status.to_string());
     }
 
     /// Tells what was changed to fit the link, and why.
