@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::media::codecs::{Kind, Outcome, Trial};
 use crate::media::devices::{Camera, DeviceList, SoundDevice};
 
 /// The device list as a table.
@@ -26,11 +27,14 @@ pub fn devices(list: &DeviceList) -> String {
             format!("{:<24} {state} {mode}", display.connector)
         }),
     );
-    section(
-        &mut out,
-        "H.264 encoders, best first",
-        list.encoders.iter().map(ToString::to_string),
-    );
+    for kind in Kind::ALL {
+        let trials = list.codecs.iter().filter(|trial| trial.kind == kind);
+        section(
+            &mut out,
+            &format!("{}s, best first", kind.name()),
+            trials.map(codec),
+        );
+    }
     section(
         &mut out,
         "GPIO",
@@ -78,6 +82,15 @@ fn camera(camera: &Camera) -> String {
         );
     }
     line
+}
+
+fn codec(trial: &Trial) -> String {
+    let (state, detail) = match &trial.outcome {
+        Outcome::Untried => ("untried", ""),
+        Outcome::Works(detail) => ("works", detail.as_str()),
+        Outcome::Refused(reason) => ("refused", reason.as_str()),
+    };
+    format!("{:<24} {state:<8} {detail}", trial.element)
 }
 
 fn sound(device: &SoundDevice) -> String {

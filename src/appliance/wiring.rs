@@ -8,11 +8,13 @@ use crate::config::kiosk::{self, KioskConfig};
 use crate::display::{self, Display};
 use crate::media::{self, CaptureConfig, Reconnect};
 use crate::protocol::RoomType;
+use crate::protocol::user_sig::Form;
 use crate::room::{
     self, ClientSettings, Credentials, ImSettings, RoomHandle, RoomSession, SessionSettings,
     UserCredentials,
 };
 use crate::session::{self, Patience, Role, Session, SessionHandle, UplinkProfile};
+use crate::tls::{ClientTls, Pin, Trust, TrustError, TrustSettings};
 
 /// Room events that may wait for the session.
 const ROOM_EVENTS: usize = 64;
@@ -41,6 +43,35 @@ pub enum StartError {
     Room(#[from] room::SetupError),
 }
 
+/// The certificates that the configuration trusts.
+///
+/// # Errors
+/// A file that cannot be read, or holds no certificate.
+pub fn trust(config: &KioskConfig) -> Result<Trust, TrustError> {
+    let tls = &config.tls;
+    Trust::load(&TrustSettings {
+        ca_file: tls.ca_file.clone(),
+        system: tls.system_ca,
+        insecure: tls.insecure,
+    })
+}
+
+fn pins(hashes: &[[u8; 32]]) -> Vec<Pin> {
+    hashes.iter().copied().map(Pin).collect()
+}
+
+/// Connections to the relay.
+#[must_use]
+pub fn relay_tls(config: &KioskConfig, trust: &Trust) -> ClientTls {
+    trust.client(&pins(&config.tls.relay_pins))
+}
+
+/// Connections to the room server, outside its client.
+#[must_use]
+pub fn room_tls(config: &KioskConfig, trust: &Trust) -> ClientTls {
+    trust.client(&pins(&config.tls.room_pins))
+}
+
 impl Kiosk {
     /// Starts everything; the session logs in by itself and then waits for a call.
     ///
@@ -53,9 +84,12 @@ impl Kiosk {
         credentials: Credentials,
         display: Option<display::DisplayConfig>,
     ) -> Result<Self, StartError> {
+        let shape = session.shape();
         // GStreamer scans its plugins, and a window takes its time: both block.
         let display = tokio::task::spawn_blocking(move || {
             media::init()?;
+            // Now, so that no call waits for it.
+            media::codecs::start(shape);
             Ok::<_, StartError>(display.map(Display::start).transpose()?)
         });
         let display = display.await.map_err(|_| StartError::Panicked)??;
@@ -104,7 +138,7 @@ impl Kiosk {
 
 /// What the session is to do, from the configuration.
 #[must_use]
-pub fn session_settings(config: &KioskConfig) -> session::Settings {
+pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Settings {
     let (video, audio, network) = (
         &config.media.video,
         &config.media.audio,
@@ -155,6 +189,8 @@ pub fn session_settings(config: &KioskConfig) -> session::Settings {
             window: network.reconnect_window.min(SAME_URL_WINDOW),
             ..Reconnect::default()
         },
+        relay_tls: relay_tls(config, trust),
+        warnings: config.warnings(),
     }
 }
 
@@ -180,14 +216,24 @@ fn audio_source(source: &kiosk::AudioSource) -> media::AudioSource {
 
 /// Room server and rhythm, from the configuration.
 #[must_use]
-pub fn room_settings(config: &KioskConfig) -> SessionSettings {
+pub fn room_settings(config: &KioskConfig, trust: &Trust) -> SessionSettings {
     let room_type = match config.room.room_type {
         kiosk::RoomType::Double => RoomType::Double,
         kiosk::RoomType::Multi => RoomType::Multi,
     };
     let mut client = ClientSettings::new(config.room.base_url.clone(), room_type);
+    client.trust = trust.clone();
+    client.pins = pins(&config.tls.room_pins);
+    client.im_pins = pins(match config.im {
+        // On the room server's own address.
+        kiosk::Im::Auto => &config.tls.room_pins,
+        kiosk::Im::Off | kiosk::Im::At(_) => &config.tls.im_pins,
+    });
     client.deadline = config.room.request_timeout;
     client.connect_timeout = client.connect_timeout.min(client.deadline);
+    if let kiosk::Credentials::GetLoginInfo { url } = &config.room.credentials {
+        client.login_info_url.clone_from(url);
+    }
     let mut settings = SessionSettings::new(client);
     settings.timings.heartbeat = config.room.heartbeat;
     settings.timings.poll = config.room.poll;
@@ -198,11 +244,8 @@ pub fn room_settings(config: &KioskConfig) -> SessionSettings {
 fn message_service(config: &KioskConfig) -> Option<ImSettings> {
     match &config.im {
         kiosk::Im::Off => None,
-        kiosk::Im::At(url) => Some(ImSettings {
-            url: url.clone(),
-            guessed: false,
-        }),
-        kiosk::Im::Auto => Some(ImSettings::beside(&config.room.base_url)),
+        kiosk::Im::At(url) => Some(ImSettings::At(url.clone())),
+        kiosk::Im::Auto => Some(ImSettings::as_told(&config.room.base_url)),
     }
 }
 
@@ -210,17 +253,27 @@ fn message_service(config: &KioskConfig) -> Option<ImSettings> {
 #[must_use]
 pub fn credentials(config: &KioskConfig) -> Credentials {
     let user_id = config.room.user_id.clone();
-    let kiosk::Credentials::Configured {
-        sdk_app_id,
-        account_type,
-        user_sig,
-    } = config.room.credentials.clone()
-    else {
-        return Credentials::GetLoginInfo { user_id };
+    let (sdk_app_id, account_type, user_sig) = match config.room.credentials.clone() {
+        kiosk::Credentials::GetLoginInfo { .. } => return Credentials::GetLoginInfo { user_id },
+        kiosk::Credentials::Configured {
+            sdk_app_id,
+            account_type,
+            user_sig,
+        } => (sdk_app_id, account_type, user_sig),
     };
     // The configuration demands a user id beside a userSig.
     let user_id = user_id.unwrap_or_default();
     match user_sig {
+        kiosk::UserSig::Signed { key_file, form } => Credentials::Key {
+            sdk_app_id,
+            account_type,
+            user_id,
+            path: key_file,
+            form: match form {
+                kiosk::SigForm::Node => Form::Node,
+                kiosk::SigForm::Java => Form::Java,
+            },
+        },
         kiosk::UserSig::Inline(user_sig) => Credentials::Given(UserCredentials {
             sdk_app_id,
             account_type,

@@ -37,7 +37,8 @@ fn run(config: Option<&Path>) -> anyhow::Result<()> {
         log::warn!("{warning}");
     }
     let settings = Settings::load(&config)?;
-    let (files, wanted) = (files::raise_limit(), settings.open_files());
+    let wanted = settings.open_files();
+    let files = files::raise_limit(wanted);
     if files < wanted {
         log::warn!(
             "{files} files may be open at once, http.max_connections and \
@@ -63,14 +64,22 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let server = RoomServer::bind(settings).await?;
     if let Err(error) = output::print(&format!("listening on {}\n", server.addresses())) {
         log::warn!("standard output: {error}");
     }
+    let handle = server.handle();
     let wait = async {
-        tokio::select! {
-            _ = terminate.recv() => log::info!("SIGTERM: stopping"),
-            _ = interrupt.recv() => log::info!("SIGINT: stopping"),
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break log::info!("SIGTERM: stopping"),
+                _ = interrupt.recv() => break log::info!("SIGINT: stopping"),
+                _ = hangup.recv() => {
+                    log::info!("SIGHUP: the certificate is read again");
+                    handle.reload_certificate();
+                }
+            }
         }
         stop.cancel();
     };

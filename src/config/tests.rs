@@ -99,6 +99,60 @@ fn the_message_service_is_beside_the_room_server_elsewhere_or_none() {
 }
 
 #[test]
+fn an_identity_is_asked_for_brought_or_signed() {
+    let credentials = |lines: &str| {
+        let own = "sdk_app_id = 1\naccount_type = \"1\"\nuser_id = \"k\"\n";
+        let own = if lines.contains("login_info") {
+            ""
+        } else {
+            own
+        };
+        let config = KioskConfig::parse("k", &format!("[room]\n{own}{lines}"));
+        config.map(|config| format!("{:?}", config.room.credentials))
+    };
+    for (lines, expected) in [
+        (
+            "login_info_url = \"https://h/info?branch=7\"",
+            "host: Some(Domain(\"h\"))",
+        ),
+        ("user_sig_file = \"/s\"", "File(\"/s\")"),
+        (
+            "private_key_file = \"/k.pem\"",
+            "Signed { key_file: \"/k.pem\", form: Node }",
+        ),
+        (
+            "private_key_file = \"/k.pem\"\nuser_sig_form = \"java\"",
+            "Signed { key_file: \"/k.pem\", form: Java }",
+        ),
+    ] {
+        let read = credentials(lines).unwrap();
+        assert!(read.contains(expected), "{lines}: {read}");
+    }
+    for (lines, wrong) in [
+        (
+            "user_sig_file = \"/s\"\nprivate_key_file = \"/k\"",
+            "must not be given together with room.user_sig_file",
+        ),
+        (
+            "user_sig_file = \"/s\"\nuser_sig_form = \"java\"",
+            "needs room.private_key_file besides",
+        ),
+        ("login_info_url = \"ftp://h/info\"", "must be the address"),
+        (
+            "login_info_url = \"https://h/i\"\nprivate_key_file = \"/k\"",
+            "must not be given together with room.private_key_file",
+        ),
+        ("", "needs room.user_sig besides"),
+    ] {
+        let errors = credentials(lines).unwrap_err().to_string();
+        assert!(errors.contains(wrong), "{lines}: {errors}");
+    }
+    let plain = "[room]\nlogin_info_url = \"http://h/i\"\n";
+    let warnings = KioskConfig::parse("k", plain).unwrap().warnings();
+    assert!(warnings[0].contains("room.login_info_url"), "{warnings:?}");
+}
+
+#[test]
 fn the_annotated_server_file_is_the_default() {
     let defaults = format!("{:?}", ServerConfig::default());
     for text in [SERVER_FILE.to_owned(), uncommented(SERVER_FILE, "#")] {
@@ -121,7 +175,11 @@ fn the_examples_are_right_but_for_those_that_exclude_each_other() {
         [
             " room.room_id = \"branch7-counter3\": only with mode = \"host\": \
              a guest takes the room of an idle agent",
+            " room.login_info_url = \"https://rooms.example.com/weapp/utils/get_login_info\": \
+             must not be given together with room.user_sig: nobody is asked then",
             " room.user_sig_file = \"/etc/rtckiosk/user.sig\": \
+             must not be given together with room.user_sig",
+            " room.private_key_file = \"/etc/rtckiosk/private_key.pem\": \
              must not be given together with room.user_sig",
         ]
     );
@@ -261,6 +319,20 @@ fn each_wrong_kiosk_value_gets_its_line() {
             "2:1: media.fps: unknown key, did you mean media.video.fps?",
         ),
         (
+            "[tls]\nsystem_ca = false",
+            "2:13: tls.system_ca = false: needs tls.ca_file besides: nobody would be trusted",
+        ),
+        (
+            "[tls]\nrelay_pins = [\"sha256/abc\"]",
+            "2:14: tls.relay_pins = [...]: must be a list of keys such as \
+             [\"sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]",
+        ),
+        (
+            "[tls]\ninsecure = true",
+            "2:1: tls.insecure: unknown key, known here: ca_file, im_pins, \
+             insecure_skip_certificate_check, relay_pins, room_pins, system_ca",
+        ),
+        (
             "[disply]\nwidth = 640",
             "1:2: disply: unknown key, did you mean display?",
         ),
@@ -287,6 +359,19 @@ fn each_wrong_server_value_gets_its_line() {
             "[http]\ncors_origins = [\"https://a.example/path\"]",
             "2:16: http.cors_origins = [...]: \
              must be [\"*\"] or a list of origins such as \"https://desk.example.com\"",
+        ),
+        (
+            "[http]\ntls = true",
+            "2:7: http.tls = true: needs tls.certificate_file and tls.key_file besides",
+        ),
+        (
+            "[tls]\nkey_file = \"/k\"",
+            "2:12: tls.key_file = \"/k\": needs tls.certificate_file besides",
+        ),
+        (
+            "[relay.embedded]\nplain_listen = \"127.0.0.1:1936\"",
+            "2:16: relay.embedded.plain_listen = \"127.0.0.1:1936\": only beside TLS: \
+             relay.embedded.listen is plain itself",
         ),
         (
             "[http.per_user]\nper_second = 50\nburst = 20",
@@ -531,8 +616,60 @@ fn an_external_relay_replaces_the_embedded_one() {
 
 #[test]
 fn open_servers_are_warned_about() {
-    let config = ServerConfig::parse("r", "http.listen = \"0.0.0.0:5757\"").unwrap();
-    assert_eq!(config.warnings().len(), 3);
+    let warnings = |text: &str| ServerConfig::parse("r", text).unwrap().warnings();
+    let open = "http.listen = \"0.0.0.0:5757\"\n";
+    assert_eq!(warnings(open).len(), 3);
+    let relay = "relay.embedded.listen = \"0.0.0.0:1935\"\n";
+    let plain = warnings(relay).join("\n");
+    assert!(
+        plain.contains("relay.embedded.listen = \"0.0.0.0:1935\": plain RTMP"),
+        "{plain}"
+    );
+    let tls = "tls = { certificate_file = \"/c\", key_file = \"/k\" }\n";
+    let open_by_tls = warnings(&format!("{open}{relay}{tls}")).join("\n");
+    assert!(!open_by_tls.contains("plain"), "{open_by_tls}");
+    let beside = format!("{tls}relay.embedded.plain_listen = \"0.0.0.0:1936\"");
+    let beside = warnings(&beside).join("\n");
+    assert!(beside.contains("relay.embedded.plain_listen"), "{beside}");
+    let cdn = "[relay.external]\npush_url = \"rtmp://cdn/l/{stream}\"\n\
+               play_url = \"rtmps://cdn/l/{stream}\"";
+    let cdn = warnings(cdn);
+    assert!(
+        cdn.len() == 1 && cdn[0].starts_with("relay.external.push_url: plain RTMP"),
+        "{cdn:?}"
+    );
+}
+
+#[test]
+fn a_certificate_turns_tls_on_where_it_is_not_switched_off() {
+    let tls = "tls = { certificate_file = \"/c\", key_file = \"/k\" }\n";
+    for (text, http, relay) in [
+        ("", false, false),
+        (tls, true, true),
+        (&format!("{tls}http.tls = false"), false, true),
+        (&format!("{tls}relay.embedded.tls = false"), true, false),
+    ] {
+        let config = ServerConfig::parse("r", text).unwrap();
+        let server::Relay::Embedded(embedded) = &config.relay else {
+            panic!("{config:?}");
+        };
+        assert_eq!((config.http.tls, embedded.tls), (http, relay), "{text}");
+    }
+}
+
+#[test]
+fn skipping_the_certificate_check_is_never_silent() {
+    let warnings = |text: &str| KioskConfig::parse("k", text).unwrap().warnings();
+    assert!(!KioskConfig::default().tls.insecure);
+    let insecure = warnings("tls.insecure_skip_certificate_check = true");
+    assert!(
+        insecure.len() == 1 && insecure[0].starts_with("tls.insecure_skip_certificate_check"),
+        "{insecure:?}"
+    );
+    assert_eq!(
+        warnings("tls.insecure_skip_certificate_check = false"),
+        [""; 0]
+    );
 }
 
 #[test]

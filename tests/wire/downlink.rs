@@ -80,6 +80,7 @@ impl Player {
                 ..Reconnect::default()
             },
             speaker: speaker.map(|speaker| speaker.input("member")),
+            tls: rtckiosk::tls::ClientTls::default(),
         };
         Self {
             downlink: Downlink::start(config, sender),

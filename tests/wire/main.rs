@@ -1,6 +1,8 @@
 //! The kiosk's and the server's halves against real peers over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod credentials;
 #[cfg(feature = "kiosk")]
 mod downlink;
 #[cfg(feature = "server")]
@@ -48,8 +50,6 @@ mod room_pair;
 mod room_server;
 #[cfg(feature = "kiosk")]
 mod room_session;
-#[cfg(feature = "kiosk")]
-mod room_tls;
 #[cfg(feature = "server")]
 mod rtmp_client;
 #[cfg(feature = "kiosk")]

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::appliance::output;
 
+mod cost;
 mod delay;
 mod events;
 mod load;
@@ -30,6 +31,8 @@ pub enum Bench {
 pub enum Media {
     /// Age of pictures and sound where they are seen and heard.
     Delay(delay::Options),
+    /// What a kiosk costs: processor time and memory.
+    Cost(cost::Options),
 }
 
 /// `rtckiosk bench`: exit code 0 only if nothing failed that must not.
@@ -40,6 +43,7 @@ pub fn run(bench: &Bench) -> Result<ExitCode> {
     crate::appliance::journal::start(log::LevelFilter::Warn);
     match bench {
         Bench::Media(Media::Delay(options)) => delay::run(options),
+        Bench::Media(Media::Cost(options)) => cost::run(options),
         Bench::Server(options) => load::run(options),
         Bench::Events(options) => events::run(options),
     }

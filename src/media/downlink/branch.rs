@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! rtmp2src ! flvdemux name=d
-//!   d.video ! queue leaky=downstream ! h264parse ! avdec_h264 ! videoconvert ! appsink sync=false
-//!   d.audio ! queue leaky=downstream ! aacparse ! avdec_aac ! audioconvert ! audioresample ! appsink
+//!   d.video ! queue leaky=downstream ! h264parse ! H.264 decoder ! videoconvert ! appsink sync=false
+//!   d.audio ! queue leaky=downstream ! aacparse ! AAC decoder ! audioconvert ! audioresample ! appsink
 //! ```
 //! The demuxer's pads come when their media come, or never. No queue ever blocks: the network
 //! is always read, so a late branch is known by its backlog and cannot stop the other one. When
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use super::arrivals::{Arrivals, Unplayable};
 use super::catch_up::Verdict;
-use super::decoder;
+use super::decoder::Decoders;
 use crate::media::MediaError;
 use crate::media::capture::sound_caps;
 use crate::media::pipeline::{Pipeline, make};
@@ -41,7 +41,7 @@ pub(super) struct Outlets {
     pub(super) arrivals: Arc<Arrivals>,
     pub(super) picture: Arc<watch::Sender<Option<gst::Sample>>>,
     pub(super) speaker: Option<SpeakerInput>,
-    pub(super) software_only: bool,
+    pub(super) decoders: Decoders,
 }
 
 /// Builds the pipeline that plays `url`, and its source.
@@ -144,8 +144,7 @@ fn sink(caps: &gst::Caps, callbacks: AppSinkCallbacks) -> gst::Element {
 
 fn video(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaError> {
     let arrivals = &outlets.arrivals;
-    let chosen = decoder::choose(outlets.software_only, decoder::probe)
-        .ok_or_else(|| MediaError::Build("no H.264 decoder".to_owned()))?;
+    let chosen = outlets.decoders.h264;
     let decoder = chosen.make(DECODER)?;
     // One decoder per connection: a second video pad does not exist in FLV.
     let _ = arrivals.decoder.set(chosen);
@@ -254,7 +253,7 @@ fn audio(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaEr
     Ok(vec![
         queue("audio-queue", AUDIO_QUEUE)?,
         make("aacparse", "audio-parser").build()?,
-        make("avdec_aac", "audio-decoder").build()?,
+        make(outlets.decoders.aac, "audio-decoder").build()?,
         make("audioconvert", "audio-convert").build()?,
         make("audioresample", "audio-resample").build()?,
         sink(&sound_caps(), play_sound(outlets)),

@@ -6,7 +6,7 @@
 mod arrivals;
 mod branch;
 mod catch_up;
-mod decoder;
+pub(super) mod decoder;
 mod fault;
 mod jitter;
 mod passage;
@@ -27,6 +27,7 @@ use super::speaker::SpeakerInput;
 pub use super::tone::AudioLevel;
 use super::{Picture, Reconnect};
 use crate::protocol::events::PlayCode;
+use crate::tls::ClientTls;
 
 /// What to play, and where.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct DownlinkConfig {
     pub reconnect: Reconnect,
     /// `None` plays no sound; its level is measured all the same.
     pub speaker: Option<SpeakerInput>,
+    /// For `rtmps://`.
+    pub tls: ClientTls,
 }
 
 /// Something happened to the stream.
@@ -83,6 +86,8 @@ pub struct DownlinkStats {
     pub delay_ms: PlayDelay,
     /// The decoder's element, empty before the first video.
     pub decoder: &'static str,
+    /// The TLS version, cipher and key exchange of the connection; empty without TLS.
+    pub tls: String,
 }
 
 /// Where the delay comes from that this kiosk adds to what it receives. In ms, each the mean of

@@ -33,6 +33,8 @@ use super::capture::Capture;
 use super::congestion::Quality;
 use super::push_event::Events;
 use super::{EncoderChoice, PushEvent, Reconnect};
+use crate::protocol::net_status::NetStatus;
+use crate::tls::ClientTls;
 
 /// Waits between the key frames for a player that joins: it may connect at any moment of the
 /// next second, and the encoder's rate control pays for each of them.
@@ -46,7 +48,7 @@ const WELCOME: [Duration; 4] = [
 /// What is pushed, where to, and how.
 #[derive(Debug, Clone)]
 pub struct UplinkConfig {
-    /// The signed push URL: `rtmp://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
+    /// The signed push URL: `rtmp[s]://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
     pub url: SecretString,
     /// Of the picture: at the start, and the range in which it follows the link. Below the least
     /// no picture is sent.
@@ -58,6 +60,8 @@ pub struct UplinkConfig {
     pub gop_seconds: f64,
     pub encoder: EncoderChoice,
     pub reconnect: Reconnect,
+    /// For `rtmps://`.
+    pub tls: ClientTls,
 }
 
 /// What the uplink does now.
@@ -88,6 +92,10 @@ pub struct UplinkStats {
     pub reconnects: u32,
     /// Media is flowing.
     pub connected: bool,
+    /// The last record of 200001.
+    pub net_status: NetStatus,
+    /// The TLS version, cipher and key exchange of the connection; empty without TLS.
+    pub tls: String,
 }
 
 /// Where what is sent is delayed, in ms, each the mean of late; absent while nothing is sent.

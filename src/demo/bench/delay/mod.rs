@@ -32,6 +32,7 @@ use crate::media::{
     PushEvent, Reconnect, Speaker, Uplink, UplinkConfig, VideoSource,
 };
 use crate::protocol::events::PushCode;
+use crate::tls::ClientTls;
 
 /// How long.
 #[derive(Debug, Clone, Args)]
@@ -239,6 +240,7 @@ fn push(url: &str) -> UplinkConfig {
         gop_seconds: 2.0,
         encoder: EncoderChoice::Auto,
         reconnect: Reconnect::default(),
+        tls: ClientTls::default(),
     }
 }
 
@@ -248,6 +250,7 @@ fn play(url: &str, speaker: Option<&Speaker>) -> Downlink {
     let config = DownlinkConfig {
         url: url.to_owned().into(),
         reconnect: Reconnect::default(),
+        tls: ClientTls::default(),
         speaker: speaker.map(|speaker| speaker.input("sender")),
     };
     Downlink::start(config, events)
