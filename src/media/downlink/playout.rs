@@ -15,8 +15,8 @@ const RESERVE_PART: i64 = 8;
 const PICTURE_RESERVE: i64 = 5_000;
 const SOUND_RESERVE: i64 = 20_000;
 /// A picture that can be shown by so much before its time is: nobody sees it, and a picture that
-/// waits is old. About the distance of two pictures of a screen.
-const EARLY: i64 = 20_000;
+/// waits is old. Less than the distance of two pictures.
+const EARLY: i64 = 30_000;
 /// How far sound may be before its picture and after it. ITU-R BT.1359 says 45 and 125 ms; the
 /// rest is for the screen, and for what cannot be held exactly.
 const SOUND_BEFORE: i64 = 20_000;
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn on_a_quiet_network_pictures_do_not_wait() {
         let due = playout(8 * MS, 5 * MS).due(0).unwrap();
-        assert_eq!(due.from, BASE + (9 + 3 + 5 - 20) * MS);
+        assert_eq!(due.from, BASE + (9 + 3 + 5 - 30) * MS);
         assert_eq!(due.until, BASE + (9 + 3 + 5) * MS);
         assert_eq!(playout(0, 8 * MS).sound_lag(), Some(BASE + 29 * MS));
     }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn jitter_costs_what_it_is_and_never_more_than_the_budget() {
         let due = playout(96 * MS, 0).due(0).unwrap();
-        assert_eq!((due.from, due.until), (BASE + 96 * MS, BASE + 116 * MS));
+        assert_eq!((due.from, due.until), (BASE + 86 * MS, BASE + 116 * MS));
         let due = playout(249 * MS, 0).due(0).unwrap();
         assert_eq!(due.until, BASE + BUDGET);
         assert_eq!(playout(0, 249 * MS).sound_lag(), Some(BASE + BUDGET));
@@ -216,6 +216,6 @@ mod tests {
         playout.shown(BASE, 0);
         assert_eq!(playout.sound_after_picture(), None);
         playout.heard(BASE + 5_000 * MS, 0);
-        assert_eq!(playout.due(0).unwrap().from, BASE - 12 * MS);
+        assert_eq!(playout.due(0).unwrap().from, BASE - 22 * MS);
     }
 }
