@@ -61,7 +61,7 @@ impl Play {
     }
 
     /// All that is said until the player gives up.
-    async fn to_its_end(mut self) -> Vec<PlayEvent> {
+    async fn until_its_end(mut self) -> Vec<PlayEvent> {
         let mut said = Vec::new();
         let end = async {
             while let Some(event) = self.events.recv().await {
@@ -205,7 +205,7 @@ async fn a_relay_that_proves_nothing_gets_no_stream_and_is_asked_once() {
     for (issued, host, words) in cases {
         let (port, _, _relay) = relay(&issued, false).await;
         let url = format!("rtmps://{host}:{port}/live/x?txSecret=hidden");
-        let said = Play::start(&url, &tls).to_its_end().await;
+        let said = Play::start(&url, &tls).until_its_end().await;
         let codes: Vec<_> = said.iter().map(|event| event.code).collect();
         assert_eq!(
             codes,
@@ -288,7 +288,7 @@ async fn the_systems_certificates_do_not_vouch_for_a_private_relay() {
     let (port, _, _relay) = relay(&ours.for_this_machine(), false).await;
     let url = format!("rtmps://localhost:{port}/live/x");
     let said = Play::start(&url, &Trust::system().client(&[]))
-        .to_its_end()
+        .until_its_end()
         .await;
     assert!(said[1].message.contains("not trusted here"), "{said:?}");
 }
