@@ -13,6 +13,7 @@ use url::Url;
 use super::wiring;
 use crate::config::kiosk::KioskConfig;
 use crate::display::{Display, DisplayError, Output};
+use crate::media::codecs::{self, Kind};
 use crate::media::{self, Capture, PushEvent, Speaker};
 use crate::protocol::events::PushCode;
 use crate::room::{Credentials, RoomSession};
@@ -130,12 +131,9 @@ async fn screen(config: &KioskConfig) -> Result<String, String> {
 
 async fn media_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
     let settings = wiring::session_settings(config, trust);
-    let encoders = media::devices::encoders();
-    let encoder = encoders.first().map(|name| format!("{name} works"));
-    let mut checks = vec![check(
-        "encoder",
-        encoder.ok_or_else(|| "no H.264 encoder works".to_owned()),
-    )];
+    let codecs = codecs::finished(settings.shape()).await;
+    let codec = |kind: Kind| check(kind.name(), codecs.verdict(kind, &settings.uplink.encoder));
+    let mut checks: Vec<_> = Kind::ALL.into_iter().map(codec).collect();
     let (events, mut reports) = mpsc::channel(64);
     let started = Instant::now();
     match Capture::start(settings.capture, events).await {

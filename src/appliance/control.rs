@@ -1,8 +1,9 @@
 //! The control socket: how `status` and `ctl` talk to the running daemon.
 //!
 //! A Unix socket; one JSON object per line each way. Requests: `{"command":"status"}`, `call`,
-//! `host`, `hangup`, `mute` with `on`, `camera` with `name`, `message` with `text`, and `custom`
-//! with `cmd` and `msg`. Answers: `{"ok":true}`, with `status` where it was
+//! `host`, `enter` with `room`, `hangup`, `mute` and `preview` with `on`, `view` with `user` and
+//! `on`, `camera` with `name`, `message` with `text`, and `custom` with `cmd`, `msg` and, for
+//! one user alone, `to`. Answers: `{"ok":true}`, with `status` where it was
 //! asked for, or `{"ok":false,"error":"…"}`. Who may open the socket may give orders: it is
 //! made with mode 0660, and its directory belongs to the service.
 
@@ -35,11 +36,32 @@ pub enum Request {
     Status,
     Call,
     Host,
+    Enter {
+        room: String,
+    },
     HangUp,
-    Mute { on: bool },
-    Camera { name: String },
-    Message { text: String },
-    Custom { cmd: String, msg: String },
+    Mute {
+        on: bool,
+    },
+    Preview {
+        on: bool,
+    },
+    View {
+        user: String,
+        on: bool,
+    },
+    Camera {
+        name: String,
+    },
+    Message {
+        text: String,
+    },
+    Custom {
+        cmd: String,
+        msg: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
 }
 
 /// What the daemon answers.
@@ -178,6 +200,12 @@ async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
         }
         Request::Call => session.command(Command::Call).await,
         Request::Host => session.command(Command::Host).await,
+        Request::Enter { room } => session.command(Command::Enter(room)).await,
+        Request::Preview { on } => session.command(Command::Preview(on)).await,
+        Request::View { user, on } => {
+            let user_id = user;
+            session.command(Command::View { user_id, on }).await
+        }
         Request::HangUp => session.command(Command::HangUp).await,
         Request::Mute { on } => session.command(Command::Mute(on)).await,
         Request::Camera { name } => {
@@ -185,7 +213,13 @@ async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
             session.command(Command::SwitchCamera).await
         }
         Request::Message { text } => session.send(Outgoing::Text(text)).await,
-        Request::Custom { cmd, msg } => session.send(Outgoing::Custom { cmd, msg }).await,
+        Request::Custom { cmd, msg, to } => {
+            let message = match to {
+                Some(to) => Outgoing::C2c { to, cmd, msg },
+                None => Outgoing::Custom { cmd, msg },
+            };
+            session.send(message).await
+        }
     };
     match done {
         Ok(()) => Answer {

@@ -8,6 +8,7 @@ use crate::config::kiosk::{self, KioskConfig};
 use crate::display::{self, Display};
 use crate::media::{self, CaptureConfig, Reconnect};
 use crate::protocol::RoomType;
+use crate::protocol::user_sig::Form;
 use crate::room::{
     self, ClientSettings, Credentials, ImSettings, RoomHandle, RoomSession, SessionSettings,
     UserCredentials,
@@ -83,9 +84,12 @@ impl Kiosk {
         credentials: Credentials,
         display: Option<display::DisplayConfig>,
     ) -> Result<Self, StartError> {
+        let shape = session.shape();
         // GStreamer scans its plugins, and a window takes its time: both block.
         let display = tokio::task::spawn_blocking(move || {
             media::init()?;
+            // Now, so that no call waits for it.
+            media::codecs::start(shape);
             Ok::<_, StartError>(display.map(Display::start).transpose()?)
         });
         let display = display.await.map_err(|_| StartError::Panicked)??;
@@ -227,6 +231,9 @@ pub fn room_settings(config: &KioskConfig, trust: &Trust) -> SessionSettings {
     });
     client.deadline = config.room.request_timeout;
     client.connect_timeout = client.connect_timeout.min(client.deadline);
+    if let kiosk::Credentials::GetLoginInfo { url } = &config.room.credentials {
+        client.login_info_url.clone_from(url);
+    }
     let mut settings = SessionSettings::new(client);
     settings.timings.heartbeat = config.room.heartbeat;
     settings.timings.poll = config.room.poll;
@@ -237,11 +244,8 @@ pub fn room_settings(config: &KioskConfig, trust: &Trust) -> SessionSettings {
 fn message_service(config: &KioskConfig) -> Option<ImSettings> {
     match &config.im {
         kiosk::Im::Off => None,
-        kiosk::Im::At(url) => Some(ImSettings {
-            url: url.clone(),
-            guessed: false,
-        }),
-        kiosk::Im::Auto => Some(ImSettings::beside(&config.room.base_url)),
+        kiosk::Im::At(url) => Some(ImSettings::At(url.clone())),
+        kiosk::Im::Auto => Some(ImSettings::as_told(&config.room.base_url)),
     }
 }
 
@@ -249,17 +253,27 @@ fn message_service(config: &KioskConfig) -> Option<ImSettings> {
 #[must_use]
 pub fn credentials(config: &KioskConfig) -> Credentials {
     let user_id = config.room.user_id.clone();
-    let kiosk::Credentials::Configured {
-        sdk_app_id,
-        account_type,
-        user_sig,
-    } = config.room.credentials.clone()
-    else {
-        return Credentials::GetLoginInfo { user_id };
+    let (sdk_app_id, account_type, user_sig) = match config.room.credentials.clone() {
+        kiosk::Credentials::GetLoginInfo { .. } => return Credentials::GetLoginInfo { user_id },
+        kiosk::Credentials::Configured {
+            sdk_app_id,
+            account_type,
+            user_sig,
+        } => (sdk_app_id, account_type, user_sig),
     };
     // The configuration demands a user id beside a userSig.
     let user_id = user_id.unwrap_or_default();
     match user_sig {
+        kiosk::UserSig::Signed { key_file, form } => Credentials::Key {
+            sdk_app_id,
+            account_type,
+            user_id,
+            path: key_file,
+            form: match form {
+                kiosk::SigForm::Node => Form::Node,
+                kiosk::SigForm::Java => Form::Java,
+            },
+        },
         kiosk::UserSig::Inline(user_sig) => Credentials::Given(UserCredentials {
             sdk_app_id,
             account_type,

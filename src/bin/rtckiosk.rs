@@ -80,6 +80,8 @@ enum Order {
     Call,
     /// Open a room and wait in it.
     Host,
+    /// Enter the room of this id.
+    Enter { room: String },
     /// End the call.
     Hangup,
     /// Switch the microphone off or on again.
@@ -87,12 +89,30 @@ enum Order {
         #[arg(value_enum)]
         muted: Switch,
     },
+    /// Show the own picture or not; between calls for two minutes at most.
+    Preview {
+        #[arg(value_enum)]
+        shown: Switch,
+    },
+    /// Play a member of the room or not.
+    View {
+        /// His user id, as `status` shows it.
+        user: String,
+        #[arg(value_enum)]
+        played: Switch,
+    },
     /// Take the picture from another camera.
     Camera { name: String },
     /// Send a text to the other members.
     Message { text: String },
     /// Send a command to the programs of the other members.
-    Custom { cmd: String, msg: String },
+    Custom {
+        cmd: String,
+        msg: String,
+        /// To this user alone, who need not be in the room.
+        #[arg(long, value_name = "USER")]
+        to: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -106,12 +126,20 @@ impl From<Order> for Request {
         match order {
             Order::Call => Self::Call,
             Order::Host => Self::Host,
+            Order::Enter { room } => Self::Enter { room },
+            Order::Preview { shown } => Self::Preview {
+                on: shown == Switch::On,
+            },
+            Order::View { user, played } => Self::View {
+                user,
+                on: played == Switch::On,
+            },
             Order::Hangup => Self::HangUp,
             Order::Mute { muted } => Self::Mute {
                 on: muted == Switch::On,
             },
             Order::Camera { name } => Self::Camera { name },
-            Order::Custom { cmd, msg } => Self::Custom { cmd, msg },
+            Order::Custom { cmd, msg, to } => Self::Custom { cmd, msg, to },
             Order::Message { text } => Self::Message { text },
         }
     }

@@ -37,7 +37,8 @@ fn run(config: Option<&Path>) -> anyhow::Result<()> {
         log::warn!("{warning}");
     }
     let settings = Settings::load(&config)?;
-    let (files, wanted) = (files::raise_limit(), settings.open_files());
+    let wanted = settings.open_files();
+    let files = files::raise_limit(wanted);
     if files < wanted {
         log::warn!(
             "{files} files may be open at once, http.max_connections and \

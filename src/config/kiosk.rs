@@ -11,7 +11,7 @@ mod room;
 mod tls;
 
 pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video, VideoSource};
-pub use room::{Credentials, Im, Mode, Room, RoomType, UserSig};
+pub use room::{Credentials, Im, Mode, Room, RoomType, SigForm, UserSig};
 pub use tls::Tls;
 
 /// Longest name shown, in characters: more does not fit under a picture.
@@ -46,6 +46,9 @@ impl KioskConfig {
         let mut urls = vec![("room.server_url", &self.room.base_url, "tokens")];
         if let Im::At(url) = &self.im {
             urls.push(("im.url", url, "messages"));
+        }
+        if let Credentials::GetLoginInfo { url: Some(url) } = &self.room.credentials {
+            urls.push(("room.login_info_url", url, "userSigs"));
         }
         let insecure = self.tls.insecure.then(|| {
             "tls.insecure_skip_certificate_check = true: whoever is on the way can pass for the \

@@ -99,6 +99,60 @@ fn the_message_service_is_beside_the_room_server_elsewhere_or_none() {
 }
 
 #[test]
+fn an_identity_is_asked_for_brought_or_signed() {
+    let credentials = |lines: &str| {
+        let own = "sdk_app_id = 1\naccount_type = \"1\"\nuser_id = \"k\"\n";
+        let own = if lines.contains("login_info") {
+            ""
+        } else {
+            own
+        };
+        let config = KioskConfig::parse("k", &format!("[room]\n{own}{lines}"));
+        config.map(|config| format!("{:?}", config.room.credentials))
+    };
+    for (lines, expected) in [
+        (
+            "login_info_url = \"https://h/info?branch=7\"",
+            "host: Some(Domain(\"h\"))",
+        ),
+        ("user_sig_file = \"/s\"", "File(\"/s\")"),
+        (
+            "private_key_file = \"/k.pem\"",
+            "Signed { key_file: \"/k.pem\", form: Node }",
+        ),
+        (
+            "private_key_file = \"/k.pem\"\nuser_sig_form = \"java\"",
+            "Signed { key_file: \"/k.pem\", form: Java }",
+        ),
+    ] {
+        let read = credentials(lines).unwrap();
+        assert!(read.contains(expected), "{lines}: {read}");
+    }
+    for (lines, wrong) in [
+        (
+            "user_sig_file = \"/s\"\nprivate_key_file = \"/k\"",
+            "must not be given together with room.user_sig_file",
+        ),
+        (
+            "user_sig_file = \"/s\"\nuser_sig_form = \"java\"",
+            "needs room.private_key_file besides",
+        ),
+        ("login_info_url = \"ftp://h/info\"", "must be the address"),
+        (
+            "login_info_url = \"https://h/i\"\nprivate_key_file = \"/k\"",
+            "must not be given together with room.private_key_file",
+        ),
+        ("", "needs room.user_sig besides"),
+    ] {
+        let errors = credentials(lines).unwrap_err().to_string();
+        assert!(errors.contains(wrong), "{lines}: {errors}");
+    }
+    let plain = "[room]\nlogin_info_url = \"http://h/i\"\n";
+    let warnings = KioskConfig::parse("k", plain).unwrap().warnings();
+    assert!(warnings[0].contains("room.login_info_url"), "{warnings:?}");
+}
+
+#[test]
 fn the_annotated_server_file_is_the_default() {
     let defaults = format!("{:?}", ServerConfig::default());
     for text in [SERVER_FILE.to_owned(), uncommented(SERVER_FILE, "#")] {
@@ -121,7 +175,11 @@ fn the_examples_are_right_but_for_those_that_exclude_each_other() {
         [
             " room.room_id = \"branch7-counter3\": only with mode = \"host\": \
              a guest takes the room of an idle agent",
+            " room.login_info_url = \"https://rooms.example.com/weapp/utils/get_login_info\": \
+             must not be given together with room.user_sig: nobody is asked then",
             " room.user_sig_file = \"/etc/rtckiosk/user.sig\": \
+             must not be given together with room.user_sig",
+            " room.private_key_file = \"/etc/rtckiosk/private_key.pem\": \
              must not be given together with room.user_sig",
         ]
     );

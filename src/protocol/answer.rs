@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::code::Code;
-use super::json;
+use super::{excerpt, excerpt_of_bytes, json};
 
 /// The fields that a verb answers with beside `code` and `message`.
 pub trait Answer: Serialize + DeserializeOwned {
@@ -173,7 +173,7 @@ pub fn parse<A: Answer>(status: u16, body: &[u8]) -> Result<A, AnswerError> {
     if status != 200 {
         return Err(AnswerError::Http {
             status,
-            excerpt: excerpt(body),
+            excerpt: beginning(body),
         });
     }
     if body.trim_ascii().is_empty() {
@@ -185,8 +185,8 @@ pub fn parse<A: Answer>(status: u16, body: &[u8]) -> Result<A, AnswerError> {
     }
     let fields: Map<String, Value> =
         json::parse(body, json::ANSWER_WEIGHT).map_err(|error| AnswerError::NotJson {
-            reason: error.to_string(),
-            excerpt: excerpt(body),
+            reason: excerpt(&error.to_string()),
+            excerpt: beginning(body),
         })?;
     if A::HAS_CODE {
         check_code(&fields)?;
@@ -202,15 +202,13 @@ pub fn parse<A: Answer>(status: u16, body: &[u8]) -> Result<A, AnswerError> {
 
 fn from_fields<A: Answer>(fields: Map<String, Value>) -> Result<A, AnswerError> {
     serde_json::from_value(without_nulls(Value::Object(fields)))
-        .map_err(|error| AnswerError::Wrong(shortened(error.to_string().as_bytes())))
+        .map_err(|error| AnswerError::Wrong(excerpt(&error.to_string())))
 }
 
 fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
     let code = fields.get("code").ok_or(AnswerError::Missing("code"))?;
-    let number = as_i64(code).ok_or_else(|| {
-        let code = shortened(code.to_string().as_bytes());
-        AnswerError::Wrong(format!("code is {code}"))
-    })?;
+    let number = as_i64(code)
+        .ok_or_else(|| AnswerError::Wrong(format!("code is {}", excerpt(&code.to_string()))))?;
     if number == 0 {
         // Node's answer to a path it does not know: success, an empty `data` and no message.
         let unknown_path = fields
@@ -229,33 +227,17 @@ fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
         .and_then(Value::as_str);
     Err(AnswerError::Refused {
         code: Code::from_number(number),
-        message: text
-            .unwrap_or_default()
-            .chars()
-            .take(EXCERPT_CHARS)
-            .collect(),
+        message: excerpt(text.unwrap_or_default()),
     })
 }
 
-/// Longest piece of a foreign answer that is repeated in an error.
-const EXCERPT_CHARS: usize = 120;
-
 /// The beginning of an answer, for an error. Of half a JSON nothing is shown, because tokens and
 /// signed URLs may stand in it.
-fn excerpt(body: &[u8]) -> String {
+fn beginning(body: &[u8]) -> String {
     if body.trim_ascii_start().starts_with(b"{") {
         return format!("{{... ({} bytes)", body.len());
     }
-    shortened(body)
-}
-
-fn shortened(body: &[u8]) -> String {
-    let head = &body[..body.len().min(4 * EXCERPT_CHARS)];
-    String::from_utf8_lossy(head)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(EXCERPT_CHARS)
-        .collect()
+    excerpt_of_bytes(body)
 }
 
 fn as_i64(value: &Value) -> Option<i64> {

@@ -6,8 +6,10 @@
 pub mod answer;
 pub mod code;
 pub mod events;
+mod excerpt;
 pub mod im_rest;
 pub mod json;
+pub mod net_status;
 pub mod request;
 pub mod stream_url;
 pub mod user_sig;
@@ -15,6 +17,7 @@ pub mod verb;
 pub mod webim;
 
 pub use code::Code;
+pub use excerpt::{excerpt, excerpt_of_bytes};
 pub use verb::{RoomType, Verb};
 
 /// Most bytes of UTF-8 that `roomInfo` may have on every known server.

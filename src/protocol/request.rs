@@ -5,6 +5,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::excerpt;
 use super::verb::Verb;
 
 /// A request body with the verb it belongs to.
@@ -174,12 +175,8 @@ pub fn parse<R: Request>(body: Value) -> Result<R, BodyError> {
         }
     }
     // The reason may quote the value, however long that is.
-    let wrong = |reason: String| BodyError::Wrong(reason.chars().take(REASON_CHARS).collect());
-    serde_json::from_value(body).map_err(|error| wrong(error.to_string()))
+    serde_json::from_value(body).map_err(|error| BodyError::Wrong(excerpt(&error.to_string())))
 }
-
-/// Longest reason for a refusal.
-const REASON_CHARS: usize = 200;
 
 /// A count as a number or, as in urlencoded bodies, as a string of digits.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

@@ -157,4 +157,15 @@ mod tests {
         assert_eq!(redacted(url), "rtmp://h/live/8525_alice_1a2b?[redacted]");
         assert_eq!(stream_id("rtmp://h/live/x"), "x");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nobody_gets_in_without_the_key(url in "[a-z:/?&=]{0,20}(txSecret=[0-9a-f]{0,32}&?)?(txTime=[0-9A-F]{0,9})?.{0,9}") {
+            let query = url.split_once('?').map_or(url.as_str(), |(_, query)| query);
+            proptest::prop_assert!(verify_query(KEY, stream_id(&url), query, 0).is_err());
+            let shown = redacted(&url);
+            let rest = shown.split_once('?').map(|(_, rest)| rest);
+            proptest::prop_assert!(rest == Some("[redacted]") || shown == url);
+        }
+    }
 }

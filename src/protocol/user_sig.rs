@@ -16,6 +16,8 @@ use ring::signature::{self, RsaKeyPair};
 use serde_json::{Value, json};
 use spki::der::Decode;
 
+use super::excerpt;
+
 /// Seconds a userSig is valid: 30 days, as both official servers sign.
 pub const DEFAULT_VALID_SECONDS: u64 = 2_592_000;
 
@@ -312,10 +314,10 @@ pub fn verify(
     let json = unpack(user_sig)?;
     let fields = Fields::from_json(&json)?;
     if fields.sdk_appid != sdk_app_id.to_string() {
-        return Err(UserSigError::OtherApp(fields.sdk_appid));
+        return Err(UserSigError::OtherApp(excerpt(&fields.sdk_appid)));
     }
     if fields.identifier != user_id {
-        return Err(UserSigError::OtherUser(fields.identifier));
+        return Err(UserSigError::OtherUser(excerpt(&fields.identifier)));
     }
     let seconds = |text: &str| {
         text.parse::<u64>()

@@ -16,7 +16,7 @@ use crate::protocol::request::{
     self as req, AddPusher, CreateRoom, DeletePusher, DestroyRoom, GetPushers, GetRoomList,
     PusherHeartbeat, Request,
 };
-use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb};
+use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb, webim};
 use crate::tls::{Pin, Trust};
 
 use super::address::{below, parse_base};
@@ -43,6 +43,8 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// For a whole exchange, the connection included.
     pub deadline: Duration,
+    /// Where credentials are asked for; None = at the room server's `utils/get_login_info`.
+    pub login_info_url: Option<Url>,
     /// Whom to trust where the address is https.
     pub trust: Trust,
     /// Keys of which the room server must have one; none: any that is trusted.
@@ -60,6 +62,7 @@ impl ClientSettings {
             room_type,
             connect_timeout: Duration::from_secs(3),
             deadline: Duration::from_secs(5),
+            login_info_url: None,
             trust: Trust::system(),
             pins: Vec::new(),
             im_pins: Vec::new(),
@@ -90,6 +93,8 @@ pub struct UserCredentials {
 pub struct Identity {
     pub user_id: String,
     pub token: SecretString,
+    /// The room server says that it is a message service too.
+    pub messages_here: bool,
 }
 
 /// The outcome of `create_room`, with the room's id. Both are fine.
@@ -114,6 +119,8 @@ impl Created {
 pub struct RoomClient {
     http: reqwest::Client,
     base: Url,
+    /// Asked for credentials, with connections of its own: it may be another host.
+    login_info: (reqwest::Client, Url),
     room_type: RoomType,
     deadline: Duration,
 }
@@ -123,9 +130,16 @@ impl RoomClient {
     /// An address that is none, or certificates that cannot be loaded.
     pub fn new(settings: &ClientSettings) -> Result<Self, SetupError> {
         let base = parse_base(&settings.base_url, settings.room_type)?;
+        let http = http_client(settings, &settings.pins)?;
+        let login_info = match &settings.login_info_url {
+            // Another host, whose key the room server's pins say nothing of.
+            Some(url) => (http_client(settings, &[])?, url.clone()),
+            None => (http.clone(), below(&base, "utils", "get_login_info")),
+        };
         Ok(Self {
-            http: http_client(settings, &settings.pins)?,
+            http,
             base,
+            login_info,
             room_type: settings.room_type,
             deadline: settings.deadline,
         })
@@ -151,13 +165,11 @@ impl RoomClient {
         &self,
         user_id: Option<&str>,
     ) -> Result<UserCredentials, RoomError> {
-        let mut url = below(&self.base, "utils", "get_login_info");
+        let (http, mut url) = self.login_info.clone();
         if let Some(user_id) = user_id {
             url.query_pairs_mut().append_pair("userID", user_id);
         }
-        let info: LoginInfo = self
-            .exchange(Endpoint::LoginInfo, self.http.get(url))
-            .await?;
+        let info: LoginInfo = self.exchange(Endpoint::LoginInfo, http.get(url)).await?;
         let expect = |key, value: &str| not_empty(Endpoint::LoginInfo, key, value);
         expect("userID", &info.user_id)?;
         expect("userSig", &info.user_sig)?;
@@ -180,11 +192,14 @@ impl RoomClient {
             .append_pair("accountType", &credentials.account_type)
             .append_pair("userID", &credentials.user_id)
             .append_pair("userSig", credentials.user_sig.expose_secret());
-        let answer: LoggedIn = self.post(url, &req::Login {}).await?;
+        let post = self.http.post(url).json(&req::Login {});
+        let (answer, messages_here): (LoggedIn, _) =
+            self.answered(Endpoint::Room(Verb::Login), post).await?;
         not_empty(Endpoint::Room(Verb::Login), "token", &answer.token)?;
         Ok(Identity {
             user_id: credentials.user_id.clone(),
             token: answer.token.into(),
+            messages_here,
         })
     }
 
@@ -395,15 +410,27 @@ impl RoomClient {
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
     ) -> Result<A, RoomError> {
+        let (answer, _) = self.answered(endpoint, request).await?;
+        Ok(answer)
+    }
+
+    /// The answer, and whether its head tells of a message service.
+    async fn answered<A: Answer>(
+        &self,
+        endpoint: Endpoint,
+        request: reqwest::RequestBuilder,
+    ) -> Result<(A, bool), RoomError> {
         let timeout = RoomError::Transport {
             endpoint,
             kind: TransportKind::Timeout,
             source: None,
         };
-        let (status, body) = tokio::time::timeout(self.deadline, fetch(endpoint, request))
+        let (head, body) = tokio::time::timeout(self.deadline, fetch(endpoint, request))
             .await
             .map_err(|_| timeout)??;
-        answer::parse(status, &body).map_err(|error| RoomError::answer(endpoint, error))
+        let answer = answer::parse(head.status, &body);
+        let answer = answer.map_err(|error| RoomError::answer(endpoint, error))?;
+        Ok((answer, head.messages_here))
     }
 }
 
@@ -427,17 +454,28 @@ pub(super) fn http_client(
         .map_err(SetupError::Http)
 }
 
+/// What an answer says before its body.
+struct Head {
+    status: u16,
+    messages_here: bool,
+}
+
 /// Sends the request and reads the answer piece by piece, up to the limit.
 async fn fetch(
     endpoint: Endpoint,
     request: reqwest::RequestBuilder,
-) -> Result<(u16, Vec<u8>), RoomError> {
+) -> Result<(Head, Vec<u8>), RoomError> {
     let broken = |error: reqwest::Error| RoomError::Transport {
         endpoint,
         kind: TransportKind::of(&error),
         source: Some(error.without_url()),
     };
     let mut response = request.send().await.map_err(broken)?;
+    let here = response.headers().get(webim::HERE_HEADER);
+    let head = Head {
+        status: response.status().as_u16(),
+        messages_here: here.is_some_and(|here| here == webim::HERE),
+    };
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(broken)? {
         if body.len() + piece.len() > ANSWER_LIMIT {
@@ -448,7 +486,7 @@ async fn fetch(
         }
         body.extend_from_slice(&piece);
     }
-    Ok((response.status().as_u16(), body))
+    Ok((head, body))
 }
 
 fn not_empty(endpoint: Endpoint, key: &'static str, value: &str) -> Result<(), RoomError> {

@@ -137,6 +137,11 @@ pub enum RoomError {
         path: std::path::PathBuf,
         source: std::io::Error,
     },
+    #[error("no userSig can be signed with the private key in {}: {reason}", path.display())]
+    PrivateKey {
+        path: std::path::PathBuf,
+        reason: String,
+    },
     #[error("the user id {user_id} is being used by another device: it logs in over and over")]
     LoginTakenOver { user_id: String },
     #[error("already in room {room_id}: leave it first")]
@@ -194,7 +199,7 @@ impl RoomError {
                 // server that is being restarted: that passes.
                 _ => Class::Retry,
             },
-            Self::UserSigFile { .. } => Class::LoginAgain,
+            Self::UserSigFile { .. } | Self::PrivateKey { .. } => Class::LoginAgain,
             Self::RoomInfoTooLong { .. }
             | Self::LoginTakenOver { .. }
             | Self::AlreadyInRoom { .. }

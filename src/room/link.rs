@@ -3,12 +3,14 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
+
+use crate::protocol::user_sig::{self, Claims, DEFAULT_VALID_SECONDS, Form, SigningKey};
 
 use super::client::{Identity, RoomClient, UserCredentials};
 use super::error::{Class, RoomError};
@@ -16,6 +18,7 @@ use super::event::{Outbox, RoomEvent};
 use super::health::{Change, Health};
 use super::recovery::Window;
 use super::settings::Credentials;
+use super::unix_now;
 
 /// Tokens lost within [`LOST_WINDOW`] after which another device must be using our user id: a
 /// second login voids the first, so two devices would throw each other out for ever.
@@ -29,6 +32,8 @@ pub(super) struct Link {
     /// Held during a login, so that there is only one.
     login: tokio::sync::Mutex<Login>,
     logins: AtomicU64,
+    /// What the last login told.
+    messages_here: AtomicBool,
     health: Mutex<Health>,
     pub(super) outbox: Outbox,
 }
@@ -59,6 +64,7 @@ impl Link {
             credentials,
             login: tokio::sync::Mutex::new(login),
             logins: AtomicU64::new(0),
+            messages_here: AtomicBool::new(false),
             health: Mutex::default(),
             outbox,
         }
@@ -67,6 +73,11 @@ impl Link {
     /// Logins so far. A larger number than before means that the token was lost meanwhile.
     pub(super) fn logins(&self) -> u64 {
         self.logins.load(Ordering::Relaxed)
+    }
+
+    /// Whether the room server that we are logged in to is a message service too.
+    pub(super) fn messages_here(&self) -> bool {
+        self.messages_here.load(Ordering::Relaxed)
     }
 
     /// Asks something as the logged-in user: logs in first if need be, and logs in again and
@@ -158,7 +169,10 @@ impl Link {
     async fn log_in(&self, login: &mut Login) -> Result<Identity, RoomError> {
         let credentials = self.fresh_credentials(login).await?;
         login.credentials = Some(credentials.clone());
-        self.noted(self.client.login(&credentials).await).await
+        let me = self.noted(self.client.login(&credentials).await).await?;
+        self.messages_here
+            .store(me.messages_here, Ordering::Relaxed);
+        Ok(me)
     }
 
     async fn tell_login(&self, user_id: &str) {
@@ -188,6 +202,27 @@ impl Link {
                     account_type: account_type.clone(),
                     user_id: user_id.clone(),
                     user_sig: read_user_sig(path).await?,
+                });
+            }
+            Credentials::Key {
+                sdk_app_id,
+                account_type,
+                user_id,
+                path,
+                form,
+            } => {
+                let claims = Claims {
+                    sdk_app_id: *sdk_app_id,
+                    account_type: account_type.clone(),
+                    identifier: user_id.clone(),
+                    time: unix_now(),
+                    expire_after: DEFAULT_VALID_SECONDS,
+                };
+                return Ok(UserCredentials {
+                    sdk_app_id: *sdk_app_id,
+                    account_type: account_type.clone(),
+                    user_id: user_id.clone(),
+                    user_sig: sign(path, &claims, *form).await?,
                 });
             }
             Credentials::GetLoginInfo { user_id } => login.user_id.as_ref().or(user_id.as_ref()),
@@ -266,4 +301,18 @@ async fn read_user_sig(path: &Path) -> Result<SecretString, RoomError> {
             source,
         }),
     }
+}
+
+/// A userSig of ours; the key is in memory only while it signs.
+async fn sign(path: &Path, claims: &Claims, form: Form) -> Result<SecretString, RoomError> {
+    let failed = |reason: String| RoomError::PrivateKey {
+        path: path.to_owned(),
+        reason,
+    };
+    let pem = tokio::fs::read_to_string(path).await;
+    let pem = SecretString::from(pem.map_err(|error| failed(error.to_string()))?);
+    let key = SigningKey::from_pem(pem.expose_secret());
+    let signed = key.and_then(|key| user_sig::make(&key, claims, form));
+    let signed = signed.map_err(|error| failed(error.to_string()))?;
+    Ok(signed.into())
 }

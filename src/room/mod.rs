@@ -5,6 +5,8 @@
 //! keeps the login, `membership` and `seat` are one stay in a room, `im` is the message channel
 //! beside them, and `session` owns all of it.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 mod address;
 pub mod backoff;
 pub mod client;
@@ -30,3 +32,8 @@ pub use im::{ImError, ImSettings};
 pub use member_diff::Member;
 pub use recovery::Role;
 pub use session::{Credentials, EnterRoom, RoomHandle, RoomSession, SessionSettings, Timings};
+
+fn unix_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}

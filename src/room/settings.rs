@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::protocol::request::AddPusher;
 use crate::protocol::stream_url::redacted;
+use crate::protocol::user_sig::Form;
 
 use super::backoff::{Backoff, jittered};
 use super::client::{ClientSettings, UserCredentials};
@@ -51,6 +52,14 @@ pub enum Credentials {
         account_type: String,
         user_id: String,
         path: PathBuf,
+    },
+    /// Signed at each login with the private key in a file.
+    Key {
+        sdk_app_id: u64,
+        account_type: String,
+        user_id: String,
+        path: PathBuf,
+        form: Form,
     },
 }
 

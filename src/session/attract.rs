@@ -7,7 +7,10 @@ use super::state::Next;
 use super::{Action, Command, Event, Facts, Role};
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Attract;
+pub struct Attract {
+    /// The camera is open for the own picture, by command and for a while.
+    pub(super) preview: bool,
+}
 
 impl Attract {
     pub(super) fn enter(facts: &Facts) -> Next {
@@ -19,19 +22,44 @@ impl Attract {
         } else {
             vec![]
         };
-        Next::new(Self, actions)
+        Next::new(Self::default(), actions)
     }
 
     pub(super) fn handle(self, event: &Event, facts: &Facts) -> Next {
         if let Some(fault) = OutOfService::fault_of(event) {
-            return OutOfService::enter(fault);
+            return self.closed(OutOfService::enter(fault));
         }
         match event {
+            Event::Command(Command::Preview(true)) if !self.preview => {
+                let mut actions = vec![Action::StartCapture];
+                // Who calls by himself is soon in a call.
+                if !facts.auto_call {
+                    actions.push(Action::WakeIn(facts.patience.preview));
+                }
+                Next::new(Self { preview: true }, actions)
+            }
+            Event::Command(Command::Preview(false)) | Event::CaptureReady(Err(_)) => {
+                self.closed(Next::new(Self::default(), vec![]))
+            }
+            Event::Wake if self.preview && !facts.auto_call => {
+                self.closed(Next::new(Self::default(), vec![]))
+            }
+            Event::Command(Command::Enter(room_id)) => Connecting::enter_chosen(room_id, facts),
             Event::Command(Command::Call | Command::Host) | Event::Wake => match facts.role {
-                Role::Guest => Queueing::enter(facts),
+                // Nobody is looked at while he waits.
+                Role::Guest => self.closed(Queueing::enter(facts)),
                 Role::Host => Connecting::enter(None, facts),
             },
             _ => Next::new(self, vec![]),
+        }
+    }
+
+    /// The same with the camera closed first.
+    fn closed(self, next: Next) -> Next {
+        if self.preview {
+            next.after(Action::Leave)
+        } else {
+            next
         }
     }
 }

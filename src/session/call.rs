@@ -39,6 +39,10 @@ pub(super) struct Call {
     pub(super) push_url: Option<SecretString>,
     pub(super) uplink: Option<Uplink>,
     muted: bool,
+    /// Devices are being opened.
+    opening: bool,
+    /// The own picture is not to be seen.
+    no_preview: bool,
     players: BTreeMap<String, Player>,
 }
 
@@ -137,6 +141,10 @@ impl Shell {
                     uplink.set_audio_muted(muted);
                 }
             }
+            Action::SetPreview(on) => {
+                self.call.no_preview = !on;
+                self.show_self();
+            }
             Action::Leave => self.leave(),
             // The shell keeps the time itself.
             Action::WakeIn(_) => {}
@@ -153,6 +161,13 @@ impl Shell {
     }
 
     fn open_devices(&mut self) {
+        if self.call.devices.is_some() {
+            // Open already for the own picture.
+            self.spawn(async { Outcome::Event(Event::CaptureReady(Ok(()))) });
+        }
+        if self.call.devices.is_some() || std::mem::replace(&mut self.call.opening, true) {
+            return;
+        }
         let (config, sink) = (self.settings.capture.clone(), self.settings.speaker.clone());
         let volume = self.settings.volume;
         let former = self.leaving.take();
@@ -163,6 +178,22 @@ impl Shell {
             }
             Outcome::Devices(Box::new(open(config, sink, volume, events).await))
         });
+    }
+
+    /// Devices were opened, or not.
+    pub(super) fn opened(&mut self, opened: Result<Devices, MediaError>) -> Result<(), String> {
+        self.call.opening = false;
+        self.call.devices = Some(opened.map_err(|error| error.to_string())?);
+        self.show_self();
+        Ok(())
+    }
+
+    fn show_self(&self) {
+        if let Some(display) = &self.display {
+            let devices = self.call.devices.as_ref();
+            let shown = devices.filter(|_| !self.call.no_preview);
+            display.set_self_view(shown.map(|devices| devices.capture.picture()));
+        }
     }
 
     fn start_push(&mut self) {
@@ -234,7 +265,7 @@ impl Shell {
         self.call.players.insert(peer.user_id, player);
         // A new member joins mid-stream: without a key frame it would wait a whole GOP.
         if let Some(uplink) = &self.call.uplink {
-            uplink.request_key_frame();
+            uplink.welcome();
         }
         self.show_remotes();
     }

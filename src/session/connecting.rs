@@ -10,6 +10,8 @@ use super::{Action, Command, Event, Facts, Role, RoomFailure};
 pub struct Connecting {
     /// `None` until a host's room has its id.
     room_id: Option<String>,
+    /// The room was asked for by its id: no other will do.
+    chosen: bool,
     capture_ready: bool,
     have_push_url: bool,
     step: Step,
@@ -19,6 +21,15 @@ pub struct Connecting {
 impl Connecting {
     /// Goes for a known room, or opens one.
     pub(super) fn enter(room_id: Option<String>, facts: &Facts) -> Next {
+        Self::begin(room_id, false, facts)
+    }
+
+    /// Goes for a room that was asked for by its id.
+    pub(super) fn enter_chosen(room_id: &str, facts: &Facts) -> Next {
+        Self::begin(Some(room_id.to_owned()), true, facts)
+    }
+
+    fn begin(room_id: Option<String>, chosen: bool, facts: &Facts) -> Next {
         let mut actions = vec![Action::StartCapture];
         actions.push(match room_id.clone() {
             Some(room_id) => Action::GetPushUrl { room_id },
@@ -27,6 +38,7 @@ impl Connecting {
         actions.push(Action::WakeIn(facts.patience.connect));
         let state = Self {
             room_id,
+            chosen,
             capture_ready: false,
             have_push_url: false,
             step: Step::Preparing,
@@ -52,6 +64,7 @@ impl Connecting {
                 self.muted = muted;
                 Next::new(self, vec![Action::SetMuted(muted)])
             }
+            Event::Command(Command::Preview(on)) => Next::new(self, vec![Action::SetPreview(on)]),
             Event::Kicked { reason } => Ending::enter(EndReason::Kicked { reason }, facts),
             Event::RoomClosed { reason } => Ending::enter(EndReason::RoomClosed { reason }, facts),
             Event::LoginRefused { reason } => fault(FaultCode::LoginRefused, reason),
@@ -65,7 +78,7 @@ impl Connecting {
                 let (code, reason) = describe(failure);
                 fault(code, reason)
             }
-            Event::Entered(Err(failure)) => Self::not_entered(failure, facts),
+            Event::Entered(Err(failure)) => self.not_entered(failure, facts),
             Event::Entered(Ok(())) => match self.room_id {
                 Some(room_id) => InCall::enter(room_id, self.muted, facts),
                 None => Next::new(self, vec![]),
@@ -104,9 +117,9 @@ impl Connecting {
     }
 
     /// A guest whose room was taken in the meantime goes back into the queue.
-    fn not_entered(failure: RoomFailure, facts: &Facts) -> Next {
+    fn not_entered(&self, failure: RoomFailure, facts: &Facts) -> Next {
         match (failure, facts.role) {
-            (RoomFailure::Taken(_), Role::Guest) => {
+            (RoomFailure::Taken(_), Role::Guest) if !self.chosen => {
                 Queueing::enter_later(facts).after(Action::Leave)
             }
             (failure, _) => {

@@ -5,24 +5,39 @@ use std::time::{Duration, Instant};
 use super::state::{EndReason, Fault, State, Transition};
 
 /// What a person, or the control socket, asks of the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Make a call as the configuration says: as guest or as host.
     Call,
     /// Open a room and wait in it, whatever the configuration says.
     Host,
+    /// Enter this room, whatever the configuration says.
+    Enter(String),
     HangUp,
     /// Send silence in place of the sound; ends with the call.
     Mute(bool),
+    /// Show the own picture or not. Between calls the camera opens for it, and nothing is sent.
+    Preview(bool),
+    /// Play a member or not, until he leaves.
+    View {
+        user_id: String,
+        on: bool,
+    },
     SwitchCamera,
 }
 
-/// What is to be sent to the other members.
+/// What is to be sent to others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outgoing {
     Text(String),
     /// For the programs of the others.
     Custom {
+        cmd: String,
+        msg: String,
+    },
+    /// For the programs of one user, who need not be in the room.
+    C2c {
+        to: String,
         cmd: String,
         msg: String,
     },
@@ -136,6 +151,8 @@ pub enum Action {
         user_id: String,
     },
     SetMuted(bool),
+    /// Show the own picture on the screen or not.
+    SetPreview(bool),
     /// Stop playing, `delete_pusher`, stop pushing, close the devices.
     Leave,
     /// Send [`Event::Wake`] later; replaces an earlier wish, and a new state has none.
@@ -170,6 +187,8 @@ pub struct Patience {
     pub leave: Duration,
     /// How long a text stays on the screen.
     pub text: Duration,
+    /// How long the camera stays open between calls.
+    pub preview: Duration,
 }
 
 impl Default for Patience {
@@ -183,6 +202,7 @@ impl Default for Patience {
             goodbye: Duration::from_secs(3),
             leave: Duration::from_secs(6),
             text: Duration::from_secs(8),
+            preview: Duration::from_secs(120),
         }
     }
 }

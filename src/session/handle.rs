@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::shell::{QUEUE, Shell};
 use super::{Command, Outgoing, Patience, Role, Transition};
 use crate::display::DisplayHandle;
+use crate::media::codecs::{Report, Shape};
 use crate::media::{
     AudioSink, CaptureConfig, DownlinkStats, EncoderChoice, Reconnect, UplinkStats,
 };
@@ -51,6 +52,18 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
+impl Settings {
+    /// What encoders are tried with, before there is a call.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape {
+            width: self.capture.width,
+            height: self.capture.height,
+            fps: self.capture.fps,
+            kbps: self.uplink.bitrate_kbps,
+        }
+    }
+}
+
 /// What of an uplink does not change from call to call.
 #[derive(Debug, Clone)]
 pub struct UplinkProfile {
@@ -72,8 +85,12 @@ pub struct Status {
     pub in_state_seconds: f64,
     pub room: RoomSnapshot,
     pub uplink: Option<UplinkStats>,
+    /// From handing a member's picture to the screen to its being shown there, in ms; smoothed.
+    pub screen_ms: Option<f64>,
     /// By userID.
     pub downlinks: BTreeMap<String, DownlinkStats>,
+    /// Which encoders and decoders work, and why others do not.
+    pub codecs: Option<Report>,
     /// The last messages of others, oldest first.
     pub messages: Vec<Received>,
     /// The last events, oldest first, with seconds since the start.

@@ -32,6 +32,8 @@ struct Said {
 struct Member {
     peer: Peer,
     downlink: Link,
+    /// Whether he is to be played.
+    wanted: bool,
     /// Play again then; set when the player gave up.
     retry_at: Option<Instant>,
 }
@@ -102,6 +104,8 @@ impl InCall {
                 self.muted = muted;
                 self.stay(vec![Action::SetMuted(muted)], facts)
             }
+            Event::Command(Command::Preview(on)) => self.stay(vec![Action::SetPreview(on)], facts),
+            Event::Command(Command::View { user_id, on }) => self.view(&user_id, on, facts),
             Event::Said { name, text } => {
                 self.said = Some(Said {
                     line: format!("{name}: {text}"),
@@ -131,10 +135,45 @@ impl InCall {
         }
     }
 
+    /// Whether there is such a member to be played; if not, the words for whoever asks.
+    pub(super) fn accepts_view(&self, user_id: &str) -> Result<(), String> {
+        if self.members.contains_key(user_id) {
+            return Ok(());
+        }
+        let members: Vec<_> = self.members.keys().map(String::as_str).collect();
+        Err(match members.as_slice() {
+            [] => "nobody else is in the room".to_owned(),
+            members => format!("nobody of that id is in the room: {}", members.join(", ")),
+        })
+    }
+
+    fn view(mut self, user_id: &str, on: bool, facts: &Facts) -> Next {
+        let Some(member) = self.members.get_mut(user_id) else {
+            return self.stay(vec![], facts);
+        };
+        if member.wanted == on {
+            return self.stay(vec![], facts);
+        }
+        member.wanted = on;
+        member.retry_at = None;
+        let action = if on {
+            member.downlink = Link::Connecting;
+            Action::Play(member.peer.clone())
+        } else {
+            member.downlink = Link::Off;
+            Action::StopPlay {
+                user_id: user_id.to_owned(),
+            }
+        };
+        self.stay(vec![action], facts)
+    }
+
     fn play(mut self, peer: Peer, facts: &Facts) -> Next {
         let id = peer.user_id.clone();
         let old = self.members.get_mut(&id);
-        if let Some(member) = old.filter(|member| same_stream(&member.peer, &peer)) {
+        if let Some(member) =
+            old.filter(|member| !member.wanted || same_stream(&member.peer, &peer))
+        {
             // The next player takes the fresh signature; the one that plays needs none.
             member.peer = peer;
             return self.stay(vec![], facts);
@@ -152,6 +191,7 @@ impl InCall {
             Member {
                 peer,
                 downlink: Link::Connecting,
+                wanted: true,
                 retry_at: None,
             },
         );
@@ -173,14 +213,16 @@ impl InCall {
     }
 
     fn set_downlink(mut self, user_id: &str, link: Link, facts: &Facts) -> Next {
-        if let Some(member) = self.members.get_mut(user_id) {
+        let member = self.members.get_mut(user_id);
+        if let Some(member) = member.filter(|member| member.wanted) {
             member.downlink = link;
         }
         self.stay(vec![], facts)
     }
 
     fn play_lost(mut self, user_id: &str, facts: &Facts) -> Next {
-        let Some(member) = self.members.get_mut(user_id) else {
+        let member = self.members.get_mut(user_id);
+        let Some(member) = member.filter(|member| member.wanted) else {
             return self.stay(vec![], facts);
         };
         member.downlink = Link::Lost;

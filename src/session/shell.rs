@@ -16,7 +16,8 @@ use super::starting::Starting;
 use super::translate;
 use super::{Action, Command, Event, Facts, Outgoing, Role, Settings, State, Status, Transition};
 use crate::display::DisplayHandle;
-use crate::media::{PlayEvent, PushEvent};
+use crate::media::{PlayEvent, PushEvent, codecs};
+use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{RoomEvent, RoomHandle};
 
 /// What comes back from actions and from the running things of a call.
@@ -135,13 +136,13 @@ impl Shell {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Command(command, reply) => {
-                let accepted = self.state.accepts(command);
+                let accepted = self.state.accepts(&command);
                 let go = accepted.is_ok();
                 // Whoever asked may have gone; the command counts all the same.
                 let _ = reply.send(accepted);
                 match command {
                     Command::Host if go => self.facts.role = Role::Host,
-                    Command::Call if go => self.facts.role = self.settings.role,
+                    Command::Enter(_) if go => self.facts.role = Role::Guest,
                     _ => {}
                 }
                 if go {
@@ -157,7 +158,7 @@ impl Shell {
 
     /// Sends a message beside the session; who asked hears how it went.
     fn send(&self, message: Outgoing, reply: oneshot::Sender<Result<(), String>>) {
-        if let Err(refused) = self.state.accepts_messages() {
+        if let Err(refused) = self.state.accepts_message(&message) {
             // Whoever asked may have gone.
             let _ = reply.send(Err(refused));
             return;
@@ -167,6 +168,7 @@ impl Shell {
             let sent = match message {
                 Outgoing::Text(text) => room.send_text(&text).await,
                 Outgoing::Custom { cmd, msg } => room.send_custom(&cmd, &msg).await,
+                Outgoing::C2c { to, cmd, msg } => room.send_c2c(&to, &cmd, &msg).await,
             };
             let _ = reply.send(sent.map_err(|error| error.reason()));
         });
@@ -192,17 +194,11 @@ impl Shell {
         match outcome {
             Outcome::Event(event) => self.tell(event),
             Outcome::Devices(opened) => {
-                let event = Event::CaptureReady(match *opened {
-                    Ok(devices) => {
-                        if let Some(display) = &self.display {
-                            display.set_self_view(Some(devices.capture.picture()));
-                        }
-                        self.call.devices = Some(devices);
-                        Ok(())
-                    }
-                    Err(error) => Err(error.to_string()),
-                });
-                self.tell(event);
+                let ready = self.opened(*opened);
+                if let Err(reason) = &ready {
+                    self.remember(&format!("no devices: {reason}"));
+                }
+                self.tell(Event::CaptureReady(ready));
             }
             Outcome::PushUrl(Ok(url)) => {
                 self.call.push_url = Some(url);
@@ -211,6 +207,9 @@ impl Shell {
             Outcome::PushUrl(Err(error)) => {
                 self.tell(Event::PushUrl(Err(translate::failure(&error))));
             }
+            // Figures are in the status by themselves; here they would crowd out what happened.
+            Outcome::Push(event) if event.code == PushCode::NetStatus => {}
+            Outcome::Play(_, event) if event.code == PlayCode::NetStatus => {}
             Outcome::Push(event) => {
                 self.remember(&format!("push {} {}", event.code, event.message));
                 if let Some(event) = translate::push(&event) {
@@ -245,6 +244,9 @@ impl Shell {
             self.wake_at = None;
             self.in_state_since = self.facts.now;
             self.facts.count_failure(&self.state);
+            if matches!(self.state, State::Attract(_)) {
+                self.facts.role = self.settings.role;
+            }
         }
         for action in next.actions {
             match action {
@@ -285,6 +287,11 @@ impl Shell {
         self.history.push_back(format!("{seconds:.1} s {line}"));
     }
 
+    fn screen_ms(&self) -> Option<f64> {
+        let micros = self.display.as_ref()?.stats().show.as_micros();
+        Some((micros / 100) as f64 / 10.0)
+    }
+
     fn status(&self) -> Status {
         Status {
             warnings: self.settings.warnings.clone(),
@@ -296,7 +303,9 @@ impl Shell {
                 .uplink
                 .as_ref()
                 .map(|uplink| uplink.stats().borrow().clone()),
+            screen_ms: self.screen_ms(),
             downlinks: self.call.downlink_stats(),
+            codecs: codecs::known(),
             messages: self.messages.iter().cloned().collect(),
             events: self.history.iter().cloned().collect(),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Action, Command, Event, Facts};
+use super::{Action, Command, Event, Facts, Outgoing};
 use super::{attract, connecting, ending, in_call, out_of_service, queueing, starting};
 
 /// Short code of a fault, for the screen and for support staff on the telephone.
@@ -125,6 +125,8 @@ pub enum Link {
     Connecting,
     Up,
     Lost,
+    /// Not wanted: a member who is not played.
+    Off,
 }
 
 /// Another member of the room.
@@ -270,9 +272,22 @@ impl State {
     ///
     /// # Errors
     /// Why the command is refused.
-    pub fn accepts(&self, command: Command) -> Result<(), String> {
+    pub fn accepts(&self, command: &Command) -> Result<(), String> {
         let fits = match command {
-            Command::Call | Command::Host => matches!(self, Self::Attract(_)),
+            Command::Enter(room_id) if !is_room_id(room_id) => {
+                return Err(format!(
+                    "a room id has 1 to {ROOM_ID_LIMIT} bytes and no control characters"
+                ));
+            }
+            Command::Call | Command::Host | Command::Enter(_) => matches!(self, Self::Attract(_)),
+            Command::Preview(_) => matches!(
+                self,
+                Self::Attract(_) | Self::Connecting(_) | Self::InCall(_)
+            ),
+            Command::View { user_id, .. } => match self {
+                Self::InCall(call) => return call.accepts_view(user_id),
+                _ => false,
+            },
             Command::Mute(_) => matches!(self, Self::Connecting(_) | Self::InCall(_)),
             Command::SwitchCamera => {
                 return Err("a call has one camera: choose it with media.video.source".to_owned());
@@ -288,7 +303,9 @@ impl State {
             return Ok(());
         }
         let wanted = match command {
-            Command::Call | Command::Host => "a call starts",
+            Command::Call | Command::Host | Command::Enter(_) => "a call starts",
+            Command::Preview(_) => "the own picture is shown",
+            Command::View { .. } => "a member is played",
             Command::Mute(_) => "the microphone is switched",
             Command::SwitchCamera => "the camera is switched",
             Command::HangUp => "a call can be ended",
@@ -299,15 +316,15 @@ impl State {
         ))
     }
 
-    /// Whether messages can be sent now; if not, the words for whoever wants to.
+    /// Whether a message can be sent now; if not, the words for whoever wants to.
     ///
     /// # Errors
     /// Why not.
-    pub fn accepts_messages(&self) -> Result<(), String> {
-        match self {
-            Self::InCall(_) => Ok(()),
+    pub fn accepts_message(&self, message: &Outgoing) -> Result<(), String> {
+        match (self, message) {
+            (Self::InCall(_), _) | (_, Outgoing::C2c { .. }) => Ok(()),
             _ => Err(format!(
-                "a message is sent only in a call; now: {}",
+                "a message to the room is sent only in a call; now: {}",
                 self.transition().status_line()
             )),
         }
@@ -330,6 +347,13 @@ impl State {
             },
         }
     }
+}
+
+/// Longest id of a room in bytes, of all servers.
+const ROOM_ID_LIMIT: usize = 128;
+
+fn is_room_id(id: &str) -> bool {
+    (1..=ROOM_ID_LIMIT).contains(&id.len()) && !id.contains(char::is_control)
 }
 
 macro_rules! into_state {

@@ -369,7 +369,7 @@ fn the_server_may_go_away_during_a_call_but_not_before() {
     machine.tell(down());
     let line = machine.state.transition().status_line();
     assert_eq!(line, "Out of service (N-3): refused. Trying again");
-    assert!(machine.state.accepts(Command::Call).is_err());
+    assert!(machine.state.accepts(&Command::Call).is_err());
     machine.tell(Event::ServerUnreachable {
         untrusted: true,
         reason: "its certificate expired".into(),
@@ -377,20 +377,20 @@ fn the_server_may_go_away_during_a_call_but_not_before() {
     let line = machine.state.transition().status_line();
     assert!(line.contains("(N-9): its certificate expired"), "{line}");
     machine.tell(Event::LoggedIn);
-    assert!(machine.state.accepts(Command::Call).is_ok());
-    assert!(machine.state.accepts(Command::HangUp).is_err());
+    assert!(machine.state.accepts(&Command::Call).is_ok());
+    assert!(machine.state.accepts(&Command::HangUp).is_err());
 }
 
 #[test]
 fn the_microphone_is_switched_only_in_a_call_and_anew_for_each() {
     let mut machine = Machine::new(Role::Guest);
     machine.tell(Event::LoggedIn);
-    assert!(machine.state.accepts(Command::Mute(true)).is_err());
+    assert!(machine.state.accepts(&Command::Mute(true)).is_err());
     machine.tell_all([
         Event::Command(Command::Call),
         Event::RoomFound(Ok(Some("r1".into()))),
     ]);
-    assert!(machine.state.accepts(Command::Mute(true)).is_ok());
+    assert!(machine.state.accepts(&Command::Mute(true)).is_ok());
     let muted = machine.tell(Event::Command(Command::Mute(true)));
     assert_eq!(muted, [Action::SetMuted(true)]);
     machine.tell_all([
@@ -437,10 +437,112 @@ fn a_text_is_shown_for_some_seconds() {
     machine.later(3);
     machine.tell(Event::Wake);
     assert_eq!(line(&machine), "In call with A");
-    assert!(machine.state.accepts_messages().is_ok());
-    assert!(machine.state.accepts(Command::SwitchCamera).is_err());
+    let text = Outgoing::Text("x".into());
+    assert!(machine.state.accepts_message(&text).is_ok());
+    assert!(machine.state.accepts(&Command::SwitchCamera).is_err());
     let attract = Machine::new(Role::Guest);
-    assert!(attract.state.accepts_messages().is_err());
+    assert!(attract.state.accepts_message(&text).is_err());
+    let (to, cmd, msg) = ("a".into(), "c".into(), "m".into());
+    let to_one = Outgoing::C2c { to, cmd, msg };
+    assert!(attract.state.accepts_message(&to_one).is_ok());
+}
+
+#[test]
+fn a_chosen_room_is_entered_or_nothing() {
+    let enter = |id: &str| Command::Enter(id.into());
+    let mut machine = Machine::new(Role::Host);
+    assert!(machine.state.accepts(&enter("r1")).is_err());
+    machine.tell(Event::LoggedIn);
+    for bad in ["", "a\nb", &"x".repeat(129)] {
+        let refused = machine.state.accepts(&enter(bad)).unwrap_err();
+        assert!(refused.contains("1 to 128 bytes"), "{refused}");
+    }
+    assert!(machine.state.accepts(&enter("r1")).is_ok());
+    machine.facts.role = Role::Guest;
+    let actions = machine.tell(Event::Command(enter("r1")));
+    assert_eq!(
+        without_wake(actions),
+        [Action::StartCapture, get_push_url()]
+    );
+    machine.tell_all([
+        Event::CaptureReady(Ok(())),
+        Event::PushUrl(Ok(())),
+        Event::Pushing,
+    ]);
+    let taken = RoomFailure::Taken("the room is full".into());
+    machine.tell(Event::Entered(Err(taken)));
+    let EndReason::Failed(fault) = machine.reason() else {
+        panic!("{:?}", machine.state);
+    };
+    assert_eq!(fault.to_string(), "N-7: the room is full");
+}
+
+#[test]
+fn the_camera_opens_for_the_own_picture_and_closes_again() {
+    let preview = |on| Event::Command(Command::Preview(on));
+    let mut machine = Machine::new(Role::Guest);
+    machine.tell(Event::LoggedIn);
+    let for_a_while = Action::WakeIn(machine.facts.patience.preview);
+    let opened = [Action::StartCapture, for_a_while];
+    assert_eq!(machine.tell(preview(true)), opened);
+    assert_eq!(machine.tell(Event::CaptureReady(Ok(()))), []);
+    assert_eq!(machine.tell(preview(true)), []);
+    assert_eq!(machine.tell(preview(false)), [Action::Leave]);
+    assert_eq!(machine.tell(preview(false)), []);
+    // By itself after a while, or when there is no camera.
+    assert_eq!(machine.tell(preview(true)), opened);
+    assert_eq!(machine.tell(Event::Wake), [Action::Leave]);
+    machine.tell(preview(true));
+    let none = Event::CaptureReady(Err("no camera".into()));
+    assert_eq!(machine.tell(none), [Action::Leave]);
+    // Whoever waits for an agent is not filmed.
+    machine.tell(preview(true));
+    let queue = machine.tell(Event::Command(Command::Call));
+    assert_eq!(queue, [Action::Leave, Action::FindRoom]);
+    assert!(machine.state.accepts(&Command::Preview(true)).is_err());
+    // In a call it is only shown or not.
+    let mut machine = Machine::in_call(Role::Host);
+    assert_eq!(machine.tell(preview(false)), [Action::SetPreview(false)]);
+    assert_eq!(machine.tell(preview(true)), [Action::SetPreview(true)]);
+}
+
+#[test]
+fn a_member_is_played_or_not_by_command() {
+    let view = |on| Command::View {
+        user_id: "a".into(),
+        on,
+    };
+    let mut machine = Machine::in_call(Role::Host);
+    let refused = machine.state.accepts(&view(false)).unwrap_err();
+    assert_eq!(refused, "nobody else is in the room");
+    machine.tell(Event::MemberJoined(peer("b", "u")));
+    let refused = machine.state.accepts(&view(false)).unwrap_err();
+    assert_eq!(refused, "nobody of that id is in the room: b");
+    machine.tell(Event::MemberJoined(peer("a", "u1")));
+    assert!(machine.state.accepts(&view(false)).is_ok());
+    let user_id = || "a".to_owned();
+    let link = |machine: &Machine| match machine.state.transition() {
+        Transition::InCall { members, .. } => members["a"].downlink,
+        other => panic!("{other:?}"),
+    };
+    let stop = Action::StopPlay { user_id: user_id() };
+    assert_eq!(machine.tell(Event::Command(view(false))), [stop]);
+    assert_eq!(machine.tell(Event::Command(view(false))), []);
+    // What the stopped player still tells, and a new stream of his, change nothing.
+    machine.tell_all([
+        Event::Playing { user_id: user_id() },
+        Event::PlayLost {
+            user_id: user_id(),
+            reason: "x".into(),
+        },
+    ]);
+    machine.later(60);
+    assert_eq!(machine.tell(Event::Wake), []);
+    assert_eq!(machine.tell(Event::MemberChanged(peer("a", "u2"))), []);
+    assert_eq!(link(&machine), Link::Off);
+    let play = machine.tell(Event::Command(view(true)));
+    assert_eq!(play, [Action::Play(peer("a", "u2"))]);
+    assert_eq!(link(&machine), Link::Connecting);
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -455,6 +557,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Command(Command::Call)),
         Just(Event::Command(Command::HangUp)),
         any::<bool>().prop_map(|muted| Event::Command(Command::Mute(muted))),
+        any::<bool>().prop_map(|on| Event::Command(Command::Preview(on))),
+        Just(Event::Command(Command::Enter("r".into()))),
+        (id.clone(), any::<bool>())
+            .prop_map(|(user_id, on)| Event::Command(Command::View { user_id, on })),
         Just(Event::Said {
             name: "n".into(),
             text: "t".into()
@@ -469,6 +575,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::RoomFound(Ok(None))),
         Just(Event::RoomCreated(Ok("r".into()))),
         Just(Event::CaptureReady(Ok(()))),
+        Just(Event::CaptureReady(Err("no camera".into()))),
         done.clone().prop_map(Event::PushUrl),
         Just(Event::Pushing),
         Just(Event::PushReconnecting),
@@ -489,7 +596,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 proptest! {
     /// Whatever happens in whatever order: devices are open only on the way into a call and in
-    /// it, a player runs only for a member, and everything is left again.
+    /// it, or for the own picture while nobody calls, a player runs only for a member, and everything is left again.
     #[test]
     fn devices_and_players_are_never_left_behind(
         host in any::<bool>(),
@@ -512,6 +619,7 @@ proptest! {
                 }
             }
             let transition = machine.state.transition();
+            let previewing = machine.state == State::Attract(attract::Attract { preview: true });
             prop_assert!(!transition.status_line().is_empty());
             match transition {
                 Transition::InCall { members, muted, .. } => {
@@ -523,7 +631,7 @@ proptest! {
                     prop_assert!(capturing && players.is_empty());
                     prop_assert_eq!(muted, silenced);
                 }
-                _ => prop_assert!(!capturing && players.is_empty()),
+                _ => prop_assert!(capturing == previewing && players.is_empty()),
             }
         }
     }

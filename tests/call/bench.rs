@@ -19,7 +19,16 @@ fn report(arguments: &[&str]) -> Value {
 #[test]
 fn a_small_load_is_served_without_a_failure() {
     let _turn = turn();
-    let load = ["server", "--members", "41", "--seconds", "7"];
+    // How fast, is for a machine that does nothing else.
+    let load = [
+        "server",
+        "--members",
+        "41",
+        "--seconds",
+        "7",
+        "--p99-ms",
+        "5000",
+    ];
     let report = report(&[&load[..], &["--room-type", "multi"]].concat());
     assert_eq!(report["ok"], true, "{report}");
     assert_eq!(report["heartbeats_failed"], 0, "{report}");

@@ -8,6 +8,7 @@
 mod bench;
 mod demo;
 mod ffmpeg;
+mod four;
 mod messages;
 mod programs;
 #[path = "../support/mod.rs"]

@@ -43,7 +43,17 @@ fn texts_and_the_microphone_by_command() {
     // Configured as a guest, and a host by command.
     ctl(&agent, &["host"]);
     agent.until_state("in_call", PATIENCE);
-    kiosk.call("agent");
+    refused(&kiosk, &["enter", ""], "1 to 128 bytes");
+    ctl(&kiosk, &["enter", "no-such-room"]);
+    until_true("the room is missed", PATIENCE, || {
+        text(&kiosk.status(), "session.reason.code") == "N-7"
+    });
+    kiosk.until_state("attract", PATIENCE);
+    ctl(
+        &kiosk,
+        &["enter", &text(&agent.status(), "session.room_id")],
+    );
+    kiosk.until_seen("agent");
     agent.until_seen("kiosk");
     for side in [&agent, &kiosk] {
         until_true("the message channel", PATIENCE, || {
@@ -72,6 +82,13 @@ fn texts_and_the_microphone_by_command() {
         Value::Null,
         "programs read it, not customers"
     );
+    ctl(&agent, &["custom", "stamp", "7", "--to", "kiosk"]);
+    let private = until("the command", PATIENCE, || received(&kiosk).get(1).cloned());
+    assert_eq!(
+        (&private["private"], &private["cmd"], &private["text"]),
+        (&json!(true), &json!("stamp"), &json!("7"))
+    );
+    refused(&agent, &["custom", "stamp", "7", "--to", "nobody"], "20003");
     until_true(
         "the text goes from the screen",
         PATIENCE + Duration::from_secs(8),
@@ -89,6 +106,14 @@ fn texts_and_the_microphone_by_command() {
     ctl(&kiosk, &["mute", "off"]);
     assert_eq!(kiosk.status()["session"]["muted"], false);
     until_true("the kiosk is heard again", PATIENCE, || !silent());
+    refused(&kiosk, &["view", "nobody", "off"], "agent");
+    ctl(&kiosk, &["view", "agent", "off"]);
+    let status = kiosk.status();
+    assert_eq!(text(&status, "session.members.agent.downlink"), "off");
+    assert_eq!(status["downlinks"], json!({}));
+    ctl(&kiosk, &["preview", "off"]);
+    ctl(&kiosk, &["view", "agent", "on"]);
+    kiosk.until_seen("agent");
     refused(&kiosk, &["camera", "document"], "media.video.source");
     ctl(&kiosk, &["hangup"]);
     kiosk.until_state("attract", PATIENCE);

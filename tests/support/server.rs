@@ -71,12 +71,17 @@ impl Server {
 
     /// Asks as a user of its own, who logs in for it.
     pub(crate) fn ask(&self, verb: &str, body: &Value) -> Value {
+        self.ask_in("double_room", verb, body)
+    }
+
+    /// The same in rooms of another type.
+    pub(crate) fn ask_in(&self, room_type: &str, verb: &str, body: &Value) -> Value {
         let info = curl(
             &format!("{}/utils/get_login_info?userID=tester", self.url),
             "",
         );
         let login = format!(
-            "{}/double_room/login?sdkAppID={}&accountType={}&userID=tester&userSig={}",
+            "{}/{room_type}/login?sdkAppID={}&accountType={}&userID=tester&userSig={}",
             self.url,
             info["sdkAppID"],
             info["accType"].as_str().unwrap(),
@@ -85,7 +90,7 @@ impl Server {
         let token = curl(&login, "{}");
         let token = token["token"].as_str().expect("a token");
         let url = format!(
-            "{}/double_room/{verb}?userID=tester&token={token}",
+            "{}/{room_type}/{verb}?userID=tester&token={token}",
             self.url
         );
         curl(&url, &body.to_string())

@@ -46,9 +46,16 @@ impl Call {
             ..Timings::default()
         };
         settings.client.deadline = Duration::from_secs(2);
-        settings.im = Some(ImSettings {
-            url: format!("http://{}/", im.addr).parse().unwrap(),
-            guessed,
+        let public = format!("http://{}/", im.addr).parse().unwrap();
+        settings.im = Some(if guessed {
+            // The played room server tells of none.
+            let room_server = rooms.url().parse().unwrap();
+            ImSettings::AsTold {
+                room_server,
+                public,
+            }
+        } else {
+            ImSettings::At(public)
         });
         let (sender, events) = mpsc::channel(64);
         let user_id = Some("kiosk".into());

@@ -56,10 +56,7 @@ impl Member {
     fn start(room: SocketAddr, im: SocketAddr, user_id: &str) -> Self {
         let client = ClientSettings::new(format!("http://{room}/weapp"), RoomType::Multi);
         let mut settings = SessionSettings::new(client);
-        settings.im = Some(ImSettings {
-            url: format!("http://{im}/").parse().unwrap(),
-            guessed: false,
-        });
+        settings.im = Some(ImSettings::At(format!("http://{im}/").parse().unwrap()));
         let (sender, events) = mpsc::channel(64);
         let user_id = Some(user_id.to_owned());
         let credentials = Credentials::GetLoginInfo { user_id };

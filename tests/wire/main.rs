@@ -1,6 +1,8 @@
 //! The kiosk's and the server's halves against real peers over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod credentials;
 #[cfg(feature = "kiosk")]
 mod downlink;
 #[cfg(feature = "server")]
@@ -15,6 +17,8 @@ mod im_gate;
 mod im_pair;
 #[cfg(feature = "server")]
 mod im_server;
+#[cfg(feature = "kiosk")]
+mod jitter;
 #[cfg(feature = "kiosk")]
 mod latency;
 #[cfg(feature = "server")]

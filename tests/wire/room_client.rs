@@ -31,6 +31,7 @@ fn me() -> Identity {
     Identity {
         user_id: "al/ice".into(),
         token: "9f0c*53724e01*MTIzNDU=/+".to_owned().into(),
+        messages_here: false,
     }
 }
 

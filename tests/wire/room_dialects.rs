@@ -17,6 +17,7 @@ fn me() -> Identity {
     Identity {
         user_id: "kiosk".into(),
         token: "t".to_owned().into(),
+        messages_here: false,
     }
 }
 
@@ -129,6 +130,7 @@ async fn a_slash_in_a_query_is_escaped_for_node() {
     let who = Identity {
         user_id: "a/b".into(),
         token: "t/+*=".to_owned().into(),
+        messages_here: false,
     };
     let beat = async |client: RoomClient| client.heartbeat(&who, "r").await;
     let (_, targets) = ask(Reply::json(r#"{"code":0,"message":""}"#), beat).await;

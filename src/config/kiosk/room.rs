@@ -33,7 +33,7 @@ pub struct Room {
 /// `[im]`: the message service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Im {
-    /// On the room server's host and port, if it is there.
+    /// On the room server's host and port if it says so, else Tencent's public one.
     Auto,
     /// None: the member list is polled, and there are no messages.
     Off,
@@ -81,8 +81,8 @@ pub enum Mode {
 /// How the kiosk proves who it is.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// Asks the server's `utils/get_login_info` for a signed identity.
-    GetLoginInfo,
+    /// Asks for a signed identity: at this address, or by the server's `utils/get_login_info`.
+    GetLoginInfo { url: Option<Url> },
     /// Brings its own; `user_id` is set then.
     Configured {
         sdk_app_id: u64,
@@ -91,14 +91,28 @@ pub enum Credentials {
     },
 }
 
-/// Where the userSig stands.
+/// Where the userSig comes from.
 #[derive(Debug, Clone)]
 pub enum UserSig {
     Inline(SecretString),
     /// Read at each login, so that it can be renewed without a restart.
     File(PathBuf),
+    /// Signed at each login with the private key in this file.
+    Signed {
+        key_file: PathBuf,
+        form: SigForm,
+    },
 }
 
+/// Which official server is to accept a userSig that the kiosk signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigForm {
+    Node,
+    Java,
+}
+
+const LOGIN_INFO_ALLOWED: &str = "the address of a get_login_info such as \
+     \"https://rooms.example.com/weapp/utils/get_login_info\", without a fragment";
 const SERVER_URL: &str = "http://127.0.0.1:5757/weapp/";
 const SERVER_URL_ALLOWED: &str = "the base of a room server such as \
      \"https://rooms.example.com/weapp\", without login, query or fragment";
@@ -196,32 +210,46 @@ impl Credentials {
         let file = room
             .optional("user_sig_file", rules::path)
             .map(UserSig::File);
+        let forms = [("node", SigForm::Node), ("java", SigForm::Java)];
+        let form = room.get("user_sig_form", SigForm::Node, rules::choice(&forms));
+        let signed = room
+            .optional("private_key_file", rules::path)
+            .map(|key_file| UserSig::Signed { key_file, form });
+        let url = room.optional(
+            "login_info_url",
+            rules::text(LOGIN_INFO_ALLOWED, |text| {
+                rules::address(text, &["http", "https"])
+            }),
+        );
         Self::reject_incomplete(room);
-        match (sdk_app_id, account_type, inline.or(file)) {
+        match (sdk_app_id, account_type, inline.or(file).or(signed)) {
             (Some(sdk_app_id), Some(account_type), Some(user_sig)) => Self::Configured {
                 sdk_app_id,
                 account_type,
                 user_sig,
             },
-            _ => Self::GetLoginInfo,
+            _ => Self::GetLoginInfo { url },
         }
     }
 
     fn reject_incomplete(room: &Section<'_>) {
-        if room.has("user_sig") && room.has("user_sig_file") {
+        const SIGS: [&str; 3] = ["user_sig", "user_sig_file", "private_key_file"];
+        let mut given = SIGS.into_iter().filter(|key| room.has(key));
+        let sig = given.next().unwrap_or("user_sig");
+        for other in given {
+            room.reject(other, format!("must not be given together with room.{sig}"));
+        }
+        let own = ["sdk_app_id", "account_type"];
+        room.require(
+            &[&own[..], &SIGS].concat(),
+            &[&own[..], &[sig, "user_id"]].concat(),
+        );
+        room.require(&["user_sig_form"], &["private_key_file"]);
+        if SIGS.into_iter().any(|key| room.has(key)) {
             room.reject(
-                "user_sig_file",
-                "must not be given together with room.user_sig",
+                "login_info_url",
+                format!("must not be given together with room.{sig}: nobody is asked then"),
             );
         }
-        let sig = if room.has("user_sig_file") {
-            "user_sig_file"
-        } else {
-            "user_sig"
-        };
-        room.require(
-            &["sdk_app_id", "account_type", "user_sig", "user_sig_file"],
-            &["sdk_app_id", "account_type", sig, "user_id"],
-        );
     }
 }

@@ -132,7 +132,7 @@ struct Side {
 impl Side {
     fn start(base_url: &str, user_id: &'static str) -> Result<Self> {
         let mut settings = SessionSettings::new(ClientSettings::new(base_url, RoomType::Double));
-        settings.im = Some(ImSettings::beside(&base_url.parse()?));
+        settings.im = Some(ImSettings::as_told(&base_url.parse()?));
         let credentials = Credentials::GetLoginInfo {
             user_id: Some(user_id.to_owned()),
         };

@@ -144,6 +144,7 @@ mod tests {
             keys: frames / 30,
             picture_bytes: frames / 30 * 50_000,
             sound_bytes: frames / 30 * 5_000,
+            ..Counters::default()
         };
         let mut figures = Figures::new(start, counters(1000, 0));
         assert_eq!(

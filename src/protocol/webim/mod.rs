@@ -28,10 +28,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::json;
+use super::{excerpt, json};
 
 /// Tencent's public host.
 pub const PUBLIC_HOST: &str = "https://webim.tim.qq.com";
+
+/// Header of a room server's answer to `login` that says that it is a message service too, on
+/// its own host and port; value [`HERE`]. The official room servers have theirs at Tencent's.
+pub const HERE_HEADER: &str = "x-rtcroom-messages";
+pub const HERE: &str = "here";
 /// The query's `websdkappid`.
 pub const WEB_SDK_APP_ID: u64 = 537_048_168;
 /// The query's `v`.
@@ -152,9 +157,6 @@ impl ImAnswerError {
     }
 }
 
-/// Longest foreign text that is repeated in an error, in characters.
-const INFO_CHARS: usize = 120;
-
 /// Reads an answer. The HTTP status says nothing: only `ActionStatus` "OK" is success.
 ///
 /// # Errors
@@ -171,10 +173,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ImAnswerError> {
         None => Err(ImAnswerError::Missing("ActionStatus")),
         Some(code) => Err(ImAnswerError::Refused {
             code,
-            info: lenient::text(fields.get("ErrorInfo"))
-                .chars()
-                .take(INFO_CHARS)
-                .collect(),
+            info: excerpt(&lenient::text(fields.get("ErrorInfo"))),
         }),
     }
 }

@@ -48,12 +48,14 @@ pub(in crate::room) fn start(
     let (announces, watched) = watch::channel(false);
     let told = Arc::new(Mutex::new(None));
     let channel = Channel {
-        client: ImClient::new(settings, room)?,
+        client: ImClient::new(settings.url(true), room)?,
+        settings: settings.clone(),
+        room: room.clone(),
         link,
         refresh,
         announces,
         told: told.clone(),
-        guessed: settings.guessed,
+        guessed: false,
         wanted: None,
         up: None,
         paused: false,
@@ -82,10 +84,14 @@ pub(super) struct LoggedOn {
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) client: ImClient,
+    settings: ImSettings,
+    /// Certificates and patience, for a client of another address.
+    room: ClientSettings,
     pub(super) link: Arc<Link>,
     refresh: Arc<Notify>,
     announces: watch::Sender<bool>,
     told: Arc<Mutex<Option<Told>>>,
+    /// Nobody told of the service, and it was never there.
     guessed: bool,
     pub(super) wanted: Option<Group>,
     /// What the session knows of the channel of the room it is in.
@@ -135,7 +141,10 @@ impl Channel {
                     Err(error) => self.failed(&error).await,
                 },
                 () = sleep_until(self.next_try), if known && !self.paused && login.is_none() => {
-                    login = Some(self.log_in());
+                    match self.choose_service() {
+                        Ok(()) => login = Some(self.log_in()),
+                        Err(error) => self.failed(&error).await,
+                    }
                 }
                 changed = room_login.changed(), if !known => changed.ok()?,
             }
@@ -173,6 +182,18 @@ impl Channel {
             self.up = None;
             self.announces.send_replace(false);
         }
+    }
+
+    /// Turns to the service that the last login to the room server told of.
+    fn choose_service(&mut self) -> Result<(), ImError> {
+        let here = self.link.messages_here();
+        let url = self.settings.url(here);
+        if self.client.base != *url {
+            self.client = ImClient::new(url, &self.room).map_err(Box::new)?;
+            self.guessed = self.settings.is_guess(here);
+            log::info!(host:% = url.host_str().unwrap_or_default(); "the message service");
+        }
+        Ok(())
     }
 
     async fn pause(&mut self) {

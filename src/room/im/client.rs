@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::protocol::webim::{
 };
 use crate::room::client::{ClientSettings, SetupError, UserCredentials, http_client};
 use crate::room::error::TransportKind;
+use crate::room::unix_now;
 
 /// Most bytes of an answer that are read: a hundred full messages.
 const ANSWER_LIMIT: usize = 1 << 20;
@@ -28,21 +29,36 @@ const FIRST_C2C_SEQ: u64 = 10_000_000;
 
 /// Where the message service is.
 #[derive(Debug, Clone)]
-pub struct ImSettings {
+pub enum ImSettings {
     /// Scheme, host and port.
-    pub url: Url,
-    /// Whether the service may not be there at all, as when it was only guessed from the room
-    /// server's address: then it is looked for more and more seldom.
-    pub guessed: bool,
+    At(Url),
+    /// Where the room server says at the login: on its own host and port, or else at the public
+    /// service. That one may not be there at all: it is looked for more and more seldom.
+    AsTold { room_server: Url, public: Url },
 }
 
 impl ImSettings {
-    /// On the host and port of a room server, if it offers one there.
+    /// At the room server if it says so, else at Tencent's.
     #[must_use]
-    pub fn beside(room_server: &Url) -> Self {
-        let mut url = room_server.clone();
-        url.set_path("/");
-        Self { url, guessed: true }
+    pub fn as_told(room_server: &Url) -> Self {
+        Self::AsTold {
+            room_server: room_server.clone(),
+            public: Url::parse(webim::PUBLIC_HOST).expect("a constant that is a URL"),
+        }
+    }
+
+    /// Where to look, when the room server is a message service or is not.
+    pub(super) fn url(&self, here: bool) -> &Url {
+        match self {
+            Self::At(url) => url,
+            Self::AsTold { room_server, .. } if here => room_server,
+            Self::AsTold { public, .. } => public,
+        }
+    }
+
+    /// Whether there may be no service at all.
+    pub(super) fn is_guess(&self, here: bool) -> bool {
+        matches!(self, Self::AsTold { .. }) && !here
     }
 }
 
@@ -68,7 +84,7 @@ impl ImIdentity {
 #[derive(Debug, Clone)]
 pub(super) struct ImClient {
     http: reqwest::Client,
-    base: Url,
+    pub(super) base: Url,
     /// For everything but polls.
     pub(super) deadline: Duration,
     /// The query's `reqSeq`.
@@ -78,10 +94,10 @@ pub(super) struct ImClient {
 
 impl ImClient {
     /// Takes certificates and patience from the room server's settings.
-    pub(super) fn new(settings: &ImSettings, room: &ClientSettings) -> Result<Self, SetupError> {
+    pub(super) fn new(url: &Url, room: &ClientSettings) -> Result<Self, SetupError> {
         Ok(Self {
             http: http_client(room, &room.im_pins)?,
-            base: settings.url.clone(),
+            base: url.clone(),
             deadline: room.deadline,
             requests: Arc::new(AtomicU64::new(1)),
             c2c_seq: Arc::new(AtomicU64::new(rand::random_range(0..FIRST_C2C_SEQ))),
@@ -293,9 +309,4 @@ async fn fetch(command: Command, request: reqwest::RequestBuilder) -> Result<Vec
         body.extend_from_slice(&piece);
     }
     Ok(body)
-}
-
-fn unix_now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::protocol::webim::{Command, ImAnswerError, TooLong};
+use crate::room::client::SetupError;
 use crate::room::error::{RoomError, TransportKind, explain};
 
 /// Why something could not be done over the message channel.
@@ -25,6 +26,8 @@ pub enum ImError {
     },
     #[error("joining the group was answered {0:?}")]
     NotAdmitted(String),
+    #[error(transparent)]
+    Setup(#[from] Box<SetupError>),
     #[error("no credentials: {0}")]
     Credentials(Box<RoomError>),
     #[error("{0}")]

@@ -5,12 +5,12 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
-use axum::http::{Method, Request as HttpRequest, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, StatusCode, header};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 
-use super::{App, Rate, body, router};
+use super::{App, Rate, body, call, router};
 use crate::protocol::request::{self, Request};
 use crate::protocol::user_sig::{self, Claims, DEFAULT_VALID_SECONDS, Form, SigningKey};
 use crate::protocol::{RoomType, webim};
@@ -28,8 +28,13 @@ const APP: u64 = 1_400_000_001;
 /// Who commands the message service, by default.
 const ADMINISTRATOR: &str = "admin";
 
-/// A body of a room request, as every verb reads it.
+/// A body of a room request, as every verb reads it. The content type is read as a host too.
 pub fn room_request(content_type: Option<&str>, body: &[u8]) {
+    if let Some(Ok(host)) = content_type.map(HeaderValue::from_str) {
+        let headers = HeaderMap::from_iter([(header::HOST, host)]);
+        let reached = call::reached(&headers, None);
+        assert!(!reached.is_empty() && !reached.contains(['/', '?', '@']));
+    }
     let Ok(value) = body::parse(content_type, body) else {
         return;
     };

@@ -1,6 +1,7 @@
 //! The verbs of all room types: who may, what must be given, what is answered. The order of
 //! the checks is the official Node server's.
 
+use axum::http::HeaderValue;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ use super::live;
 use super::reply::{self, Failure, Outcome};
 use crate::protocol::answer::{self, CreatedRoom, LoggedIn, PushUrl, RoomList};
 use crate::protocol::request::{self, Request};
-use crate::protocol::{Code, RoomType, Verb};
+use crate::protocol::{Code, RoomType, Verb, excerpt, webim};
 use crate::server::auth::{self, AuthError, Credentials};
 use crate::server::rooms::{self, Joining, Now, Room, RoomKey};
 use crate::server::urls;
@@ -101,7 +102,12 @@ pub(super) fn answer(app: &App, kind: RoomType, verb: Verb, call: &Call) -> Resp
     if let Err(failure) = &outcome {
         log::debug!(verb:%, failure:?; "refused");
     }
-    reply::response(outcome)
+    let mut response = reply::response(outcome);
+    if verb == Verb::Login {
+        let here = HeaderValue::from_static(webim::HERE);
+        response.headers_mut().insert(webim::HERE_HEADER, here);
+    }
+    response
 }
 
 /// The user of a request and its body, once his token is checked.
@@ -134,7 +140,7 @@ fn login(app: &App, query: &Query, now: Now) -> Outcome {
         user_sig: given("userSig")?,
     };
     let token = app.auth.login(credentials, now).inspect_err(|error| {
-        log::warn!(user:? = user_id, error:%; "refused a login");
+        log::warn!(user:% = excerpt(user_id), error:%; "refused a login");
     })?;
     log::info!(user = user_id; "logged in");
     reply::fields(&LoggedIn {

@@ -9,6 +9,7 @@ use super::front::Call;
 use super::hub::{Joiner, Profile, Secrets};
 use super::reply::{Failure, Outcome};
 use super::{GROUP_NAME, Im, fresh_secret, message, poll};
+use crate::protocol::excerpt;
 use crate::protocol::im_rest::ErrorCode;
 use crate::protocol::webim::{
     self, AuthKeyAnswer, Command, Empty, GroupRequest, JOINED, Joined, JoinedGroupList,
@@ -132,7 +133,7 @@ fn login(im: &Im, call: &Call) -> Outcome {
     };
     let now = im.now();
     let claims = im.auth.verify(credentials, now).inspect_err(|error| {
-        log::warn!(user:? = user, error:%; "refused a message login");
+        log::warn!(user:% = excerpt(user), error:%; "refused a message login");
     })?;
     if !im.by_user.admits(&user.to_owned()) {
         return Err(too_often());

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::hub::Refusal;
+use crate::protocol::excerpt;
 use crate::protocol::im_rest::{BodyError, ErrorCode};
 use crate::protocol::user_sig::UserSigError;
 use crate::protocol::webim;
@@ -18,8 +19,9 @@ pub(super) struct Failure {
 pub(super) type Outcome = Result<Value, Failure>;
 
 impl Failure {
-    pub(super) fn new(code: ErrorCode, info: impl Into<String>) -> Self {
-        let info = info.into();
+    /// `info` may quote what was asked: it is cut short.
+    pub(super) fn new(code: ErrorCode, info: impl AsRef<str>) -> Self {
+        let info = excerpt(info.as_ref());
         Self { code, info }
     }
 

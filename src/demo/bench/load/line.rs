@@ -28,7 +28,8 @@ pub(super) struct Line {
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: Bytes,
-    /// From handing over the request to the last byte of the answer.
+    /// From handing over the request, on a connection that is there, to the last byte of the
+    /// answer.
     pub(super) took: Duration,
 }
 

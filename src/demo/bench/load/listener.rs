@@ -1,9 +1,11 @@
-//! A member's message channel: logs in, joins the group of the room, and holds a poll open.
+//! A member's message channel: logs in, joins the group of the room, and holds both polls open
+//! as a mini-program does, the group's and the ordinary one.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
@@ -11,8 +13,9 @@ use super::line::{Line, Reply};
 use super::member::{Crowd, ENTER_DEADLINE, json};
 use crate::protocol::answer::LoginInfo;
 use crate::protocol::webim::{
-    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Command, GroupRequest, JOINED, Joined,
-    LoggedIn, LoginRequest, Query,
+    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Command, Empty, GroupRequest, JOINED,
+    Joined, LoggedIn, LoginRequest, LongPollCookie, LongPollRequest, LongPolled, LongPollingId,
+    Query,
 };
 
 /// Longest hold that is asked for, seconds: what the official client says.
@@ -27,9 +30,18 @@ pub(super) struct Listener {
     crowd: Arc<Crowd>,
     app: App,
     me: LoggedIn,
-    /// Where the poll goes; everything else goes by the line of the crowd.
-    line: Line,
     next: BigGroupPollRequest,
+    ordinary: LongPollRequest,
+    /// Where the polls go, the group's and the ordinary one; everything else goes by the line of
+    /// the crowd.
+    lines: [Line; 2],
+}
+
+/// What both polls of a member need.
+struct Asker<'a> {
+    crowd: &'a Crowd,
+    app: &'a App,
+    me: &'a LoggedIn,
 }
 
 impl Listener {
@@ -67,8 +79,18 @@ impl Listener {
         let joined: Joined = crowd.command(number, &target, json(&group)?).await?;
         let status = joined.joined_status;
         ensure!(status == JOINED, "group {room_id} answers {status}");
+        let target = self::target(Command::GetLongPollingId, caller, &app);
+        let poll: LongPollingId = crowd.command(number, &target, json(&Empty {})?).await?;
+        let ordinary = LongPollRequest {
+            timeout: poll.timeout,
+            cookie: LongPollCookie {
+                long_polling_id: poll.long_polling_id,
+                ..LongPollCookie::default()
+            },
+        };
         Ok(Self {
-            line: Line::new(crowd.server, number),
+            lines: [number, number].map(|number| Line::new(crowd.server, number)),
+            ordinary,
             crowd,
             app,
             me,
@@ -81,30 +103,66 @@ impl Listener {
     }
 
     /// Polls for ever, each time at once after the answer.
-    pub(super) async fn listen(mut self) {
-        loop {
-            let polled = self.poll().await;
-            let failed = polled.is_err();
-            self.crowd.tally.polled(polled);
-            if failed {
-                sleep(PAUSE).await;
+    pub(super) async fn listen(self) {
+        let Self {
+            crowd,
+            app,
+            me,
+            mut next,
+            ordinary,
+            lines: [mut group_line, mut line],
+        } = self;
+        let asker = Asker {
+            crowd: &crowd,
+            app: &app,
+            me: &me,
+        };
+        let group = async {
+            loop {
+                let polled = asker
+                    .ask(&mut group_line, Command::BigGroupPoll, &next)
+                    .await;
+                let polled = polled.map(|polled: BigGroupPolled| {
+                    (next.start_seq, next.key) = (polled.next_seq, polled.key);
+                    polled.rsp_msg_list.len()
+                });
+                asker.count(polled).await;
             }
-        }
+        };
+        let ordinary = async {
+            loop {
+                let polled = asker.ask(&mut line, Command::LongPolling, &ordinary).await;
+                let polled = polled.map(|polled: LongPolled| polled.event_array.len());
+                asker.count(polled).await;
+            }
+        };
+        tokio::join!(group, ordinary);
     }
+}
 
-    /// Answers how many messages came.
-    async fn poll(&mut self) -> Result<usize> {
+impl Asker<'_> {
+    async fn ask<B: Serialize, A: DeserializeOwned>(
+        &self,
+        line: &mut Line,
+        command: Command,
+        body: &B,
+    ) -> Result<A> {
         let caller = Caller::LoggedIn {
             tiny_id: &self.me.tiny_id,
             a2_key: &self.me.a2_key,
         };
-        let target = target(Command::BigGroupPoll, caller, &self.app);
-        let body = json(&self.next)?;
-        let reply = self.line.ask(&target, Some(body), POLL_DEADLINE).await?;
-        let polled: BigGroupPolled = read(&target, &reply)?;
-        self.next.start_seq = polled.next_seq;
-        self.next.key = polled.key;
-        Ok(polled.rsp_msg_list.len())
+        let target = target(command, caller, self.app);
+        let reply = line.ask(&target, Some(json(body)?), POLL_DEADLINE).await?;
+        read(&target, &reply)
+    }
+
+    /// Counts a poll that brought so many messages.
+    async fn count(&self, messages: Result<usize>) {
+        let failed = messages.is_err();
+        self.crowd.tally.polled(messages);
+        if failed {
+            sleep(PAUSE).await;
+        }
     }
 }
 
@@ -115,7 +173,7 @@ impl Crowd {
         target: &str,
         body: String,
     ) -> Result<A> {
-        let mut line = self.line(number).await;
+        let mut line = self.line(number).lock().await;
         let reply = line.ask(target, Some(body), ENTER_DEADLINE).await?;
         self.tally.answered();
         read(target, &reply)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use super::line::Line;
@@ -35,6 +35,8 @@ pub(super) struct Crowd {
     /// Connections for everything but polls; a member has the one of its number, and shares it
     /// when there are fewer.
     pub(super) lines: Vec<Mutex<Line>>,
+    /// Connections to another server that is asked the same; none without one.
+    pub(super) peer_lines: Vec<Mutex<Line>>,
 }
 
 /// Somebody in a room.
@@ -126,15 +128,21 @@ impl Member {
             let planned = due + JITTER.mul_f64(rand::random());
             sleep_until(planned).await;
             let body = json(&beat).unwrap_or_default();
-            let mut line = crowd.line(self.number).await;
-            let late = planned.elapsed();
-            let reply = line.ask(&target, Some(body), BEAT_DEADLINE).await;
-            drop(line);
-            let beaten = reply.and_then(|reply| {
-                answer::parse::<Done>(reply.status, &reply.body)?;
-                Ok(reply.took)
-            });
+            let ask = async |line: &Mutex<Line>| {
+                let mut line = line.lock().await;
+                let late = planned.elapsed();
+                let reply = line.ask(&target, Some(body.clone()), BEAT_DEADLINE).await;
+                let beaten = reply.and_then(|reply| {
+                    answer::parse::<Done>(reply.status, &reply.body)?;
+                    Ok(reply.took)
+                });
+                (beaten, late)
+            };
+            let (beaten, late) = ask(crowd.line(self.number)).await;
             crowd.tally.beaten(beaten, late);
+            if let Some(line) = crowd.peer_line(self.number) {
+                crowd.tally.peer_answered(ask(line).await.0);
+            }
             due += BEAT;
         }
     }
@@ -157,12 +165,17 @@ impl Member {
 }
 
 impl Crowd {
-    pub(super) async fn line(&self, number: usize) -> MutexGuard<'_, Line> {
-        self.lines[number % self.lines.len()].lock().await
+    pub(super) fn line(&self, number: usize) -> &Mutex<Line> {
+        &self.lines[number % self.lines.len()]
+    }
+
+    fn peer_line(&self, number: usize) -> Option<&Mutex<Line>> {
+        let place = number.checked_rem(self.peer_lines.len())?;
+        self.peer_lines.get(place)
     }
 
     async fn ask<A: Answer>(&self, number: usize, target: &str, body: Option<String>) -> Result<A> {
-        let mut line = self.line(number).await;
+        let mut line = self.line(number).lock().await;
         let reply = line.ask(target, body, ENTER_DEADLINE).await?;
         self.tally.answered();
         let path = target.split('?').next().unwrap_or_default();

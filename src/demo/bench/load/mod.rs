@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 mod line;
 mod listener;
 mod member;
+mod peer;
 mod process;
 mod report;
 mod tally;
@@ -25,8 +26,9 @@ use crate::demo::Rooms;
 use crate::server::files;
 use line::Line;
 use member::{BEAT, Crowd, Member};
-use process::Server;
-use report::{Between, ClientUse, Report, ServerUse};
+use peer::Nginx;
+use process::{Cores, Server};
+use report::{Between, ClientUse, PeerUse, Report, ServerUse};
 
 /// How the server is to be loaded.
 #[derive(Debug, Clone, Args)]
@@ -40,6 +42,12 @@ pub struct Options {
     /// Rooms of two, or of four.
     #[arg(long, value_enum, default_value_t = Rooms::Double)]
     room_type: Rooms,
+    /// What 99 of 100 heartbeats may take from when they are due, milliseconds.
+    #[arg(long, default_value_t = 50)]
+    p99_ms: u32,
+    /// Ask nginx the same from the same members, on the room server's core.
+    #[arg(long)]
+    nginx: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -49,6 +57,10 @@ pub struct Options {
 const ENTER_DEADLINE: Duration = Duration::from_secs(300);
 /// Rooms entered at the same time: a crowd that comes in, not a storm.
 const ENTERING: usize = 16;
+/// Polls of a member that are held.
+const POLLS: usize = 2;
+/// Connections to the peer: so many requests are never under way to it.
+const PEER_CONNECTIONS: usize = 64;
 /// For those that the server still has to close.
 const SPARE_CONNECTIONS: usize = 8;
 /// Files that either process needs beside its connections.
@@ -73,15 +85,24 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
 
 async fn measure(options: &Options) -> Result<Report> {
     let members = usize::try_from(options.members)?;
+    let polls = POLLS * members;
+    let besides = OTHER_FILES + PEER_CONNECTIONS;
     // The server inherits the limit.
-    let files = files::raise_limit();
+    let files = files::raise_limit(besides + polls + members);
     // A poll occupies a connection; what else a member says needs one for a moment only.
-    let connections = members.min(files.saturating_sub(OTHER_FILES + members));
+    let connections = members.min(files.saturating_sub(besides + polls));
     ensure!(
         connections > 0,
-        "{members} members need more than the {files} files that may be open at once (ulimit -Hn)"
+        "the polls of {members} members need more than the {files} files that may be open at once \
+         (ulimit -Hn)"
     );
-    let mut server = Server::start(&config(members, connections)).await?;
+    let cores = Cores::split()?;
+    let mut server = Server::start(&config(members, connections), &cores).await?;
+    let peer = if options.nginx {
+        Some(Nginx::start(&cores).await?)
+    } else {
+        None
+    };
     let idle = server.usage()?;
     let kind = options.room_type.room_type();
     let crowd = Arc::new(Crowd {
@@ -91,6 +112,10 @@ async fn measure(options: &Options) -> Result<Report> {
         tally: tally::Tally::default(),
         lines: (0..connections)
             .map(|number| Mutex::new(Line::new(server.addr, number)))
+            .collect(),
+        peer_lines: peer
+            .iter()
+            .flat_map(|peer| (0..PEER_CONNECTIONS).map(|n| Mutex::new(Line::new(peer.addr, n))))
             .collect(),
         server: server.addr,
     });
@@ -103,11 +128,12 @@ async fn measure(options: &Options) -> Result<Report> {
     crowd.tally.take();
     let (begin, before) = (Instant::now(), server.usage()?);
     let client_before = process::usage(std::process::id())?;
+    let peer_before = peer.as_ref().map(Nginx::usage).transpose()?;
     sleep(Duration::from_secs(options.seconds)).await;
     let (time, after) = (begin.elapsed(), server.usage()?);
     let client_after = process::usage(std::process::id())?;
+    let peer_after = peer.as_ref().map(Nginx::usage).transpose()?;
     let counts = crowd.tally.take();
-    let has_own_core = server.has_own_core;
     server.stop().await?;
     let served = Between {
         before,
@@ -119,25 +145,36 @@ async fn measure(options: &Options) -> Result<Report> {
         after: client_after,
         time,
     };
+    let peer = peer_before.zip(peer_after).map(|(before, after)| PeerUse {
+        cpu_percent: Between {
+            before,
+            after,
+            time,
+        }
+        .cpu_percent(),
+        answer_ms: Spread::default(),
+    });
     let report = Report {
         ok: false,
+        p99_ms: f64::from(options.p99_ms),
         failures: vec![],
         room_type: kind.path(),
         members,
-        poll_connections: members,
+        poll_connections: polls,
         other_connections: connections,
         enter_seconds,
         seconds: time.as_secs_f64(),
         requests_per_second: 0.0,
         heartbeats_failed: 0,
         heartbeat_ms: Spread::default(),
+        answer_ms: Spread::default(),
         polls_per_second: 0.0,
         polls_failed: 0,
         messages: 0,
         server: ServerUse {
             cpu_percent: served.cpu_percent(),
             waited_percent: served.waited_percent(),
-            has_own_core,
+            has_own_core: cores.are_apart,
             idle_bytes: idle.resident_bytes,
             loaded_bytes: after.resident_bytes,
             bytes_per_member: after.resident_bytes.saturating_sub(idle.resident_bytes)
@@ -147,6 +184,7 @@ async fn measure(options: &Options) -> Result<Report> {
             cpu_percent: clients.cpu_percent(),
             late_ms: Spread::default(),
         },
+        peer,
     };
     Ok(report.with(&counts))
 }
@@ -154,8 +192,9 @@ async fn measure(options: &Options) -> Result<Report> {
 /// The server's configuration: free ports, and limits that leave room for all members with their
 /// polls and `others` connections.
 fn config(members: usize, others: usize) -> String {
+    let polls = POLLS * members;
     // Polls may take three quarters of all connections.
-    let connections = (members + others).max(4 * members.div_ceil(3)) + SPARE_CONNECTIONS;
+    let connections = (polls + others).max(4 * polls.div_ceil(3)) + SPARE_CONNECTIONS;
     format!(
         "log = \"warn\"
 [http]
@@ -215,8 +254,8 @@ mod tests {
         for (members, others) in [(2, 1), (3, 3), (10_000, 1), (10_000, 10_000), (100_000, 1)] {
             let config = ServerConfig::parse("load", &config(members, others)).unwrap();
             let connections = config.http.max_connections;
-            assert!(connections >= members + others);
-            assert!(connections / 4 * 3 >= members, "polls of {members} members");
+            assert!(connections >= POLLS * members + others);
+            assert!(connections / 4 * 3 >= POLLS * members, "{members} members");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The room server under load: a process of its own on one core, killed whatever happens.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,8 +21,6 @@ pub(super) struct Server {
     /// Open as long as the server runs.
     _out: BufReader<ChildStdout>,
     pub(super) addr: SocketAddr,
-    /// Whether it has a core that this process keeps off.
-    pub(super) has_own_core: bool,
 }
 
 /// What a process has used so far.
@@ -40,16 +38,14 @@ impl Server {
     ///
     /// # Errors
     /// It cannot be started, or does not say where it listens.
-    pub(super) async fn start(config: &str) -> Result<Self> {
+    pub(super) async fn start(config: &str, cores: &Cores) -> Result<Self> {
         let program = beside_this_program()?;
-        let cores = Cores::split()?;
-        // A child starts on the cores of the thread that starts it.
-        sched_setaffinity(None, &cores.server).context("no core for the server")?;
-        let child = command(&program)
-            .spawn()
-            .with_context(|| format!("{} cannot be started by setpriv", program.display()));
-        sched_setaffinity(None, &cores.client).context("no core for the clients")?;
-        let mut child = child?;
+        let mut command = killed_with_us(&program);
+        command
+            .args(["--config", "/dev/stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = cores.spawn_for_server(&mut command)?;
         let pid = child.id().context("the server ended at once")?;
         let mut input = child.stdin.take().context("the server has no input")?;
         input.write_all(config.as_bytes()).await?;
@@ -65,7 +61,6 @@ impl Server {
             pid,
             _out: out,
             addr,
-            has_own_core: cores.are_apart,
         })
     }
 
@@ -90,16 +85,12 @@ impl Server {
     }
 }
 
-/// Runs a program that is killed when this one ends in whatever way, and reads its configuration
-/// from its input.
-fn command(program: &std::path::Path) -> Command {
+/// Runs a program that is killed when this one ends in whatever way.
+pub(super) fn killed_with_us(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--"])
         .arg(program)
-        .args(["--config", "/dev/stdin"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
         .kill_on_drop(true);
     command
 }
@@ -119,15 +110,16 @@ fn address(line: &str) -> Option<SocketAddr> {
 
 /// Who runs where.
 #[derive(Debug)]
-struct Cores {
+pub(super) struct Cores {
     server: CpuSet,
     client: CpuSet,
-    are_apart: bool,
+    /// Whether the server has a core that this process keeps off.
+    pub(super) are_apart: bool,
 }
 
 impl Cores {
     /// One core for the server, the rest for the clients; a single core is shared.
-    fn split() -> Result<Self> {
+    pub(super) fn split() -> Result<Self> {
         let all = sched_getaffinity(None).context("the cores are not known")?;
         let first = (0..CpuSet::MAX_CPU).find(|core| all.is_set(*core));
         let first = first.context("there is no core")?;
@@ -143,6 +135,15 @@ impl Cores {
             client,
             are_apart,
         })
+    }
+
+    /// Starts a program on the server's core; this thread keeps to the others.
+    pub(super) fn spawn_for_server(&self, command: &mut Command) -> Result<Child> {
+        // A child starts on the cores of the thread that starts it.
+        sched_setaffinity(None, &self.server).context("no core for the server")?;
+        let child = command.spawn();
+        sched_setaffinity(None, &self.client).context("no core for the clients")?;
+        child.with_context(|| format!("{:?} cannot be started", command.as_std()))
     }
 }
 

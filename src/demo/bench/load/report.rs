@@ -11,14 +11,17 @@ use crate::demo::bench::spread::Spread;
 /// The JSON of `rtckiosk bench server --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Report {
-    /// No heartbeat and no poll failed, from the first on.
+    /// No heartbeat and no poll failed, from the first on, and heartbeats took no longer than
+    /// wanted.
     pub(super) ok: bool,
+    /// What 99 of 100 heartbeats may take.
+    pub(super) p99_ms: f64,
     /// The first failures in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) failures: Vec<String>,
     pub(super) room_type: &'static str,
     pub(super) members: usize,
-    /// One for each member's poll, and those that carry everything else.
+    /// Two for each member's polls, and those that carry everything else.
     pub(super) poll_connections: usize,
     pub(super) other_connections: usize,
     /// From the first login to the last member's entry.
@@ -27,14 +30,19 @@ pub(super) struct Report {
     pub(super) seconds: f64,
     pub(super) requests_per_second: f64,
     pub(super) heartbeats_failed: u64,
-    /// Milliseconds from sending a heartbeat to its answer.
+    /// Milliseconds from when a heartbeat was due to its answer, the clients' own delay and that
+    /// of heartbeats before it included.
     pub(super) heartbeat_ms: Spread,
+    /// Milliseconds from sending it.
+    pub(super) answer_ms: Spread,
     pub(super) polls_per_second: f64,
     pub(super) polls_failed: u64,
     /// Messages that the polls brought.
     pub(super) messages: usize,
     pub(super) server: ServerUse,
     pub(super) client: ClientUse,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) peer: Option<PeerUse>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,6 +64,13 @@ pub(super) struct ClientUse {
     pub(super) cpu_percent: f64,
     /// Milliseconds by which heartbeats left later than planned.
     pub(super) late_ms: Spread,
+}
+
+/// nginx, asked at the same rate on the same core.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct PeerUse {
+    pub(super) cpu_percent: f64,
+    pub(super) answer_ms: Spread,
 }
 
 /// What happened between two looks at a process.
@@ -91,13 +106,17 @@ impl Report {
         self.polls_failed = counts.polls_failed;
         self.messages = counts.messages;
         self.heartbeat_ms = Spread::of(&counts.beats);
+        self.answer_ms = Spread::of(&counts.answers);
         self.client.late_ms = Spread::of(&counts.late);
+        if let Some(peer) = &mut self.peer {
+            peer.answer_ms = Spread::of(&counts.peer_answers);
+        }
         self.heartbeats_failed = counts.beats_failed;
         self.failures.clone_from(&counts.failures);
         if counts.beats.is_empty() {
             self.failures.push("no heartbeat was answered".to_owned());
         }
-        self.ok = self.failures.is_empty();
+        self.ok = self.failures.is_empty() && self.heartbeat_ms.p99 <= self.p99_ms;
         self
     }
 }
@@ -122,6 +141,7 @@ impl std::fmt::Display for Report {
             "heartbeats  {}, {} failed",
             self.heartbeat_ms, self.heartbeats_failed
         )?;
+        writeln!(f, "from sending {}", self.answer_ms)?;
         writeln!(
             f,
             "polls       {:.0} per second, {} failed, {} messages",
@@ -150,6 +170,13 @@ impl std::fmt::Display for Report {
             "clients     {:.1} % of one core, late by {}",
             client.cpu_percent, client.late_ms
         )?;
+        if let Some(peer) = &self.peer {
+            write!(
+                f,
+                "\nnginx       {:.1} % of one core, {}",
+                peer.cpu_percent, peer.answer_ms
+            )?;
+        }
         for failure in &self.failures {
             write!(f, "\nfailure     {failure}")?;
         }

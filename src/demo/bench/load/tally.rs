@@ -13,8 +13,12 @@ pub(super) struct Tally(Mutex<Counts>);
 pub(super) struct Counts {
     /// Requests of all kinds that were answered.
     pub(super) answered: u64,
-    /// From sending a heartbeat to its answer.
+    /// From when a heartbeat was due to its answer: whatever keeps it waiting counts.
     pub(super) beats: Vec<Duration>,
+    /// From sending it.
+    pub(super) answers: Vec<Duration>,
+    /// The same of the peer.
+    pub(super) peer_answers: Vec<Duration>,
     /// By how much beats left later than planned: the clients' own delay.
     pub(super) late: Vec<Duration>,
     pub(super) beats_failed: u64,
@@ -31,18 +35,29 @@ impl Tally {
         self.counts().answered += 1;
     }
 
+    /// A heartbeat that left `late`, and how long its answer then took.
     pub(super) fn beaten(&self, beaten: anyhow::Result<Duration>, late: Duration) {
         let mut counts = self.counts();
         counts.late.push(late);
         match beaten {
             Ok(took) => {
                 counts.answered += 1;
-                counts.beats.push(took);
+                counts.beats.push(late + took);
+                counts.answers.push(took);
             }
             Err(error) => {
                 counts.beats_failed += 1;
                 counts.failed("a heartbeat", &error);
             }
+        }
+    }
+
+    /// What the peer was asked at the same time.
+    pub(super) fn peer_answered(&self, answered: anyhow::Result<Duration>) {
+        let mut counts = self.counts();
+        match answered {
+            Ok(took) => counts.peer_answers.push(took),
+            Err(error) => counts.failed("a request to the peer", &error),
         }
     }
 
@@ -96,7 +111,8 @@ mod tests {
         let (tally, took) = (Tally::default(), Duration::from_millis(1));
         tally.beaten(Ok(took), took);
         tally.beaten(Err(anyhow::anyhow!("broken")), took);
-        assert_eq!(tally.take().beats, [took]);
+        let counts = tally.take();
+        assert_eq!((counts.beats, counts.answers), (vec![2 * took], vec![took]));
         let counts = tally.take();
         assert_eq!((counts.beats.len(), counts.beats_failed), (0, 1));
         assert_eq!(counts.failures, ["a heartbeat failed: broken"]);

@@ -3,19 +3,27 @@
 
 use serde::Deserialize;
 
-/// Elements and texts of a status page; nginx writes some thirty per client. Each takes much more
-/// memory than its text.
-const MAX_NODES: u32 = 200_000;
+use crate::protocol::excerpt;
+
+/// Least bytes of a status page for each of its elements and texts: nginx writes 13 and more. A
+/// node takes much more memory than its text, so a page of empty elements is not read.
+const BYTES_PER_NODE: usize = 8;
+/// So many are read of the smallest page too.
+const FEW_NODES: usize = 64;
 
 /// The XML page of nginx's `rtmp_stat all`: a stream runs when it has `<publishing/>`.
 pub(in crate::server::relay) fn nginx(body: &[u8], stream_id: &str) -> Result<bool, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the status page is not UTF-8".to_owned())?;
     let options = roxmltree::ParsingOptions {
-        nodes_limit: MAX_NODES,
+        nodes_limit: u32::try_from(body.len() / BYTES_PER_NODE + FEW_NODES).unwrap_or(u32::MAX),
         ..roxmltree::ParsingOptions::default()
     };
-    let page = roxmltree::Document::parse_with_options(text, options)
-        .map_err(|error| format!("the status page is not XML: {error}"))?;
+    let page = roxmltree::Document::parse_with_options(text, options).map_err(|error| {
+        format!(
+            "the status page is not XML: {}",
+            excerpt(&error.to_string())
+        )
+    })?;
     if !page.root_element().has_tag_name("rtmp") {
         return Err("the status page is not one of nginx's RTMP module".to_owned());
     }
@@ -86,7 +94,8 @@ pub(in crate::server::relay) fn tencent(body: &[u8]) -> Result<bool, String> {
 }
 
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| format!("the answer does not fit: {error}"))
+    serde_json::from_slice(body)
+        .map_err(|error| format!("the answer does not fit: {}", excerpt(&error.to_string())))
 }
 
 #[cfg(test)]
@@ -105,18 +114,32 @@ mod tests {
         for (stream, live) in [("a", true), ("b", false), ("c", false)] {
             assert_eq!(nginx(page, stream), Ok(live), "{stream}");
         }
-        let many = format!("<rtmp>{}</rtmp>", "<a/>".repeat(200_000));
+        let empty = format!("<rtmp>{}</rtmp>", "<a/>".repeat(1000));
+        let long = format!("<rtmp></{}>", "long".repeat(1000));
         for (bad, reason) in [
             (&b"<html/>"[..], "not one of nginx"),
             (b"<rtmp>", "not XML"),
             (b"", "not XML"),
             (b"\xff", "not UTF-8"),
-            (many.as_bytes(), "not XML"),
+            (empty.as_bytes(), "nodes limit"),
+            (long.as_bytes(), "not XML"),
             (b"<!DOCTYPE r [<!ENTITY a 'b'>]><rtmp>&a;</rtmp>", "not XML"),
         ] {
             let error = nginx(bad, "a").unwrap_err();
-            assert!(error.contains(reason), "{error}");
+            assert!(error.contains(reason) && error.len() < 300, "{error}");
         }
+    }
+
+    #[test]
+    fn reads_as_many_clients_as_a_page_may_hold() {
+        let client = "<client><id>1</id><address>10.0.0.1</address><time>9</time>\
+            <flashver>LNX 9,0,124,2</flashver><dropped>0</dropped><avsync>0</avsync>\
+            <timestamp>0</timestamp><active/></client>\n";
+        let clients = client.repeat((4 << 20) / client.len());
+        let page = format!(
+            "<rtmp><server><stream><name>a</name>{clients}<publishing/></stream></server></rtmp>"
+        );
+        assert_eq!(nginx(page.as_bytes(), "a"), Ok(true));
     }
 
     #[test]
@@ -130,6 +153,8 @@ mod tests {
         assert_eq!(srs(br#"{"code":0,"streams":[]}"#, "a"), Ok(false));
         assert!(srs(br#"{"code":2048}"#, "a").unwrap_err().contains("2048"));
         assert!(srs(b"<html>", "a").is_err());
+        let long = format!("{{\"code\":\"{}\"}}", "long".repeat(1000));
+        assert!(srs(long.as_bytes(), "a").unwrap_err().len() < 300);
     }
 
     #[test]
