@@ -45,6 +45,7 @@ async fn only_tls_1_2_and_1_3_with_ephemeral_keys_are_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_makes_no_session_is_let_go() {
+    // Its folder holds the files until the end.
     let ours = Authority::new("ours");
     let issued = ours.for_this_machine();
     let server = room_server(issued.settings()).await;
