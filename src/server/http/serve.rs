@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::patient::Patient;
 use super::{HttpSettings, Peer};
 
 /// Longest head of a request in bytes: a userSig in a query has some hundred.
@@ -38,7 +39,8 @@ pub(in crate::server) async fn run(
                 return;
             };
             let (stream, remote) = accept(&listener).await;
-            let connection = connection(stream, remote, router.clone(), settings, &stop);
+            // Boxed, because each future around it would hold it twice: thousands are idle.
+            let connection = Box::pin(connection(stream, remote, router.clone(), settings, &stop));
             let connection = abort.clone().run_until_cancelled_owned(connection);
             connections.spawn(async move {
                 connection.await;
@@ -91,11 +93,12 @@ fn connection(
             request.extensions_mut().insert(peer);
             service.call(request)
         });
+        let patience = settings.request_timeout;
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(settings.header_timeout)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Patient::new(stream, patience)), service);
         let mut served = std::pin::pin!(served);
         let ended = tokio::select! {
             ended = served.as_mut() => ended,
