@@ -11,7 +11,7 @@ help:
 	@echo "make demo     a whole call on this machine (ARGS=... goes to rtckiosk demo)"
 	@echo "make test     unit, wire, call and fault tests (ARGS=... goes to cargo test)"
 	@echo "make lint     format, clippy in every feature set, shellcheck"
-	@echo "make bench    event latency and load (ARGS=... goes to rtckiosk bench server)"
+	@echo "make bench    delay, event latency, load (ARGS=... goes to rtckiosk bench server), bad networks"
 	@echo "make vm-test  a call with kernel cameras and sound cards in a virtual machine"
 
 demo:
@@ -34,10 +34,13 @@ lint:
 	shellcheck -x .ci/run tests/setup.sh tests/fuzz/run.sh tests/call/ffmpeg-member.sh tests/vm/{build-image,guest,run,vm}.sh tests/vm/init{,ramfs-init}
 
 bench:
-	@tests/setup.sh demo
+	@tests/setup.sh bench test
 	$(CARGO) build --locked --release
+	$(TARGET)/release/rtckiosk bench media delay
 	$(TARGET)/release/rtckiosk bench events
 	$(TARGET)/release/rtckiosk bench server $(ARGS)
+	$(CARGO) test --locked --release --test net -- --ignored --exact --nocapture \
+		compare::on_the_same_link
 
 # Optimised a little: an emulated processor is ten times slower already.
 vm-test:

@@ -17,3 +17,5 @@ pub mod room;
 pub mod server;
 #[cfg(feature = "kiosk")]
 pub mod session;
+#[cfg(any(feature = "kiosk", feature = "server"))]
+pub mod tls;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings in what the given purposes need and this machine lacks; silent and
 # quick when nothing is missing.
-#   tests/setup.sh build|demo|test|lint|vm ...
+#   tests/setup.sh build|demo|test|bench|lint|vm ...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,10 +10,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 declare -A packages
 packages[build]="gcc libasound2-dev libc6-dev libclang-dev libgstreamer-plugins-base1.0-dev
     libgstreamer1.0-dev make pkg-config"
-packages[demo]="${packages[build]} glib-networking gstreamer1.0-alsa gstreamer1.0-libav
+packages[demo]="${packages[build]} gstreamer1.0-alsa gstreamer1.0-libav
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-plugins-ugly gstreamer1.0-x"
-packages[test]="${packages[demo]} curl ffmpeg gstreamer1.0-tools jq libnginx-mod-rtmp nginx xvfb"
+packages[test]="${packages[demo]} curl ffmpeg glib-networking gstreamer1.0-tools
+    iproute2 jq libnginx-mod-rtmp libnginx-mod-stream nginx openssl xvfb"
+packages[bench]="${packages[demo]} ffmpeg libnginx-mod-rtmp nginx"
 packages[lint]="${packages[build]} shellcheck"
 packages[vm]="${packages[demo]} curl debian-archive-keyring e2fsprogs ffmpeg jq kmod
     mmdebstrap qemu-system-x86 xz-utils"

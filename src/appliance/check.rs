@@ -13,17 +13,21 @@ use url::Url;
 use super::wiring;
 use crate::config::kiosk::KioskConfig;
 use crate::display::{Display, DisplayError, Output};
+use crate::media::codecs::{self, Kind};
 use crate::media::{self, Capture, PushEvent, Speaker};
 use crate::protocol::events::PushCode;
 use crate::room::{Credentials, RoomSession};
+use crate::tls::{self, ClientTls, Trust};
 
 /// For the first picture of the camera.
 const PICTURE_DEADLINE: Duration = Duration::from_secs(8);
 /// For a connection to the relay.
 const RELAY_DEADLINE: Duration = Duration::from_secs(3);
-/// Port of RTMP and of RTMPS where a URL has none.
+/// Port of RTMP, and of RTMPS and HTTPS, where a URL has none.
 const RTMP_PORT: u16 = 1935;
-const RTMPS_PORT: u16 = 443;
+const TLS_PORT: u16 = 443;
+/// Days before its end in which a certificate should have been renewed.
+const RENEWAL: u64 = 14;
 
 /// One line of the self-test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,12 +96,19 @@ pub async fn self_test(file: &Path, config: &KioskConfig) -> SelfTest {
             .into_iter()
             .map(|warning| check("config", Ok(warning))),
     );
+    let trust = match wiring::trust(config) {
+        Ok(trust) => trust,
+        Err(error) => {
+            checks.push(check("tls", Err(error.to_string())));
+            return SelfTest::new(checks);
+        }
+    };
     match media::init() {
         Err(error) => checks.push(check("media", Err(error.to_string()))),
-        Ok(()) => checks.extend(media_checks(config).await),
+        Ok(()) => checks.extend(media_checks(config, &trust).await),
     }
     checks.push(check("screen", screen(config).await));
-    checks.extend(server_checks(config).await);
+    checks.extend(server_checks(config, &trust).await);
     SelfTest::new(checks)
 }
 
@@ -118,14 +129,11 @@ async fn screen(config: &KioskConfig) -> Result<String, String> {
     }
 }
 
-async fn media_checks(config: &KioskConfig) -> Vec<Check> {
-    let settings = wiring::session_settings(config);
-    let encoders = media::devices::encoders();
-    let encoder = encoders.first().map(|name| format!("{name} works"));
-    let mut checks = vec![check(
-        "encoder",
-        encoder.ok_or_else(|| "no H.264 encoder works".to_owned()),
-    )];
+async fn media_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
+    let settings = wiring::session_settings(config, trust);
+    let codecs = codecs::finished(settings.shape()).await;
+    let codec = |kind: Kind| check(kind.name(), codecs.verdict(kind, &settings.uplink.encoder));
+    let mut checks: Vec<_> = Kind::ALL.into_iter().map(codec).collect();
     let (events, mut reports) = mpsc::channel(64);
     let started = Instant::now();
     match Capture::start(settings.capture, events).await {
@@ -179,30 +187,69 @@ fn failure(reports: &mut mpsc::Receiver<PushEvent>, code: PushCode) -> Option<St
         .map(|event| event.message)
 }
 
-async fn server_checks(config: &KioskConfig) -> Vec<Check> {
-    let push_url = match login(config).await {
+async fn server_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let url = &config.room.base_url;
+    if url.scheme() == "https" {
+        let tls = wiring::room_tls(config, trust);
+        let session = tls_session(&tls, url).await;
+        checks.push(check("room server TLS", session));
+        if checks.iter().any(|check| !check.ok) {
+            return checks;
+        }
+    }
+    let push_url = match login(config, trust).await {
         Ok(push_url) => push_url,
-        Err(reason) => return vec![check("room server", Err(reason))],
+        Err(reason) => {
+            checks.push(check("room server", Err(reason)));
+            return checks;
+        }
     };
-    let server = check(
-        "room server",
-        Ok(format!("{} accepts us", config.room.base_url)),
-    );
-    vec![
-        server,
-        check("relay", relay(push_url.expose_secret()).await),
-    ]
+    checks.push(check("room server", Ok(format!("{url} accepts us"))));
+    let tls = wiring::relay_tls(config, trust);
+    checks.push(check("relay", relay(push_url.expose_secret(), &tls).await));
+    checks
+}
+
+/// Makes a TLS session, and says what was agreed on and how long the certificate lasts.
+async fn tls_session(tls: &ClientTls, url: &Url) -> Result<String, String> {
+    let (host, port) = (url.host_str().unwrap_or_default(), port(url));
+    let stream = tls
+        .connect(host, port)
+        .await
+        .map_err(|error| error.to_string())?;
+    let session = stream.get_ref().1;
+    let proof = match tls.is_insecure() {
+        true => "NOT VERIFIED",
+        false => "verified",
+    };
+    let agreed = tls::describe(session);
+    let end = match tls::certificate_end(session) {
+        Some((end, days)) if days < RENEWAL => format!(", certificate ends SOON, at {end}"),
+        Some((end, days)) => format!(", certificate ends at {end}, in {days} days"),
+        None => String::new(),
+    };
+    Ok(format!("{host}:{port} {proof}: {agreed}{end}"))
+}
+
+/// The port of a URL, or that of its protocol.
+fn port(url: &Url) -> u16 {
+    let usual = match url.scheme() {
+        "rtmp" => RTMP_PORT,
+        _ => TLS_PORT,
+    };
+    url.port_or_known_default().unwrap_or(usual)
 }
 
 /// Logs in, asks for a push URL, and logs out again.
-async fn login(config: &KioskConfig) -> Result<secrecy::SecretString, String> {
+async fn login(config: &KioskConfig, trust: &Trust) -> Result<secrecy::SecretString, String> {
     let credentials = match wiring::credentials(config) {
         // Another user than the daemon's: a second login of one user voids the first.
         Credentials::GetLoginInfo { .. } => Credentials::GetLoginInfo { user_id: None },
         own => own,
     };
     let (events, _) = mpsc::channel(1);
-    let room = RoomSession::start(&wiring::room_settings(config), credentials, events)
+    let room = RoomSession::start(&wiring::room_settings(config, trust), credentials, events)
         .map_err(|error| error.to_string())?;
     let push_url = room.get_push_url("").await.map_err(|error| error.reason());
     if let Err(error) = room.stop().await {
@@ -212,16 +259,19 @@ async fn login(config: &KioskConfig) -> Result<secrecy::SecretString, String> {
 }
 
 /// Connects to the relay of a push URL.
-async fn relay(push_url: &str) -> Result<String, String> {
+async fn relay(push_url: &str, tls: &ClientTls) -> Result<String, String> {
     let url = Url::parse(push_url).map_err(|error| format!("the push URL is none: {error}"))?;
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().unwrap_or(if url.scheme() == "rtmps" {
-        RTMPS_PORT
-    } else {
-        RTMP_PORT
-    });
+    if url.scheme() == "rtmps" {
+        return tls_session(tls, &url).await;
+    }
+    let (host, port) = (url.host_str().unwrap_or_default(), port(&url));
     match timeout(RELAY_DEADLINE, TcpStream::connect((host, port))).await {
-        Ok(Ok(_)) => Ok(format!("{host}:{port} answers")),
+        Ok(Ok(peer)) if peer.peer_addr().is_ok_and(|at| at.ip().is_loopback()) => {
+            Ok(format!("{host}:{port} answers"))
+        }
+        Ok(Ok(_)) => Ok(format!(
+            "{host}:{port} answers; plain RTMP, pictures and sound can be seen on the way"
+        )),
         Ok(Err(error)) => Err(format!("{host}:{port}: {error}")),
         Err(_) => Err(format!("{host}:{port} does not answer")),
     }

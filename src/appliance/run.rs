@@ -77,11 +77,12 @@ pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
     let (file, config) = config(file)?;
     start_log(&config);
     log::info!(config:? = file; "rtckiosk {} starts", env!("CARGO_PKG_VERSION"));
+    let trust = wiring::trust(&config)?;
     block_on(async {
         let socket = ControlServer::bind(&control::socket(&config.runtime_dir)).await?;
         let kiosk = Kiosk::start(
-            wiring::session_settings(&config),
-            &wiring::room_settings(&config),
+            wiring::session_settings(&config, &trust),
+            &wiring::room_settings(&config, &trust),
             wiring::credentials(&config),
             Some(wiring::display_config(&config)),
         )
@@ -107,11 +108,12 @@ pub fn agent(file: Option<&Path>, name: Option<&str>) -> Result<ExitCode> {
         config = config.with_name(name).map_err(anyhow::Error::msg)?;
     }
     start_log(&config);
+    let trust = wiring::trust(&config)?;
     block_on(async {
-        let mut session = wiring::session_settings(&config);
+        let mut session = wiring::session_settings(&config, &trust);
         session.role = Role::Host;
         session.auto_call = true;
-        let room = wiring::room_settings(&config);
+        let room = wiring::room_settings(&config, &trust);
         let kiosk = Kiosk::start(session, &room, wiring::credentials(&config), None).await?;
         tokio::select! {
             stopped = stop_signal() => stopped?,

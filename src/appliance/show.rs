@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::media::codecs::{Kind, Outcome, Trial};
 use crate::media::devices::{Camera, DeviceList, SoundDevice};
 
 /// The device list as a table.
@@ -26,11 +27,14 @@ pub fn devices(list: &DeviceList) -> String {
             format!("{:<24} {state} {mode}", display.connector)
         }),
     );
-    section(
-        &mut out,
-        "H.264 encoders, best first",
-        list.encoders.iter().map(ToString::to_string),
-    );
+    for kind in Kind::ALL {
+        let trials = list.codecs.iter().filter(|trial| trial.kind == kind);
+        section(
+            &mut out,
+            &format!("{}s, best first", kind.name()),
+            trials.map(codec),
+        );
+    }
     section(
         &mut out,
         "GPIO",
@@ -80,6 +84,15 @@ fn camera(camera: &Camera) -> String {
     line
 }
 
+fn codec(trial: &Trial) -> String {
+    let (state, detail) = match &trial.outcome {
+        Outcome::Untried => ("untried", ""),
+        Outcome::Works(detail) => ("works", detail.as_str()),
+        Outcome::Refused(reason) => ("refused", reason.as_str()),
+    };
+    format!("{:<24} {state:<8} {detail}", trial.element)
+}
+
 fn sound(device: &SoundDevice) -> String {
     let rates = match device.rates {
         Some((low, high)) => format!("{low} to {high} Hz"),
@@ -99,6 +112,9 @@ pub fn status(status: &Value) -> String {
 fn lines(out: &mut String, value: &Value, depth: usize) {
     let indent = "  ".repeat(depth);
     let entry = |out: &mut String, name: &str, value: &Value| match value {
+        Value::Object(fields) if fields.contains_key("total") => {
+            let _ = writeln!(out, "{indent}{name}: {}", sum(fields));
+        }
         Value::Object(fields) if !fields.is_empty() => {
             let _ = writeln!(out, "{indent}{name}:");
             lines(out, value, depth + 1);
@@ -131,6 +147,28 @@ fn lines(out: &mut String, value: &Value, depth: usize) {
     }
 }
 
+/// The stages of a delay, in the order in which media pass them.
+const STAGES: [&str; 8] = [
+    "capture", "encode", "queue", "kernel", "network", "decode", "hold", "buffer",
+];
+
+/// A delay with its stages: "queue 0.2 + decode 3.1 = 3.3".
+fn sum(stages: &Map<String, Value>) -> String {
+    let place = |name: &str| STAGES.iter().position(|stage| *stage == name);
+    let mut named: Vec<_> = stages
+        .iter()
+        .filter(|(name, value)| *name != "total" && !value.is_null())
+        .collect();
+    // What is not listed comes last.
+    named.sort_by_key(|(name, _)| place(name).unwrap_or(STAGES.len()));
+    let terms: Vec<_> = named
+        .into_iter()
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    let total = stages.get("total").unwrap_or(&Value::Null);
+    format!("{} = {total}", terms.join(" + "))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -141,6 +179,17 @@ mod tests {
     fn status_is_readable() {
         let text = status(&json!({"a": {"b": 1.5, "c": null}, "d": ["x"], "e": []}));
         assert_eq!(text, "a:\n  b: 1.5\n  c: none\nd:\n  x\ne: none\n");
+    }
+
+    #[test]
+    fn a_delay_is_a_sum_of_its_stages() {
+        let picture = json!({"total": 3.3, "decode": 3.1, "queue": 0.2, "network": null});
+        let sound = json!({"device": 40.0, "buffer": 20.5, "total": 60.5});
+        let text = status(&json!({"delay_ms": {"picture": picture, "sound": sound}}));
+        assert_eq!(
+            text,
+            "delay_ms:\n  picture: queue 0.2 + decode 3.1 = 3.3\n  sound: buffer 20.5 + device 40.0 = 60.5\n"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::room::{
     UserCredentials,
 };
 use crate::session::{self, Patience, Role, Session, SessionHandle, UplinkProfile};
+use crate::tls::{ClientTls, Pin, Trust, TrustError, TrustSettings};
 
 /// Room events that may wait for the session.
 const ROOM_EVENTS: usize = 64;
@@ -42,6 +43,35 @@ pub enum StartError {
     Room(#[from] room::SetupError),
 }
 
+/// The certificates that the configuration trusts.
+///
+/// # Errors
+/// A file that cannot be read, or holds no certificate.
+pub fn trust(config: &KioskConfig) -> Result<Trust, TrustError> {
+    let tls = &config.tls;
+    Trust::load(&TrustSettings {
+        ca_file: tls.ca_file.clone(),
+        system: tls.system_ca,
+        insecure: tls.insecure,
+    })
+}
+
+fn pins(hashes: &[[u8; 32]]) -> Vec<Pin> {
+    hashes.iter().copied().map(Pin).collect()
+}
+
+/// Connections to the relay.
+#[must_use]
+pub fn relay_tls(config: &KioskConfig, trust: &Trust) -> ClientTls {
+    trust.client(&pins(&config.tls.relay_pins))
+}
+
+/// Connections to the room server, outside its client.
+#[must_use]
+pub fn room_tls(config: &KioskConfig, trust: &Trust) -> ClientTls {
+    trust.client(&pins(&config.tls.room_pins))
+}
+
 impl Kiosk {
     /// Starts everything; the session logs in by itself and then waits for a call.
     ///
@@ -54,9 +84,12 @@ impl Kiosk {
         credentials: Credentials,
         display: Option<display::DisplayConfig>,
     ) -> Result<Self, StartError> {
+        let shape = session.shape();
         // GStreamer scans its plugins, and a window takes its time: both block.
         let display = tokio::task::spawn_blocking(move || {
             media::init()?;
+            // Now, so that no call waits for it.
+            media::codecs::start(shape);
             Ok::<_, StartError>(display.map(Display::start).transpose()?)
         });
         let display = display.await.map_err(|_| StartError::Panicked)??;
@@ -105,7 +138,7 @@ impl Kiosk {
 
 /// What the session is to do, from the configuration.
 #[must_use]
-pub fn session_settings(config: &KioskConfig) -> session::Settings {
+pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Settings {
     let (video, audio, network) = (
         &config.media.video,
         &config.media.audio,
@@ -156,6 +189,8 @@ pub fn session_settings(config: &KioskConfig) -> session::Settings {
             window: network.reconnect_window.min(SAME_URL_WINDOW),
             ..Reconnect::default()
         },
+        relay_tls: relay_tls(config, trust),
+        warnings: config.warnings(),
     }
 }
 
@@ -181,12 +216,19 @@ fn audio_source(source: &kiosk::AudioSource) -> media::AudioSource {
 
 /// Room server and rhythm, from the configuration.
 #[must_use]
-pub fn room_settings(config: &KioskConfig) -> SessionSettings {
+pub fn room_settings(config: &KioskConfig, trust: &Trust) -> SessionSettings {
     let room_type = match config.room.room_type {
         kiosk::RoomType::Double => RoomType::Double,
         kiosk::RoomType::Multi => RoomType::Multi,
     };
     let mut client = ClientSettings::new(config.room.base_url.clone(), room_type);
+    client.trust = trust.clone();
+    client.pins = pins(&config.tls.room_pins);
+    client.im_pins = pins(match config.im {
+        // On the room server's own address.
+        kiosk::Im::Auto => &config.tls.room_pins,
+        kiosk::Im::Off | kiosk::Im::At(_) => &config.tls.im_pins,
+    });
     client.deadline = config.room.request_timeout;
     client.connect_timeout = client.connect_timeout.min(client.deadline);
     if let kiosk::Credentials::GetLoginInfo { url } = &config.room.credentials {

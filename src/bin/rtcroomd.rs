@@ -64,14 +64,22 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let server = RoomServer::bind(settings).await?;
     if let Err(error) = output::print(&format!("listening on {}\n", server.addresses())) {
         log::warn!("standard output: {error}");
     }
+    let handle = server.handle();
     let wait = async {
-        tokio::select! {
-            _ = terminate.recv() => log::info!("SIGTERM: stopping"),
-            _ = interrupt.recv() => log::info!("SIGINT: stopping"),
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break log::info!("SIGTERM: stopping"),
+                _ = interrupt.recv() => break log::info!("SIGINT: stopping"),
+                _ = hangup.recv() => {
+                    log::info!("SIGHUP: the certificate is read again");
+                    handle.reload_certificate();
+                }
+            }
         }
         stop.cancel();
     };

@@ -76,7 +76,6 @@ fn span(range: &RangeInclusive<u64>) -> String {
 }
 
 /// true or false.
-#[cfg(feature = "server")]
 pub(super) fn flag(value: &DeValue<'_>) -> Ruling<bool> {
     value
         .as_bool()
@@ -181,6 +180,41 @@ pub(super) fn address(text: &str, schemes: &[&str]) -> Option<Url> {
         && url.password().is_none()
         && url.fragment().is_none();
     fits.then_some(url)
+}
+
+/// Pinned public keys in the form of RFC 7469.
+#[cfg(feature = "kiosk")]
+pub(super) fn pins(value: &DeValue<'_>) -> Ruling<Vec<[u8; 32]>> {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let pin = |text: &str| {
+        let hash = STANDARD.decode(text.strip_prefix("sha256/")?).ok()?;
+        <[u8; 32]>::try_from(hash).ok()
+    };
+    value
+        .as_array()
+        .filter(|list| !list.is_empty())
+        .and_then(|list| {
+            list.iter()
+                .map(|item| pin(item.get_ref().as_str()?))
+                .collect()
+        })
+        .ok_or_else(|| {
+            "must be a list of keys such as \
+             [\"sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]"
+                .to_owned()
+        })
+}
+
+/// Whether an address is on this machine: nobody is on the way to it.
+pub(super) fn is_local(url: &Url) -> bool {
+    match url.host_str() {
+        Some(host) => {
+            let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+            host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+        }
+        None => false,
+    }
 }
 
 /// How much is written to the log.

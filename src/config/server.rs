@@ -32,12 +32,14 @@ impl ServerConfig {
     pub fn warnings(&self) -> Vec<String> {
         let open = !self.http.listen.ip().is_loopback();
         let mut warnings = Vec::new();
-        if open {
+        if open && !self.http.tls {
             warnings.push(format!(
-                "http.listen = \"{}\": plain HTTP, tokens can be read on the way; put a TLS proxy in front",
+                "http.listen = \"{}\": plain HTTP, tokens can be read on the way; \
+                 set [tls] or put a TLS proxy in front",
                 self.http.listen
             ));
         }
+        warnings.extend(self.relay.warnings());
         if open && self.auth.issue_login_info {
             warnings.push(
                 "auth.issue_login_info = true: whoever reaches this server gets an identity signed"
@@ -81,6 +83,8 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// How much is logged.
     pub log: log::LevelFilter,
+    /// Certificate and key of this server; `None` = plain text.
+    pub tls: Option<Tls>,
     pub http: Http,
     pub rooms: Rooms,
     pub auth: Auth,
@@ -89,10 +93,20 @@ pub struct Settings {
     pub relay: Relay,
 }
 
+/// `[tls]`: files in PEM, read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The chain, the server's own certificate first.
+    pub certificate_file: PathBuf,
+    pub key_file: PathBuf,
+}
+
 /// `[http]`: the room protocol's front door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     pub listen: SocketAddr,
+    /// HTTPS.
+    pub tls: bool,
     /// Web origins that may call; `None` = all.
     pub cors_origins: Option<Vec<String>>,
     pub max_body_bytes: usize,
@@ -195,12 +209,18 @@ pub struct Stream {
 impl Settings {
     fn read(root: &Section<'_>) -> Self {
         let auth = Auth::read(&root.section("auth"));
+        let tls = Tls::read(&root.section("tls"));
         Self {
             state_dir: root.optional("state_dir", rules::path),
             log: root.get("log", log::LevelFilter::Info, rules::log_level),
-            http: Http::read(&root.section("http")),
+            http: Http::read(&root.section("http"), tls.is_some()),
             rooms: Rooms::read(&root.section("rooms")),
-            relay: Relay::read(&root.section("relay"), auth.api_key.is_some()),
+            relay: Relay::read(
+                &root.section("relay"),
+                auth.api_key.is_some(),
+                tls.is_some(),
+            ),
+            tls,
             auth,
             im: Im::read(&root.section("im")),
             stream: Stream::read(&root.section("stream")),
@@ -208,11 +228,34 @@ impl Settings {
     }
 }
 
+impl Tls {
+    fn read(tls: &Section<'_>) -> Option<Self> {
+        let certificate_file = tls.optional("certificate_file", rules::path);
+        let key_file = tls.optional("key_file", rules::path);
+        let both = ["certificate_file", "key_file"];
+        tls.require(&both, &both);
+        Some(Self {
+            certificate_file: certificate_file?,
+            key_file: key_file?,
+        })
+    }
+}
+
+/// `tls` of a listener: on if there is a certificate, unless it is switched off.
+fn speaks_tls(listener: &Section<'_>, has_certificate: bool) -> bool {
+    let wanted = listener.optional("tls", rules::flag);
+    if wanted == Some(true) && !has_certificate {
+        listener.reject("tls", "needs tls.certificate_file and tls.key_file besides");
+    }
+    has_certificate && wanted.unwrap_or(true)
+}
+
 impl Http {
-    fn read(http: &Section<'_>) -> Self {
+    fn read(http: &Section<'_>, has_certificate: bool) -> Self {
         let local = SocketAddr::from(([127, 0, 0, 1], 5757));
         Self {
             listen: http.get("listen", local, rules::socket),
+            tls: speaks_tls(http, has_certificate),
             cors_origins: http.get("cors_origins", None, rules::origins),
             max_body_bytes: http.get("max_body_bytes", 1 << 20, rules::whole(1024..=16 << 20)),
             request_timeout: http.get(

@@ -319,6 +319,20 @@ fn each_wrong_kiosk_value_gets_its_line() {
             "2:1: media.fps: unknown key, did you mean media.video.fps?",
         ),
         (
+            "[tls]\nsystem_ca = false",
+            "2:13: tls.system_ca = false: needs tls.ca_file besides: nobody would be trusted",
+        ),
+        (
+            "[tls]\nrelay_pins = [\"sha256/abc\"]",
+            "2:14: tls.relay_pins = [...]: must be a list of keys such as \
+             [\"sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]",
+        ),
+        (
+            "[tls]\ninsecure = true",
+            "2:1: tls.insecure: unknown key, known here: ca_file, im_pins, \
+             insecure_skip_certificate_check, relay_pins, room_pins, system_ca",
+        ),
+        (
             "[disply]\nwidth = 640",
             "1:2: disply: unknown key, did you mean display?",
         ),
@@ -345,6 +359,19 @@ fn each_wrong_server_value_gets_its_line() {
             "[http]\ncors_origins = [\"https://a.example/path\"]",
             "2:16: http.cors_origins = [...]: \
              must be [\"*\"] or a list of origins such as \"https://desk.example.com\"",
+        ),
+        (
+            "[http]\ntls = true",
+            "2:7: http.tls = true: needs tls.certificate_file and tls.key_file besides",
+        ),
+        (
+            "[tls]\nkey_file = \"/k\"",
+            "2:12: tls.key_file = \"/k\": needs tls.certificate_file besides",
+        ),
+        (
+            "[relay.embedded]\nplain_listen = \"127.0.0.1:1936\"",
+            "2:16: relay.embedded.plain_listen = \"127.0.0.1:1936\": only beside TLS: \
+             relay.embedded.listen is plain itself",
         ),
         (
             "[http.per_user]\nper_second = 50\nburst = 20",
@@ -589,8 +616,60 @@ fn an_external_relay_replaces_the_embedded_one() {
 
 #[test]
 fn open_servers_are_warned_about() {
-    let config = ServerConfig::parse("r", "http.listen = \"0.0.0.0:5757\"").unwrap();
-    assert_eq!(config.warnings().len(), 3);
+    let warnings = |text: &str| ServerConfig::parse("r", text).unwrap().warnings();
+    let open = "http.listen = \"0.0.0.0:5757\"\n";
+    assert_eq!(warnings(open).len(), 3);
+    let relay = "relay.embedded.listen = \"0.0.0.0:1935\"\n";
+    let plain = warnings(relay).join("\n");
+    assert!(
+        plain.contains("relay.embedded.listen = \"0.0.0.0:1935\": plain RTMP"),
+        "{plain}"
+    );
+    let tls = "tls = { certificate_file = \"/c\", key_file = \"/k\" }\n";
+    let open_by_tls = warnings(&format!("{open}{relay}{tls}")).join("\n");
+    assert!(!open_by_tls.contains("plain"), "{open_by_tls}");
+    let beside = format!("{tls}relay.embedded.plain_listen = \"0.0.0.0:1936\"");
+    let beside = warnings(&beside).join("\n");
+    assert!(beside.contains("relay.embedded.plain_listen"), "{beside}");
+    let cdn = "[relay.external]\npush_url = \"rtmp://cdn/l/{stream}\"\n\
+               play_url = \"rtmps://cdn/l/{stream}\"";
+    let cdn = warnings(cdn);
+    assert!(
+        cdn.len() == 1 && cdn[0].starts_with("relay.external.push_url: plain RTMP"),
+        "{cdn:?}"
+    );
+}
+
+#[test]
+fn a_certificate_turns_tls_on_where_it_is_not_switched_off() {
+    let tls = "tls = { certificate_file = \"/c\", key_file = \"/k\" }\n";
+    for (text, http, relay) in [
+        ("", false, false),
+        (tls, true, true),
+        (&format!("{tls}http.tls = false"), false, true),
+        (&format!("{tls}relay.embedded.tls = false"), true, false),
+    ] {
+        let config = ServerConfig::parse("r", text).unwrap();
+        let server::Relay::Embedded(embedded) = &config.relay else {
+            panic!("{config:?}");
+        };
+        assert_eq!((config.http.tls, embedded.tls), (http, relay), "{text}");
+    }
+}
+
+#[test]
+fn skipping_the_certificate_check_is_never_silent() {
+    let warnings = |text: &str| KioskConfig::parse("k", text).unwrap().warnings();
+    assert!(!KioskConfig::default().tls.insecure);
+    let insecure = warnings("tls.insecure_skip_certificate_check = true");
+    assert!(
+        insecure.len() == 1 && insecure[0].starts_with("tls.insecure_skip_certificate_check"),
+        "{insecure:?}"
+    );
+    assert_eq!(
+        warnings("tls.insecure_skip_certificate_check = false"),
+        [""; 0]
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::protocol::RoomType;
 use crate::room::{ChannelState, ClientSettings, Credentials, ImSettings, SessionSettings};
 use crate::server::{RoomServer, Settings as ServerSettings};
 use crate::session::{Outgoing, Patience, Role, SessionHandle, Settings, UplinkProfile};
+use crate::tls::ClientTls;
 
 /// Tones that tell the sides apart, hertz.
 const KIOSK_HZ: f64 = 440.0;
@@ -45,7 +46,16 @@ pub(super) struct Cast {
 impl Cast {
     /// Starts a server on free ports, one agent, and the kiosk; nobody calls yet.
     pub(super) async fn assemble(room_type: RoomType, headless: bool) -> Result<Self> {
-        let server = RoomServer::bind(ServerSettings::on_free_ports()?).await?;
+        Self::assemble_at(ServerSettings::on_free_ports()?, room_type, headless).await
+    }
+
+    /// The same with a server of these settings.
+    pub(super) async fn assemble_at(
+        server: ServerSettings,
+        room_type: RoomType,
+        headless: bool,
+    ) -> Result<Self> {
+        let server = RoomServer::bind(server).await?;
         let base_url = format!("http://{}/weapp/", server.local_addr());
         let stop = CancellationToken::new();
         let server = tokio::spawn(server.run(stop.clone()));
@@ -140,17 +150,8 @@ impl Player {
     }
 
     async fn agent(number: u32, room_type: RoomType, base_url: &str) -> Result<Self> {
-        let settings = settings(Role::Host, &format!("Agent {number}"), AGENT_HZ);
-        let user_id = format!("demo-agent-{number}");
-        Self::start(
-            settings,
-            screen("agent"),
-            room_type,
-            base_url,
-            &user_id,
-            KIOSK_HZ,
-        )
-        .await
+        let kiosk = agent(number, room_type, base_url, Some(screen("agent"))).await?;
+        Self::watch(kiosk, KIOSK_HZ)
     }
 
     async fn start(
@@ -161,13 +162,11 @@ impl Player {
         user_id: &str,
         wanted_hz: f64,
     ) -> Result<Self> {
-        let mut room = SessionSettings::new(ClientSettings::new(base_url, room_type));
-        room.timings.poll = Duration::from_millis(500);
-        room.im = Some(ImSettings::as_told(&base_url.parse()?));
-        let credentials = Credentials::GetLoginInfo {
-            user_id: Some(user_id.to_owned()),
-        };
-        let kiosk = Kiosk::start(settings, &room, credentials, Some(display)).await?;
+        let kiosk = side(settings, Some(display), room_type, base_url, user_id).await?;
+        Self::watch(kiosk, wanted_hz)
+    }
+
+    fn watch(kiosk: Kiosk, wanted_hz: f64) -> Result<Self> {
         let display = kiosk.display().context("a demo side has a screen")?;
         let meter = Meter::default();
         let seen = meter.clone();
@@ -203,6 +202,34 @@ impl Player {
         }
         Ok(())
     }
+}
+
+/// An agent who opens the room and waits in it.
+pub(super) async fn agent(
+    number: u32,
+    room_type: RoomType,
+    base_url: &str,
+    display: Option<DisplayConfig>,
+) -> Result<Kiosk> {
+    let settings = settings(Role::Host, &format!("Agent {number}"), AGENT_HZ);
+    let user_id = format!("demo-agent-{number}");
+    side(settings, display, room_type, base_url, &user_id).await
+}
+
+async fn side(
+    settings: Settings,
+    display: Option<DisplayConfig>,
+    room_type: RoomType,
+    base_url: &str,
+    user_id: &str,
+) -> Result<Kiosk> {
+    let mut room = SessionSettings::new(ClientSettings::new(base_url, room_type));
+    room.timings.poll = Duration::from_millis(500);
+    room.im = Some(ImSettings::as_told(&base_url.parse()?));
+    let credentials = Credentials::GetLoginInfo {
+        user_id: Some(user_id.to_owned()),
+    };
+    Ok(Kiosk::start(settings, &room, credentials, display).await?)
 }
 
 fn screen(title: &str) -> DisplayConfig {
@@ -245,5 +272,7 @@ fn settings(role: Role, name: &str, hz: f64) -> Settings {
         speaker: AudioSink::None,
         volume: 0.2,
         reconnect: Reconnect::default(),
+        relay_tls: ClientTls::default(),
+        warnings: Vec::new(),
     }
 }

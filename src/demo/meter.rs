@@ -74,7 +74,8 @@ impl Meter {
     }
 }
 
-fn read_time_code(sample: &gstreamer::Sample) -> Option<u64> {
+/// When a picture left its source, if it carries an intact time code.
+pub(super) fn read_time_code(sample: &gstreamer::Sample) -> Option<u64> {
     let info = VideoInfo::from_caps(sample.caps()?).ok()?;
     let frame = VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;
     let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;

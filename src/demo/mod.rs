@@ -130,6 +130,7 @@ async fn measure(options: &Options, cast: &mut Cast) -> Result<Report> {
     report(options, cast, entered, events.list).await
 }
 
+/// Waits until a side is where it should be.
 async fn wait_for(
     player: &Player,
     what: &str,

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use tokio::sync::watch;
@@ -94,6 +94,16 @@ pub struct DisplayStats {
     pub frames: u64,
     /// Time that the last canvas took to compose.
     pub compose: Duration,
+    /// From taking a member's frame to its being on the screen; smoothed.
+    pub show: Duration,
+}
+
+/// A member's frame that is shown for the first time.
+#[derive(Debug)]
+struct Fresh {
+    member: String,
+    sample: gst::Sample,
+    taken: Instant,
 }
 
 /// Told of each member's frame when it is shown.
@@ -119,11 +129,16 @@ struct Shared {
 
 impl Shared {
     /// Tells that canvases with these members' frames are on the screen.
-    fn report_shown(&self, frames: &[(String, gst::Sample)]) {
-        self.stats.send_modify(|stats| stats.frames += 1);
+    fn report_shown(&self, frames: &[Fresh]) {
+        self.stats.send_modify(|stats| {
+            stats.frames += 1;
+            for fresh in frames {
+                stats.show = (stats.show * 15 + fresh.taken.elapsed()) / 16;
+            }
+        });
         let shown = lock(&self.shown).clone();
         if let Some(shown) = shown {
-            for (member, sample) in frames {
+            for Fresh { member, sample, .. } in frames {
                 shown(member, sample);
             }
         }

@@ -8,7 +8,7 @@ use gstreamer_app as gst_app;
 
 use gst::prelude::*;
 
-use super::{DisplayError, Output, Shared, lock};
+use super::{DisplayError, Fresh, Output, Shared, lock};
 
 /// Canvases on their way to the window; a window that is slower loses the older ones.
 const QUEUE: u64 = 2;
@@ -18,7 +18,7 @@ const OPENING: gst::ClockTime = gst::ClockTime::from_seconds(5);
 static TITLE: Once = Once::new();
 
 /// Members' frames in a canvas, by the number that the canvas's buffer carries as offset.
-type OnTheWay = Arc<Mutex<VecDeque<(u64, Vec<(String, gst::Sample)>)>>>;
+type OnTheWay = Arc<Mutex<VecDeque<(u64, Vec<Fresh>)>>>;
 
 /// An open window.
 pub(super) struct Window {
@@ -83,7 +83,7 @@ impl Window {
     }
 
     /// Hands a canvas over.
-    pub(super) fn show(&mut self, canvas: &gst::Sample, frames: Vec<(String, gst::Sample)>) {
+    pub(super) fn show(&mut self, canvas: &gst::Sample, frames: Vec<Fresh>) {
         // Copies the buffer's description, not its pixels.
         let Some(mut buffer) = canvas.buffer_owned() else {
             return;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::compose::{Composer, Member, View};
 use super::window::Window;
-use super::{DisplayConfig, DisplayError, Output, Picture, Remote, Scene, Shared};
+use super::{DisplayConfig, DisplayError, Fresh, Output, Picture, Remote, Scene, Shared};
 
 /// Members' frames are shown as they come, but not faster than a usual panel can.
 const MEMBER_PERIOD: Duration = Duration::from_millis(16);
@@ -230,6 +230,7 @@ struct Source {
     latest: Option<gst::Sample>,
     /// Whether the latest frame has not been shown.
     fresh: bool,
+    taken: std::time::Instant,
     /// Whether frames may still come.
     open: bool,
 }
@@ -283,13 +284,16 @@ impl Sources {
     }
 
     /// Members' frames that are shown for the first time.
-    fn take_fresh(&mut self) -> Vec<(String, gst::Sample)> {
+    fn take_fresh(&mut self) -> Vec<Fresh> {
         self.members
             .iter_mut()
             .filter_map(|source| {
                 let fresh = std::mem::take(&mut source.fresh);
-                let latest = source.latest.clone().filter(|_| fresh)?;
-                Some((source.remote.id.clone(), latest))
+                Some(Fresh {
+                    member: source.remote.id.clone(),
+                    sample: source.latest.clone().filter(|_| fresh)?,
+                    taken: source.taken,
+                })
             })
             .collect()
     }
@@ -301,6 +305,7 @@ impl Source {
             remote,
             latest: None,
             fresh: false,
+            taken: std::time::Instant::now(),
             open: true,
         };
         source.take_latest();
@@ -325,6 +330,7 @@ impl Source {
     fn take_latest(&mut self) {
         self.latest = self.remote.picture.borrow_and_update().clone();
         self.fresh = self.latest.is_some();
+        self.taken = std::time::Instant::now();
     }
 
     /// Waits for the next frame and takes it; false when the sender is gone, and then an old

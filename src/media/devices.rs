@@ -8,6 +8,8 @@ mod sound;
 
 use serde::Serialize;
 
+use super::codecs::{self, Kind, Shape, Trial};
+
 pub use cameras::{Camera, CameraMode, PixelFormat, cameras};
 pub use displays::Display;
 pub use gpio::{GpioChip, GpioLine};
@@ -22,6 +24,8 @@ pub struct DeviceList {
     pub displays: Vec<Display>,
     /// H.264 encoders that work, best first; empty if GStreamer cannot start.
     pub encoders: Vec<&'static str>,
+    /// Every encoder and decoder that is known, best first, and how it went when it was tried.
+    pub codecs: Vec<Trial>,
     pub gpio_chips: Vec<GpioChip>,
 }
 
@@ -29,23 +33,18 @@ pub struct DeviceList {
 /// (busy, no permission) is left out, or listed without what it did not tell.
 #[must_use]
 pub fn list() -> DeviceList {
+    let codecs = super::init().ok().map(|()| codecs::now(Shape::default()));
     DeviceList {
         cameras: cameras(),
         microphones: microphones(),
         speakers: speakers(),
         displays: displays::displays(),
-        encoders: encoders(),
+        encoders: codecs
+            .iter()
+            .flat_map(|found| found.working(Kind::H264Encoder))
+            .collect(),
+        codecs: codecs.map_or_else(Vec::new, |found| found.trials),
         gpio_chips: gpio::chips(),
-    }
-}
-
-/// H.264 encoders that work, best first; empty if GStreamer cannot start. Blocks.
-#[must_use]
-pub fn encoders() -> Vec<&'static str> {
-    if super::init().is_ok() {
-        super::encoder::present()
-    } else {
-        Vec::new()
     }
 }
 

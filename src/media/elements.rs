@@ -10,9 +10,43 @@ const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
 const BAD: &str = "gstreamer1.0-plugins-bad";
 const ALSA: &str = "gstreamer1.0-alsa";
+const UGLY: &str = "gstreamer1.0-plugins-ugly";
 const LIBAV: &str = "gstreamer1.0-libav";
+const VAAPI: &str = "gstreamer1.0-vaapi";
+const FDKAAC: &str = "gstreamer1.0-fdkaac";
 
-/// Encoders are not listed: which of them must exist is the choice made in `encoder`.
+/// An element, and the Debian package that brings it.
+pub(super) type Element = (&'static str, &'static str);
+
+/// What may encode and decode, in the order of preference, hardware first. One of each must work;
+/// `codecs` tries them.
+pub(super) const H264_ENCODERS: &[Element] = &[
+    ("v4l2h264enc", GOOD),
+    ("vah264enc", BAD),
+    ("vah264lpenc", BAD),
+    ("vaapih264enc", VAAPI),
+    ("qsvh264enc", BAD),
+    ("nvh264enc", BAD),
+    ("x264enc", UGLY),
+    ("openh264enc", BAD),
+];
+pub(super) const H264_DECODERS: &[Element] = &[
+    ("v4l2h264dec", GOOD),
+    ("v4l2slh264dec", BAD),
+    ("vah264dec", BAD),
+    ("nvh264dec", BAD),
+    ("avdec_h264", LIBAV),
+    ("openh264dec", BAD),
+];
+pub(super) const AAC_ENCODERS: &[Element] = &[
+    ("avenc_aac", LIBAV),
+    ("voaacenc", BAD),
+    ("fdkaacenc", FDKAAC),
+];
+pub(super) const AAC_DECODERS: &[Element] =
+    &[("avdec_aac", LIBAV), ("faad", BAD), ("fdkaacdec", FDKAAC)];
+
+/// What no choice is about.
 const REQUIRED: &[(&str, &str)] = &[
     ("capsfilter", CORE),
     ("fakesink", CORE),
@@ -38,8 +72,6 @@ const REQUIRED: &[(&str, &str)] = &[
     ("rtmp2src", BAD),
     ("alsasink", ALSA),
     ("alsasrc", ALSA),
-    ("avdec_aac", LIBAV),
-    ("avdec_h264", LIBAV),
 ];
 
 /// An element that this machine does not have.

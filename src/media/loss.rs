@@ -22,10 +22,14 @@ pub enum LossCause {
     Silent = 6,
     /// Encoder or muxer failed: our side.
     Encoder = 7,
+    /// No TLS session with the relay, or no TLS at all where the relay wants it.
+    Tls = 8,
+    /// The relay could not prove who it is: a certificate that is not trusted, or a wrong clock.
+    Untrusted = 9,
 }
 
 impl LossCause {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Dns,
         Self::Unreachable,
         Self::Handshake,
@@ -33,6 +37,8 @@ impl LossCause {
         Self::ServerClosed,
         Self::Silent,
         Self::Encoder,
+        Self::Tls,
+        Self::Untrusted,
     ];
 
     /// The number that tells the cause to those who know only Tencent's numbers.
@@ -41,7 +47,7 @@ impl LossCause {
         match self {
             Self::Dns => PushCode::DnsFail,
             Self::Unreachable => PushCode::ServerConnFail,
-            Self::Handshake => PushCode::ShakeFail,
+            Self::Handshake | Self::Tls | Self::Untrusted => PushCode::ShakeFail,
             Self::Refused | Self::ServerClosed => PushCode::ServerDisconnect,
             Self::Silent => PushCode::ServerNoData,
             Self::Encoder => PushCode::VideoEncodeWarning,

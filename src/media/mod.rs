@@ -4,7 +4,9 @@
 //! that trouble on the network never touches a device. Pictures leave this room as [`Picture`].
 
 pub mod capture;
+pub mod codecs;
 pub mod congestion;
+mod cpu;
 pub mod devices;
 pub mod downlink;
 mod elements;
@@ -14,7 +16,9 @@ mod pipeline;
 mod progress;
 mod push_event;
 mod reconnect;
+mod relay_link;
 mod relay_url;
+mod smooth;
 pub mod speaker;
 pub mod time_code;
 pub mod tone;
@@ -44,9 +48,9 @@ pub enum MediaError {
     Init(String),
     #[error("GStreamer elements are missing: {}", elements::describe(.0))]
     MissingElements(Vec<elements::Missing>),
-    /// No H.264 or AAC encoder can be made; names what was looked for.
-    #[error("no {kind} encoder can be used: {tried}")]
-    NoEncoder { kind: &'static str, tried: String },
+    /// No encoder or decoder of this kind works; with what was tried and the reasons.
+    #[error("no {kind} can be used: {tried}")]
+    NoCodec { kind: &'static str, tried: String },
     #[error("{pipeline} did not reach {state} within {deadline:?}")]
     StateTimeout {
         pipeline: &'static str,

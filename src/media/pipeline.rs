@@ -3,15 +3,23 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt};
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::MediaError;
 
 /// A device or a socket that takes longer than this to change state hangs.
 pub(crate) const STATE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Messages that may wait for the owner.
+const WAITING: usize = 64;
+/// Room that warnings leave to errors, of which an element that fails posts a few.
+const FOR_ERRORS: usize = 16;
+
+/// Sound comes before pictures, because an ear hears a gap that an eye overlooks; PulseAudio
+/// takes the same value. Without the right to it (LimitNICE) the threads stay as they are.
+const URGENT_NICENESS: i32 = -11;
 
 /// What a pipeline tells its owner.
 #[derive(Debug)]
@@ -26,16 +34,47 @@ pub(crate) enum BusEvent {
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     inner: gst::Pipeline,
-    bus: gst::bus::BusStream,
+    events: mpsc::Receiver<BusEvent>,
     name: &'static str,
 }
 
 impl Pipeline {
     pub(crate) fn new(name: &'static str) -> Self {
+        Self::with_threads(name, false)
+    }
+
+    /// A pipeline whose threads go before those of others.
+    pub(crate) fn urgent(name: &'static str) -> Self {
+        Self::with_threads(name, true)
+    }
+
+    fn with_threads(name: &'static str, urgent: bool) -> Self {
         let inner = gst::Pipeline::with_name(name);
         inner.use_clock(Some(&gst::SystemClock::obtain()));
-        let bus = inner.bus().expect("a pipeline always has a bus").stream();
-        Self { inner, bus, name }
+        let (sender, events) = mpsc::channel(WAITING);
+        let pipeline = inner.downgrade();
+        let bus = inner.bus().expect("a pipeline always has a bus");
+        bus.set_sync_handler(move |_, message| {
+            match message.view() {
+                gst::MessageView::StreamStatus(status) => {
+                    if status.get().0 == gst::StreamStatusType::Enter {
+                        rank_this_thread(name, urgent);
+                    }
+                }
+                gst::MessageView::Latency(_) => {
+                    if let Some(pipeline) = pipeline.upgrade() {
+                        off_runtime(move || pipeline.recalculate_latency());
+                    }
+                }
+                _ => hand_over(message, name, &sender),
+            }
+            gst::BusSyncReply::Drop
+        });
+        Self {
+            inner,
+            events,
+            name,
+        }
     }
 
     /// The pipeline itself, for adding and linking elements.
@@ -90,15 +129,9 @@ impl Pipeline {
 
     /// The next event; pends for ever when there is none. Safe to drop and call again.
     pub(crate) async fn next_event(&mut self) -> BusEvent {
-        loop {
-            match self.bus.next().await {
-                Some(message) => {
-                    if let Some(event) = self.event(&message) {
-                        return event;
-                    }
-                }
-                None => std::future::pending::<()>().await,
-            }
+        match self.events.recv().await {
+            Some(event) => event,
+            None => std::future::pending().await,
         }
     }
 
@@ -133,8 +166,8 @@ impl Pipeline {
 
     /// Why a state change failed: elements say it on the bus before the change returns.
     fn first_error(&mut self) -> MediaError {
-        while let Some(Some(message)) = self.bus.next().now_or_never() {
-            if let Some(BusEvent::Error(error)) = self.event(&message) {
+        while let Ok(event) = self.events.try_recv() {
+            if let BusEvent::Error(error) = event {
                 return error;
             }
         }
@@ -144,30 +177,41 @@ impl Pipeline {
             debug: String::new(),
         }
     }
+}
 
-    fn event(&self, message: &gst::Message) -> Option<BusEvent> {
-        let element = || match message.src() {
-            Some(source) => source.name().to_string(),
-            None => self.name.to_owned(),
-        };
-        match message.view() {
-            gst::MessageView::Error(error) => Some(BusEvent::Error(MediaError::Pipeline {
-                element: element(),
-                message: error.error().to_string(),
-                debug: error.debug().unwrap_or_default().to_string(),
-            })),
-            gst::MessageView::Warning(warning) => Some(BusEvent::Warning {
-                element: element(),
-                message: warning.error().to_string(),
-            }),
-            gst::MessageView::Eos(_) => Some(BusEvent::Eos),
-            gst::MessageView::Latency(_) => {
-                let pipeline = self.inner.clone();
-                off_runtime(move || pipeline.recalculate_latency());
-                None
-            }
-            _ => None,
-        }
+/// Passes on what the owner of a pipeline must know. Called on the thread that posts.
+fn hand_over(message: &gst::Message, name: &str, events: &mpsc::Sender<BusEvent>) {
+    let element = || match message.src() {
+        Some(source) => source.name().to_string(),
+        None => name.to_owned(),
+    };
+    let event = match message.view() {
+        gst::MessageView::Error(error) => BusEvent::Error(MediaError::Pipeline {
+            element: element(),
+            message: error.error().to_string(),
+            debug: error.debug().unwrap_or_default().to_string(),
+        }),
+        gst::MessageView::Warning(warning) if events.capacity() > FOR_ERRORS => BusEvent::Warning {
+            element: element(),
+            message: warning.error().to_string(),
+        },
+        gst::MessageView::Eos(_) => BusEvent::Eos,
+        _ => return,
+    };
+    // Refused when the owner has gone, or has as many errors unread as he can use.
+    let _ = events.try_send(event);
+}
+
+/// GStreamer's threads go from one pipeline to the next: each has to be told what it is now.
+fn rank_this_thread(pipeline: &str, urgent: bool) {
+    let wanted = match urgent {
+        true => Ok(URGENT_NICENESS),
+        false => rustix::process::getpriority_process(Some(rustix::process::getpid())),
+    };
+    let thread = Some(rustix::thread::gettid());
+    let ranked = wanted.and_then(|wanted| rustix::process::setpriority_process(thread, wanted));
+    if let Err(error) = ranked {
+        log::debug!(pipeline, error:%; "a thread stays at its priority");
     }
 }
 
@@ -284,6 +328,40 @@ mod tests {
         })
         .await
         .expect("dropping stops the pipeline");
+    }
+
+    /// Niceness of the thread that carries a pipeline's buffers.
+    async fn niceness(mut pipeline: Pipeline) -> i32 {
+        let chain: Vec<_> = ["audiotestsrc", "fakesink"]
+            .iter()
+            .map(|name| make(name, name).build().expect("element exists"))
+            .collect();
+        pipeline.chain(&chain).expect("compatible elements");
+        let (tell, mut told) = mpsc::channel(1);
+        let pad = chain[1].static_pad("sink").expect("a sink has one");
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            let thread = Some(rustix::thread::gettid());
+            let _ = tell.try_send(rustix::process::getpriority_process(thread));
+            gst::PadProbeReturn::Ok
+        });
+        pipeline.start().await.expect("starts");
+        told.recv().await.expect("a buffer").expect("readable")
+    }
+
+    #[tokio::test]
+    async fn urgent_threads_go_first_where_that_is_allowed() {
+        gst::init().expect("GStreamer starts");
+        let own = rustix::process::getpriority_process(None).expect("readable");
+        let allowed = std::thread::spawn(|| {
+            let thread = Some(rustix::thread::gettid());
+            rustix::process::setpriority_process(thread, URGENT_NICENESS).is_ok()
+        });
+        let urgent = match allowed.join().expect("no panic") {
+            true => URGENT_NICENESS,
+            false => own,
+        };
+        assert_eq!(niceness(Pipeline::new("test")).await, own);
+        assert_eq!(niceness(Pipeline::urgent("test")).await, urgent);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ pub mod events;
 mod excerpt;
 pub mod im_rest;
 pub mod json;
+pub mod net_status;
 pub mod request;
 pub mod stream_url;
 pub mod user_sig;

@@ -17,6 +17,7 @@ use crate::protocol::request::{
     PusherHeartbeat, Request,
 };
 use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb, webim};
+use crate::tls::{Pin, Trust};
 
 use super::address::{below, parse_base};
 use super::error::{Class, Endpoint, RoomError, TransportKind};
@@ -44,8 +45,12 @@ pub struct ClientSettings {
     pub deadline: Duration,
     /// Where credentials are asked for; None = at the room server's `utils/get_login_info`.
     pub login_info_url: Option<Url>,
-    /// Certificates (PEM) that are trusted beside those of the system.
-    pub extra_ca_pem: Option<String>,
+    /// Whom to trust where the address is https.
+    pub trust: Trust,
+    /// Keys of which the room server must have one; none: any that is trusted.
+    pub pins: Vec<Pin>,
+    /// The same for the message service.
+    pub im_pins: Vec<Pin>,
 }
 
 impl ClientSettings {
@@ -58,7 +63,9 @@ impl ClientSettings {
             connect_timeout: Duration::from_secs(3),
             deadline: Duration::from_secs(5),
             login_info_url: None,
-            extra_ca_pem: None,
+            trust: Trust::system(),
+            pins: Vec::new(),
+            im_pins: Vec::new(),
         }
     }
 }
@@ -68,12 +75,8 @@ impl ClientSettings {
 pub enum SetupError {
     #[error("the room server's address {value:?} is wrong: {reason}")]
     BaseUrl { value: String, reason: String },
-    #[error("the extra CA certificates cannot be read")]
-    ExtraCa(#[source] reqwest::Error),
-    #[error("the extra CA certificates hold no -----BEGIN CERTIFICATE-----")]
-    NoExtraCa,
-    #[error("TLS cannot be set up")]
-    Tls(#[source] reqwest::Error),
+    #[error("there is no HTTP client")]
+    Http(#[source] reqwest::Error),
 }
 
 /// What a login is made from.
@@ -127,9 +130,10 @@ impl RoomClient {
     /// An address that is none, or certificates that cannot be loaded.
     pub fn new(settings: &ClientSettings) -> Result<Self, SetupError> {
         let base = parse_base(&settings.base_url, settings.room_type)?;
-        let http = http_client(&base, settings)?;
+        let http = http_client(settings, &settings.pins)?;
         let login_info = match &settings.login_info_url {
-            Some(url) => (http_client(url, settings)?, url.clone()),
+            // Another host, whose key the room server's pins say nothing of.
+            Some(url) => (http_client(settings, &[])?, url.clone()),
             None => (http.clone(), below(&base, "utils", "get_login_info")),
         };
         Ok(Self {
@@ -430,14 +434,13 @@ impl RoomClient {
     }
 }
 
-/// Connections to `url` with the certificates and the patience of `settings`.
+/// Connections with the trust and the patience of `settings`, to a server with one of `pins`.
 pub(super) fn http_client(
-    url: &Url,
     settings: &ClientSettings,
+    pins: &[Pin],
 ) -> Result<reqwest::Client, SetupError> {
-    // Fails only when somebody installed one before, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
+    let tls = settings.trust.client(pins);
+    reqwest::Client::builder()
         .user_agent(concat!("rtckiosk/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
@@ -445,23 +448,10 @@ pub(super) fn http_client(
         .referer(false)
         .no_proxy()
         .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(2);
-    builder = match &settings.extra_ca_pem {
-        // Without TLS the system's certificates do not matter, so a board without any works.
-        _ if url.scheme() == "http" => builder.tls_certs_only([]),
-        Some(pem) => builder.tls_certs_merge(read_certificates(pem)?),
-        None => builder,
-    };
-    builder.build().map_err(SetupError::Tls)
-}
-
-fn read_certificates(pem: &str) -> Result<Vec<reqwest::Certificate>, SetupError> {
-    let certificates =
-        reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(SetupError::ExtraCa)?;
-    if certificates.is_empty() {
-        return Err(SetupError::NoExtraCa);
-    }
-    Ok(certificates)
+        .pool_max_idle_per_host(2)
+        .tls_backend_preconfigured(tls.config())
+        .build()
+        .map_err(SetupError::Http)
 }
 
 /// What an answer says before its body.

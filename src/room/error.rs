@@ -4,6 +4,7 @@ use crate::protocol::answer::AnswerError;
 use crate::protocol::{Code, Verb};
 
 use super::im::ImError;
+use crate::tls::TlsFault;
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +32,13 @@ pub enum TransportKind {
     Dns,
     /// Nobody listens there, or there is no way to it.
     Connect,
-    /// No TLS session: usually a certificate that is not trusted, or a wrong clock.
+    /// No TLS session.
     Tls,
-    /// The connection ended in the middle, or what came was not HTTP.
+    /// The server could not prove who it is: a certificate that is not trusted, or a wrong clock.
+    Untrusted,
+    /// What came was not HTTP: a port for TLS, or for something else.
+    NotHttp,
+    /// The connection ended in the middle.
     Broken,
 }
 
@@ -44,6 +49,10 @@ impl std::fmt::Display for TransportKind {
 }
 
 impl TransportKind {
+    fn is_about_tls(self) -> bool {
+        matches!(self, Self::Tls | Self::Untrusted)
+    }
+
     /// In words, of an exchange with `peer`.
     pub(super) fn with(self, peer: &str) -> String {
         match self {
@@ -51,6 +60,10 @@ impl TransportKind {
             Self::Dns => format!("{peer}'s name cannot be resolved"),
             Self::Connect => format!("{peer} cannot be connected"),
             Self::Tls => format!("no TLS session with {peer}"),
+            Self::Untrusted => format!("{peer} cannot be trusted"),
+            Self::NotHttp => {
+                format!("{peer} does not speak HTTP at this address (https in place of http?)")
+            }
             Self::Broken => format!("the connection to {peer} broke"),
         }
     }
@@ -60,8 +73,13 @@ impl TransportKind {
             Self::Timeout
         } else if error.is_dns() {
             Self::Dns
-        } else if is_tls(error) {
-            Self::Tls
+        } else if let Some(fault) = TlsFault::find(error) {
+            match fault.is_distrust() {
+                true => Self::Untrusted,
+                false => Self::Tls,
+            }
+        } else if is_no_http(error) {
+            Self::NotHttp
         } else if error.is_connect() {
             Self::Connect
         } else {
@@ -70,18 +88,26 @@ impl TransportKind {
     }
 }
 
-/// Whether rustls stands anywhere in the chain; an `io::Error` hides what it wraps from
-/// `source()`.
-fn is_tls(error: &reqwest::Error) -> bool {
+/// A failed exchange with `peer`, with what is wrong with its certificate or its TLS.
+pub(super) fn explain(kind: TransportKind, peer: &str, source: Option<&reqwest::Error>) -> String {
+    let fault = source.and_then(|error| TlsFault::find(error));
+    match fault.filter(|_| kind.is_about_tls()) {
+        Some(fault) => format!("{}: {fault}", kind.with(peer)),
+        None => kind.with(peer),
+    }
+}
+
+/// Whether what came was not HTTP at all.
+fn is_no_http(error: &reqwest::Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
-        if error.is::<rustls::Error>() {
+        if error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+        {
             return true;
         }
-        next = match error.downcast_ref::<std::io::Error>() {
-            Some(io) => io.get_ref().map(|inner| inner as _),
-            None => error.source(),
-        };
+        next = error.source();
     }
     false
 }
@@ -89,7 +115,7 @@ fn is_tls(error: &reqwest::Error) -> bool {
 /// Why a request to the room server did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
-    #[error("{endpoint}: {kind}")]
+    #[error("{endpoint}: {}", explain(*.kind, "the room server", .source.as_ref()))]
     Transport {
         endpoint: Endpoint,
         kind: TransportKind,
@@ -183,6 +209,18 @@ impl RoomError {
         }
     }
 
+    /// Whether the server could not prove who it is.
+    #[must_use]
+    pub fn is_distrust(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport {
+                kind: TransportKind::Untrusted,
+                ..
+            }
+        )
+    }
+
     /// Whether a room server is there and answered in its language.
     #[must_use]
     pub fn is_from_room_server(&self) -> bool {
@@ -224,6 +262,8 @@ impl RoomError {
             next = error.source();
         }
         match (self, deepest) {
+            // Said already, and better.
+            (Self::Transport { kind, .. }, _) if kind.is_about_tls() => self.to_string(),
             (Self::Transport { .. } | Self::UserSigFile { .. }, Some(cause)) => {
                 format!("{self} ({cause})")
             }

@@ -49,6 +49,8 @@ pub enum RoomEvent {
     /// Told once, after two exchanges failed in a row; the call goes on.
     ServerUnreachable {
         reason: String,
+        /// Somebody is there who cannot prove to be the server.
+        untrusted: bool,
         since: Instant,
     },
     ServerReachable,

@@ -274,7 +274,12 @@ impl Link {
                 let reason = reason.unwrap_or_default();
                 log::warn!(reason:% = reason; "the room server is unreachable");
                 self.outbox.note(|snapshot| snapshot.reachable = false);
-                let event = RoomEvent::ServerUnreachable { reason, since };
+                let untrusted = error.is_some_and(RoomError::is_distrust);
+                let event = RoomEvent::ServerUnreachable {
+                    reason,
+                    untrusted,
+                    since,
+                };
                 self.outbox.emit(event).await;
             }
             Some(Change::Found) => {

@@ -9,6 +9,7 @@ use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use secrecy::SecretString;
 
 use crate::protocol::user_sig::{SigningKey, UserSigError, VerifyingKey};
+use crate::tls::CertificateError;
 
 /// Names of the kept files in the state directory.
 const USER_SIG_KEY: &str = "usersig-key.pem";
@@ -32,6 +33,8 @@ pub enum KeyError {
     Bad { path: PathBuf, source: UserSigError },
     #[error("cannot make a key")]
     Make,
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
 }
 
 /// The private key in a PEM file.

@@ -45,6 +45,7 @@ pub use urls::UrlSettings;
 use urls::{EmbeddedAddress, RelayAddress, StreamUrls};
 
 use crate::config::server as config;
+use crate::tls::ServerTls;
 
 /// Time between two clearings of limits that nobody uses any more.
 const TIDY_PERIOD: Duration = Duration::from_secs(10);
@@ -71,6 +72,7 @@ pub struct RoomServer {
     /// With the name of its application.
     relay: Option<(Relay, String)>,
     probe: Probe,
+    tls: Option<ServerTls>,
 }
 
 /// Asks a room server, also while it runs.
@@ -78,6 +80,7 @@ pub struct RoomServer {
 pub struct ServerHandle {
     app: Arc<App>,
     relay: Option<RelayHandle>,
+    tls: Option<ServerTls>,
 }
 
 /// What a room server does at the moment.
@@ -108,6 +111,7 @@ impl RoomServer {
                 let app = config.app.clone();
                 let relay = Relay::bind(config, clock::unix_now).await?;
                 let address = RelayAddress::Embedded(EmbeddedAddress {
+                    scheme: relay.scheme(),
                     host: public_host,
                     port: relay.local_addr().port(),
                     app: app.clone(),
@@ -135,6 +139,7 @@ impl RoomServer {
             addr,
             relay,
             probe,
+            tls: settings.tls,
         })
     }
 
@@ -154,11 +159,16 @@ impl RoomServer {
     /// `http://127.0.0.1:5757/weapp (rooms) and rtmp://127.0.0.1:1935/live (relay)`.
     #[must_use]
     pub fn addresses(&self) -> String {
-        let rooms = format!("http://{}/weapp (rooms)", self.addr);
+        let scheme = if self.http.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let rooms = format!("{scheme}://{}/weapp (rooms)", self.addr);
         match &self.relay {
             Some((relay, app)) => {
-                let addr = relay.local_addr();
-                format!("{rooms} and rtmp://{addr}/{app} (relay)")
+                let (scheme, addr) = (relay.scheme(), relay.local_addr());
+                format!("{rooms} and {scheme}://{addr}/{app} (relay)")
             }
             None => rooms,
         }
@@ -169,6 +179,7 @@ impl RoomServer {
         ServerHandle {
             app: self.app.clone(),
             relay: self.relay.as_ref().map(|(relay, _)| relay.handle()),
+            tls: self.tls.clone(),
         }
     }
 
@@ -198,7 +209,19 @@ impl RoomServer {
             }
         };
         let messages = self.app.im.run(stop.clone());
-        tokio::join!(Box::pin(serve), reap, tidy, messages, Box::pin(relay));
+        let certificate = async {
+            if let Some(tls) = &self.tls {
+                tls.watch(stop.clone()).await;
+            }
+        };
+        tokio::join!(
+            Box::pin(serve),
+            reap,
+            tidy,
+            messages,
+            Box::pin(relay),
+            certificate
+        );
     }
 }
 
@@ -233,6 +256,14 @@ impl ServerHandle {
     #[must_use]
     pub fn room_events(&self) -> broadcast::Receiver<RoomEvent> {
         self.app.rooms.subscribe()
+    }
+
+    /// Reads the certificate and its key from their files again, if there are any.
+    pub fn reload_certificate(&self) {
+        match &self.tls {
+            Some(tls) => tls.reload(),
+            None => log::info!("there is no certificate to read again"),
+        }
     }
 
     /// The embedded relay.

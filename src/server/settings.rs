@@ -17,10 +17,13 @@ use super::urls::UrlSettings;
 use crate::config::ServerConfig;
 use crate::config::server as config;
 use crate::protocol::user_sig::{SigningKey, VerifyingKey};
+use crate::tls::ServerTls;
 
 /// Everything that [`super::RoomServer`] needs.
 #[derive(Debug)]
 pub struct Settings {
+    /// The certificate of all listeners that speak TLS.
+    pub tls: Option<ServerTls>,
     pub http: HttpSettings,
     pub rules: Rules,
     /// Time between two looks for silent members.
@@ -64,8 +67,12 @@ impl Settings {
             None => keys::push_key(dir)?,
         };
         let (verifying_key, signing_key) = user_sig_keys(config)?;
+        let tls = config.tls.as_ref();
+        let tls = tls
+            .map(|tls| ServerTls::load(&tls.certificate_file, &tls.key_file))
+            .transpose()?;
         Ok(Self {
-            http: http(&config.http),
+            http: http(&config.http, tls.as_ref()),
             rules: rules(&config.rooms),
             sweep: config.rooms.sweep,
             auth: AuthSettings {
@@ -77,7 +84,8 @@ impl Settings {
                 token_life: config.auth.token_life,
             },
             im: im(config),
-            relay: relay(config, &push_key),
+            relay: relay(config, &push_key, tls.as_ref()),
+            tls,
             urls: UrlSettings {
                 bizid: config.stream.bizid.clone(),
                 push_key,
@@ -124,9 +132,10 @@ fn user_sig_keys(config: &ServerConfig) -> Result<(VerifyingKey, Option<SigningK
 /// Clients come every 7 to 15 s: a connection kept open must survive the pause.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
-fn http(http: &config::Http) -> HttpSettings {
+fn http(http: &config::Http, tls: Option<&ServerTls>) -> HttpSettings {
     HttpSettings {
         listen: http.listen,
+        tls: tls.filter(|_| http.tls).cloned(),
         cors_origins: http.cors_origins.clone(),
         max_body: http.max_body_bytes,
         request_timeout: http.request_timeout,
@@ -176,7 +185,7 @@ fn rules(rooms: &config::Rooms) -> Rules {
     }
 }
 
-fn relay(config: &ServerConfig, push_key: &SecretString) -> RelaySettings {
+fn relay(config: &ServerConfig, push_key: &SecretString, tls: Option<&ServerTls>) -> RelaySettings {
     match &config.relay {
         config::Relay::External(relay) => RelaySettings::External {
             relay: relay.clone(),
@@ -184,7 +193,7 @@ fn relay(config: &ServerConfig, push_key: &SecretString) -> RelaySettings {
         },
         config::Relay::Embedded(embedded) => RelaySettings::Embedded {
             public_host: public_host(embedded),
-            relay: relay_config(embedded, push_key),
+            relay: relay_config(embedded, push_key, tls),
         },
     }
 }
@@ -198,7 +207,11 @@ fn public_host(embedded: &config::Embedded) -> Option<String> {
     embedded.public_host.clone().or_else(listened)
 }
 
-fn relay_config(embedded: &config::Embedded, push_key: &SecretString) -> RelayConfig {
+fn relay_config(
+    embedded: &config::Embedded,
+    push_key: &SecretString,
+    tls: Option<&ServerTls>,
+) -> RelayConfig {
     let defaults = RelayConfig::default();
     let gop_cache_bytes = embedded.gop_cache_kib << 10;
     // The configured backlog counts beyond what a late player is given at once.
@@ -206,6 +219,8 @@ fn relay_config(embedded: &config::Embedded, push_key: &SecretString) -> RelayCo
         gop_cache_bytes + defaults.max_message_bytes + (embedded.player_queue_kib << 10);
     RelayConfig {
         listen: embedded.listen,
+        tls: tls.filter(|_| embedded.tls).cloned(),
+        plain_listen: embedded.plain_listen,
         app: embedded.app.clone(),
         push_key: Some(push_key.clone()),
         gop_cache: embedded.gop_cache,

@@ -25,9 +25,10 @@ pub(super) enum RelayAddress {
     External(External),
 }
 
-/// `rtmp://{host}:{port}/{app}/...`
+/// `rtmp[s]://{host}:{port}/{app}/...`
 #[derive(Debug, Clone)]
 pub(super) struct EmbeddedAddress {
+    pub scheme: &'static str,
     /// With a port if it is not `port`; `None` = the host by which the client reached the room
     /// server.
     pub host: Option<String>,
@@ -111,12 +112,17 @@ impl StreamUrls {
 
 impl EmbeddedAddress {
     fn url(&self, stream: &str, query: &str, reached: &str) -> String {
-        let Self { host, port, app } = self;
+        let Self {
+            scheme,
+            host,
+            port,
+            app,
+        } = self;
         let host = host.as_deref().unwrap_or(reached);
         if has_port(host) {
-            format!("rtmp://{host}/{app}/{stream}?{query}")
+            format!("{scheme}://{host}/{app}/{stream}?{query}")
         } else {
-            format!("rtmp://{host}:{port}/{app}/{stream}?{query}")
+            format!("{scheme}://{host}:{port}/{app}/{stream}?{query}")
         }
     }
 }
@@ -157,6 +163,7 @@ mod tests {
 
     fn embedded(host: Option<&str>) -> StreamUrls {
         urls(RelayAddress::Embedded(EmbeddedAddress {
+            scheme: "rtmp",
             host: host.map(Into::into),
             port: 1935,
             app: "live".into(),

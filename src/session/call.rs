@@ -211,6 +211,7 @@ impl Shell {
             gop_seconds: profile.gop_seconds,
             encoder: profile.encoder.clone(),
             reconnect: self.settings.reconnect,
+            tls: self.settings.relay_tls.clone(),
         };
         let events = forward(&self.outcomes, self.epoch, Outcome::Push);
         let uplink = Uplink::start(&devices.capture, config, events);
@@ -251,6 +252,7 @@ impl Shell {
             url: peer.play_url.into(),
             reconnect: self.settings.reconnect,
             speaker: speaker.map(|speaker| speaker.input(&peer.user_id)),
+            tls: self.settings.relay_tls.clone(),
         };
         let user_id = peer.user_id.clone();
         let events = forward(&self.outcomes, self.epoch, move |event| {
@@ -263,7 +265,7 @@ impl Shell {
         self.call.players.insert(peer.user_id, player);
         // A new member joins mid-stream: without a key frame it would wait a whole GOP.
         if let Some(uplink) = &self.call.uplink {
-            uplink.request_key_frame();
+            uplink.welcome();
         }
         self.show_remotes();
     }

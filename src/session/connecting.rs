@@ -73,14 +73,7 @@ impl Connecting {
                 format!("{} took too long", self.doing()),
             ),
             Event::CaptureReady(Err(reason)) => fault(FaultCode::NoDevice, reason),
-            Event::PushLost {
-                refused: true,
-                reason,
-            } => fault(FaultCode::PushRefused, reason),
-            Event::PushLost {
-                refused: false,
-                reason,
-            } => fault(FaultCode::NoRelay, reason),
+            Event::PushLost(lost) => Ending::enter(EndReason::Failed(lost), facts),
             Event::RoomCreated(Err(failure)) | Event::PushUrl(Err(failure)) => {
                 let (code, reason) = describe(failure);
                 fault(code, reason)

@@ -72,7 +72,9 @@ pub enum Event {
     LoginRefused {
         reason: String,
     },
+    /// `untrusted` when somebody is there who cannot prove to be the server.
     ServerUnreachable {
+        untrusted: bool,
         reason: String,
     },
     ServerReachable,
@@ -88,11 +90,8 @@ pub enum Event {
     Pushing,
     /// PUSH_WARNING 1102.
     PushReconnecting,
-    /// PUSH_ERR -1307; `refused` when the relay never took a byte.
-    PushLost {
-        refused: bool,
-        reason: String,
-    },
+    /// PUSH_ERR -1307.
+    PushLost(Fault),
     /// Result of [`Action::Enter`].
     Entered(Result<(), RoomFailure>),
     MemberJoined(Peer),

@@ -12,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::shell::{QUEUE, Shell};
 use super::{Command, Outgoing, Patience, Role, Transition};
 use crate::display::DisplayHandle;
+use crate::media::codecs::{Report, Shape};
 use crate::media::{
     AudioSink, CaptureConfig, DownlinkStats, EncoderChoice, Reconnect, UplinkStats,
 };
 use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
+use crate::tls::ClientTls;
 
 /// For the session to answer a request; it never waits, so this is generous.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
@@ -44,6 +46,22 @@ pub struct Settings {
     pub volume: f64,
     /// For a lost stream to come back before its player or pusher gives up.
     pub reconnect: Reconnect,
+    /// Whom to trust as a relay.
+    pub relay_tls: ClientTls,
+    /// What a technician should know of the configuration; in the status.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// What encoders are tried with, before there is a call.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape {
+            width: self.capture.width,
+            height: self.capture.height,
+            fps: self.capture.fps,
+            kbps: self.uplink.bitrate_kbps,
+        }
+    }
 }
 
 /// What of an uplink does not change from call to call.
@@ -61,12 +79,18 @@ pub struct UplinkProfile {
 /// What `rtckiosk status` shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
+    /// Choices of the configuration that are allowed, but not safe.
+    pub warnings: Vec<String>,
     pub session: Transition,
     pub in_state_seconds: f64,
     pub room: RoomSnapshot,
     pub uplink: Option<UplinkStats>,
+    /// From handing a member's picture to the screen to its being shown there, in ms; smoothed.
+    pub screen_ms: Option<f64>,
     /// By userID.
     pub downlinks: BTreeMap<String, DownlinkStats>,
+    /// Which encoders and decoders work, and why others do not.
+    pub codecs: Option<Report>,
     /// The last messages of others, oldest first.
     pub messages: Vec<Received>,
     /// The last events, oldest first, with seconds since the start.

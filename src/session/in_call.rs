@@ -238,22 +238,17 @@ impl InCall {
     fn handle_uplink(mut self, event: Event, facts: &Facts) -> Next {
         let now = facts.now;
         let mut actions = vec![];
-        if let Event::PushLost { refused, reason } = &event {
-            let code = if *refused {
-                FaultCode::PushRefused
-            } else {
-                FaultCode::NoRelay
-            };
-            self.last_loss = Some(Fault::new(code, reason));
+        if let Event::PushLost(fault) = &event {
+            self.last_loss = Some(fault.clone());
         }
         match (event, self.uplink) {
             (Event::PushReconnecting, Uplink::Up) => self.uplink = Uplink::Reconnecting,
             (Event::Pushing, Uplink::Reconnecting) => self.uplink = Uplink::Up,
-            (Event::PushLost { .. }, Uplink::Up | Uplink::Reconnecting) => {
+            (Event::PushLost(_), Uplink::Up | Uplink::Reconnecting) => {
                 self.uplink = Uplink::Renewing { since: now };
                 actions = vec![Action::StopPush, self.get_push_url()];
             }
-            (Event::PushLost { .. }, Uplink::Renewing { since }) => {
+            (Event::PushLost(_), Uplink::Renewing { since }) => {
                 self.uplink = Uplink::Waiting {
                     since,
                     retry_at: now + facts.spread(facts.patience.retry),

@@ -17,8 +17,12 @@ impl OutOfService {
     /// The fault that an event of the room server means, if it means one.
     pub(super) fn fault_of(event: &Event) -> Option<Fault> {
         match event {
-            Event::ServerUnreachable { reason } => {
-                Some(Fault::new(FaultCode::NoRoomServer, reason))
+            Event::ServerUnreachable { untrusted, reason } => {
+                let code = match untrusted {
+                    true => FaultCode::Untrusted,
+                    false => FaultCode::NoRoomServer,
+                };
+                Some(Fault::new(code, reason))
             }
             Event::LoginRefused { reason } => Some(Fault::new(FaultCode::LoginRefused, reason)),
             _ => None,

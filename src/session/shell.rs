@@ -11,14 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::handle::{Received, Request};
+use super::out_of_service::OutOfService;
 use super::starting::Starting;
 use super::translate;
-use super::{
-    Action, Command, Event, Facts, Fault, FaultCode, Outgoing, Role, Settings, State, Status,
-    Transition,
-};
+use super::{Action, Command, Event, Facts, Outgoing, Role, Settings, State, Status, Transition};
 use crate::display::DisplayHandle;
-use crate::media::{PlayEvent, PushEvent};
+use crate::media::{PlayEvent, PushEvent, codecs};
+use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{RoomEvent, RoomHandle};
 
 /// What comes back from actions and from the running things of a call.
@@ -208,6 +207,9 @@ impl Shell {
             Outcome::PushUrl(Err(error)) => {
                 self.tell(Event::PushUrl(Err(translate::failure(&error))));
             }
+            // Figures are in the status by themselves; here they would crowd out what happened.
+            Outcome::Push(event) if event.code == PushCode::NetStatus => {}
+            Outcome::Play(_, event) if event.code == PlayCode::NetStatus => {}
             Outcome::Push(event) => {
                 self.remember(&format!("push {} {}", event.code, event.message));
                 if let Some(event) = translate::push(&event) {
@@ -226,14 +228,12 @@ impl Shell {
     /// Tells the machine, carries out what it decides, and shows the new state.
     fn tell(&mut self, event: Event) {
         match &event {
-            Event::ServerUnreachable { reason } => {
-                self.facts.server = Err(Fault::new(FaultCode::NoRoomServer, reason));
-            }
-            Event::LoginRefused { reason } => {
-                self.facts.server = Err(Fault::new(FaultCode::LoginRefused, reason));
-            }
             Event::ServerReachable | Event::LoggedIn => self.facts.server = Ok(()),
-            _ => {}
+            event => {
+                if let Some(fault) = OutOfService::fault_of(event) {
+                    self.facts.server = Err(fault);
+                }
+            }
         }
         self.facts.now = Instant::now();
         self.facts.random = rand::random();
@@ -287,8 +287,14 @@ impl Shell {
         self.history.push_back(format!("{seconds:.1} s {line}"));
     }
 
+    fn screen_ms(&self) -> Option<f64> {
+        let micros = self.display.as_ref()?.stats().show.as_micros();
+        Some((micros / 100) as f64 / 10.0)
+    }
+
     fn status(&self) -> Status {
         Status {
+            warnings: self.settings.warnings.clone(),
             session: self.state.transition(),
             in_state_seconds: self.in_state_since.elapsed().as_secs_f64(),
             room: self.room.snapshot().borrow().clone(),
@@ -297,7 +303,9 @@ impl Shell {
                 .uplink
                 .as_ref()
                 .map(|uplink| uplink.stats().borrow().clone()),
+            screen_ms: self.screen_ms(),
             downlinks: self.call.downlink_stats(),
+            codecs: codecs::known(),
             messages: self.messages.iter().cloned().collect(),
             events: self.history.iter().cloned().collect(),
         }

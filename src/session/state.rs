@@ -28,6 +28,9 @@ pub enum FaultCode {
     /// Something did not answer in time.
     #[serde(rename = "N-8")]
     TimedOut,
+    /// Room server or relay could not prove who it is: a certificate, or this board's clock.
+    #[serde(rename = "N-9")]
+    Untrusted,
     /// No camera, or no microphone, that can be used.
     #[serde(rename = "M-1")]
     NoDevice,
@@ -44,6 +47,7 @@ impl FaultCode {
             Self::PushRefused => "N-6",
             Self::RoomRefused => "N-7",
             Self::TimedOut => "N-8",
+            Self::Untrusted => "N-9",
             Self::NoDevice => "M-1",
         }
     }

@@ -192,17 +192,11 @@ fn every_failure_while_connecting_has_its_code() {
             FaultCode::NoDevice,
         ),
         (
-            Event::PushLost {
-                refused: true,
-                reason: "x".into(),
-            },
+            Event::PushLost(Fault::new(FaultCode::PushRefused, "x")),
             FaultCode::PushRefused,
         ),
         (
-            Event::PushLost {
-                refused: false,
-                reason: "x".into(),
-            },
+            Event::PushLost(Fault::new(FaultCode::NoRelay, "x")),
             FaultCode::NoRelay,
         ),
         (Event::PushUrl(Err(unreachable())), FaultCode::NoRoomServer),
@@ -236,10 +230,7 @@ fn a_lost_uplink_gets_a_new_url_and_tells_the_room() {
     let mut machine = Machine::in_call(Role::Guest);
     machine.tell(Event::MemberJoined(peer("a", "u")));
     machine.tell_all([Event::PushReconnecting, Event::Pushing]);
-    let lost = || Event::PushLost {
-        refused: false,
-        reason: "gone".into(),
-    };
+    let lost = || Event::PushLost(Fault::new(FaultCode::NoRelay, "gone"));
     let actions = without_wake(machine.tell(lost()));
     assert_eq!(actions, [Action::StopPush, get_push_url()]);
     assert_eq!(
@@ -269,10 +260,10 @@ fn a_lost_uplink_gets_a_new_url_and_tells_the_room() {
 #[test]
 fn an_uplink_that_stays_away_ends_the_call() {
     let mut machine = Machine::in_call(Role::Host);
-    machine.tell(Event::PushLost {
-        refused: true,
-        reason: "wrong key".into(),
-    });
+    machine.tell(Event::PushLost(Fault::new(
+        FaultCode::PushRefused,
+        "wrong key",
+    )));
     machine.later(119);
     machine.tell(Event::Wake);
     assert!(matches!(machine.state, State::InCall(_)));
@@ -367,6 +358,7 @@ fn a_guest_alone_in_a_room_leaves_it() {
 #[test]
 fn the_server_may_go_away_during_a_call_but_not_before() {
     let down = || Event::ServerUnreachable {
+        untrusted: false,
         reason: "refused".into(),
     };
     let mut machine = Machine::in_call(Role::Guest);
@@ -378,6 +370,12 @@ fn the_server_may_go_away_during_a_call_but_not_before() {
     let line = machine.state.transition().status_line();
     assert_eq!(line, "Out of service (N-3): refused. Trying again");
     assert!(machine.state.accepts(&Command::Call).is_err());
+    machine.tell(Event::ServerUnreachable {
+        untrusted: true,
+        reason: "its certificate expired".into(),
+    });
+    let line = machine.state.transition().status_line();
+    assert!(line.contains("(N-9): its certificate expired"), "{line}");
     machine.tell(Event::LoggedIn);
     assert!(machine.state.accepts(&Command::Call).is_ok());
     assert!(machine.state.accepts(&Command::HangUp).is_err());
@@ -569,7 +567,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         Just(Event::LoggedIn),
         Just(Event::ServerReachable),
-        Just(Event::ServerUnreachable { reason: "x".into() }),
+        any::<bool>().prop_map(|untrusted| Event::ServerUnreachable {
+            untrusted,
+            reason: "x".into()
+        }),
         Just(Event::RoomFound(Ok(Some("r".into())))),
         Just(Event::RoomFound(Ok(None))),
         Just(Event::RoomCreated(Ok("r".into()))),
@@ -578,10 +579,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         done.clone().prop_map(Event::PushUrl),
         Just(Event::Pushing),
         Just(Event::PushReconnecting),
-        any::<bool>().prop_map(|refused| Event::PushLost {
-            refused,
-            reason: "x".into()
-        }),
+        Just(Event::PushLost(Fault::new(FaultCode::NoRelay, "x"))),
         done.prop_map(Event::Entered),
         (id.clone(), id.clone()).prop_map(|(id, url)| Event::MemberJoined(peer(&id, &url))),
         id.clone().prop_map(|user_id| Event::MemberLeft { user_id }),

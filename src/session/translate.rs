@@ -1,6 +1,6 @@
 //! What room and media report, in the session's own words.
 
-use super::{Event, Peer, Received, RoomFailure};
+use super::{Event, Fault, FaultCode, Peer, Received, RoomFailure};
 use crate::media::{LossCause, PlayEvent, PushEvent};
 use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{Class, Member, RoomError, RoomEvent};
@@ -10,7 +10,9 @@ pub(super) fn room(event: RoomEvent) -> Option<Event> {
     Some(match event {
         RoomEvent::LoggedIn { .. } => Event::LoggedIn,
         RoomEvent::LoginRefused { reason } => Event::LoginRefused { reason },
-        RoomEvent::ServerUnreachable { reason, .. } => Event::ServerUnreachable { reason },
+        RoomEvent::ServerUnreachable {
+            untrusted, reason, ..
+        } => Event::ServerUnreachable { untrusted, reason },
         RoomEvent::ServerReachable => Event::ServerReachable,
         RoomEvent::MemberJoined(member) => Event::MemberJoined(peer(member)),
         RoomEvent::MemberChanged(member) => Event::MemberChanged(peer(member)),
@@ -97,10 +99,14 @@ pub(super) fn push(event: &PushEvent) -> Option<Event> {
     match event.code {
         PushCode::PushBegin => Some(Event::Pushing),
         PushCode::Reconnect => Some(Event::PushReconnecting),
-        PushCode::NetDisconnect => Some(Event::PushLost {
-            refused: event.cause() == Some(LossCause::Refused),
-            reason: event.message.clone(),
-        }),
+        PushCode::NetDisconnect => {
+            let code = match event.cause() {
+                Some(LossCause::Refused) => FaultCode::PushRefused,
+                Some(LossCause::Untrusted) => FaultCode::Untrusted,
+                _ => FaultCode::NoRelay,
+            };
+            Some(Event::PushLost(Fault::new(code, &event.message)))
+        }
         _ => None,
     }
 }
@@ -144,10 +150,7 @@ mod tests {
         };
         assert_eq!(
             push(&lost),
-            Some(Event::PushLost {
-                refused: true,
-                reason: "m".into()
-            })
+            Some(Event::PushLost(Fault::new(FaultCode::PushRefused, "m")))
         );
         let stopped = RoomError::Stopped;
         assert!(matches!(failure(&stopped), RoomFailure::Refused(_)));

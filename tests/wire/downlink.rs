@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::nginx::{Nginx, free_port};
 
 /// Long enough for a busy machine; no healthy run waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts GStreamer; from then on its warnings end the process.
 pub(crate) fn strict_gstreamer() {
@@ -25,7 +25,7 @@ pub(crate) fn strict_gstreamer() {
 }
 
 /// An ffmpeg that pushes a moving test picture (320x240 at 25 per second) and a 440 Hz tone.
-struct Sender(Child);
+pub(crate) struct Sender(Child);
 
 impl Sender {
     fn start(url: &str, video: bool, audio: bool) -> Self {
@@ -46,7 +46,7 @@ impl Sender {
         Self(command.spawn().expect("ffmpeg is missing: install ffmpeg"))
     }
 
-    fn both(url: &str) -> Self {
+    pub(crate) fn both(url: &str) -> Self {
         Self::start(url, true, true)
     }
 }
@@ -60,8 +60,8 @@ impl Drop for Sender {
 }
 
 /// A downlink and all that it said.
-struct Player {
-    downlink: Downlink,
+pub(crate) struct Player {
+    pub(crate) downlink: Downlink,
     events: mpsc::Receiver<PlayEvent>,
     heard: Vec<PlayEvent>,
 }
@@ -71,7 +71,7 @@ impl Player {
         Self::with_speaker(url, window, None)
     }
 
-    fn with_speaker(url: &str, window: Duration, speaker: Option<&Speaker>) -> Self {
+    pub(crate) fn with_speaker(url: &str, window: Duration, speaker: Option<&Speaker>) -> Self {
         let (sender, events) = mpsc::channel(256);
         let config = DownlinkConfig {
             url: url.to_owned().into(),
@@ -80,6 +80,7 @@ impl Player {
                 ..Reconnect::default()
             },
             speaker: speaker.map(|speaker| speaker.input("member")),
+            tls: rtckiosk::tls::ClientTls::default(),
         };
         Self {
             downlink: Downlink::start(config, sender),
@@ -88,7 +89,7 @@ impl Player {
         }
     }
 
-    fn stats(&self) -> DownlinkStats {
+    pub(crate) fn stats(&self) -> DownlinkStats {
         self.downlink.stats().borrow().clone()
     }
 
@@ -110,7 +111,11 @@ impl Player {
     }
 
     /// Waits until the figures satisfy `wanted`.
-    async fn until(&self, what: &str, wanted: impl Fn(&DownlinkStats) -> bool) -> DownlinkStats {
+    pub(crate) async fn until(
+        &self,
+        what: &str,
+        wanted: impl Fn(&DownlinkStats) -> bool,
+    ) -> DownlinkStats {
         let mut stats = self.downlink.stats();
         let result = tokio::time::timeout(PATIENCE, stats.wait_for(|stats| wanted(stats))).await;
         match result {

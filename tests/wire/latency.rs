@@ -134,6 +134,7 @@ fn play(url: &str) -> Downlink {
         url: url.to_owned().into(),
         reconnect: Reconnect::default(),
         speaker: None,
+        tls: rtckiosk::tls::ClientTls::default(),
     };
     Downlink::start(config, events)
 }

@@ -18,6 +18,8 @@ mod im_pair;
 #[cfg(feature = "server")]
 mod im_server;
 #[cfg(feature = "kiosk")]
+mod jitter;
+#[cfg(feature = "kiosk")]
 mod latency;
 #[cfg(feature = "server")]
 mod mini_program;
@@ -48,8 +50,6 @@ mod room_pair;
 mod room_server;
 #[cfg(feature = "kiosk")]
 mod room_session;
-#[cfg(feature = "kiosk")]
-mod room_tls;
 #[cfg(feature = "server")]
 mod rtmp_client;
 #[cfg(feature = "kiosk")]

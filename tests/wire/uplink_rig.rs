@@ -79,6 +79,7 @@ impl Push {
             gop_seconds: 1.0,
             encoder: EncoderChoice::Auto,
             reconnect: Reconnect::default(),
+            tls: rtckiosk::tls::ClientTls::default(),
         };
         change(&mut config);
         let uplink = Uplink::start(&capture, config, sender);

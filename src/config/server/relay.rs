@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use url::Url;
 
+use super::speaks_tls;
 use crate::config::document::Section;
 use crate::config::rules;
 
@@ -18,6 +19,10 @@ pub enum Relay {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Embedded {
     pub listen: SocketAddr,
+    /// RTMPS at `listen`, and in stream URLs.
+    pub tls: bool,
+    /// Plain RTMP besides, which no stream URL names.
+    pub plain_listen: Option<SocketAddr>,
     /// Host, with a port if it is not that of `listen`, that goes into stream URLs.
     /// `None` = the address listened on; when that is 0.0.0.0 or [::], the host by which the
     /// client reached the room server.
@@ -68,6 +73,12 @@ impl UrlTemplate {
         self.0.replace("{stream}", stream).replace("{query}", query)
     }
 
+    /// Whether streams pass in plain text that others may see.
+    fn is_plain(&self) -> bool {
+        Url::parse(&self.fill("s", "q"))
+            .is_ok_and(|url| url.scheme() == "rtmp" && !rules::is_local(&url))
+    }
+
     fn parse(text: &str, schemes: &[&str]) -> Option<Self> {
         let template = Self(text.to_owned());
         let filled = template.fill("s", "q");
@@ -83,25 +94,59 @@ const MIXED_ALLOWED: &str =
     "an RTMP or HTTP URL such as \"https://play.example.com/live/{stream}.flv\"";
 
 impl Relay {
-    pub(super) fn read(relay: &Section<'_>, has_api_key: bool) -> Self {
+    pub(super) fn read(relay: &Section<'_>, has_api_key: bool, has_certificate: bool) -> Self {
         let section = relay.section("embedded");
-        let embedded = Embedded::read(&section);
+        let embedded = Embedded::read(&section, has_certificate);
         let external = External::read(&relay.section("external"), has_api_key);
         if external.is_some() && !section.is_empty() {
             relay.reject("embedded", "not besides [relay.external]");
         }
         external.map_or(Self::Embedded(embedded), Self::External)
     }
+
+    /// Where streams pass in plain text that others may see.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        const SEEN: &str = "plain RTMP, pictures and sound can be seen on the way";
+        match self {
+            Self::External(relay) => [("push_url", &relay.push_url), ("play_url", &relay.play_url)]
+                .into_iter()
+                .filter(|(_, template)| template.is_plain())
+                .map(|(key, _)| format!("relay.external.{key}: {SEEN}; use rtmps"))
+                .collect(),
+            Self::Embedded(relay) => {
+                let listen = (!relay.tls).then_some(("listen", relay.listen));
+                let plain = relay.plain_listen.map(|addr| ("plain_listen", addr));
+                [listen, plain]
+                    .into_iter()
+                    .flatten()
+                    .filter(|(_, addr)| !addr.ip().is_loopback())
+                    .map(|(key, addr)| {
+                        format!("relay.embedded.{key} = \"{addr}\": {SEEN}; use [tls]")
+                    })
+                    .collect()
+            }
+        }
+    }
 }
 
 impl Embedded {
-    fn read(embedded: &Section<'_>) -> Self {
+    fn read(embedded: &Section<'_>, has_certificate: bool) -> Self {
+        let tls = speaks_tls(embedded, has_certificate);
+        let plain_listen = embedded.optional("plain_listen", rules::socket);
+        if !tls {
+            embedded.reject(
+                "plain_listen",
+                "only beside TLS: relay.embedded.listen is plain itself",
+            );
+        }
         Self {
             listen: embedded.get(
                 "listen",
                 SocketAddr::from(([127, 0, 0, 1], 1935)),
                 rules::socket,
             ),
+            tls,
+            plain_listen,
             public_host: embedded.optional("public_host", rules::host),
             app: embedded.get("app", "live".to_owned(), rules::identifier(32)),
             gop_cache: embedded.get("gop_cache", true, rules::flag),

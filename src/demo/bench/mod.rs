@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::appliance::output;
 
+mod cost;
+mod delay;
 mod events;
 mod load;
 mod spread;
@@ -17,8 +19,20 @@ mod spread;
 pub enum Bench {
     /// Drive a room server of its own with many members on one core.
     Server(load::Options),
+    /// Measure what a call is like.
+    #[command(subcommand)]
+    Media(Media),
     /// Time texts and comings and goings between two room clients.
     Events(events::Options),
+}
+
+/// What to measure of a call.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Media {
+    /// Age of pictures and sound where they are seen and heard.
+    Delay(delay::Options),
+    /// What a kiosk costs: processor time and memory.
+    Cost(cost::Options),
 }
 
 /// `rtckiosk bench`: exit code 0 only if nothing failed that must not.
@@ -28,6 +42,8 @@ pub enum Bench {
 pub fn run(bench: &Bench) -> Result<ExitCode> {
     crate::appliance::journal::start(log::LevelFilter::Warn);
     match bench {
+        Bench::Media(Media::Delay(options)) => delay::run(options),
+        Bench::Media(Media::Cost(options)) => cost::run(options),
         Bench::Server(options) => load::run(options),
         Bench::Events(options) => events::run(options),
     }

@@ -92,7 +92,7 @@ fn find(
 }
 
 fn build(source: gst::Element, feed: &Arc<Feed>) -> Result<Source, MediaError> {
-    let pipeline = Pipeline::new("microphone");
+    let pipeline = Pipeline::urgent("microphone");
     let frames = Arc::default();
     pipeline.chain(&[
         source,

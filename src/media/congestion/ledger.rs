@@ -30,6 +30,8 @@ pub struct Reading {
     pub lag: Duration,
     /// The least time seen from writing a byte to its acknowledgement, to the next look.
     pub rtt: Option<Duration>,
+    /// How much that time changes from one acknowledgement to the next, as RFC 3550 counts it.
+    pub jitter: Duration,
 }
 
 /// Follows one connection.
@@ -39,6 +41,9 @@ pub struct Ledger {
     looks: VecDeque<Look>,
     taken: u64,
     rtt: Option<Duration>,
+    /// From writing the newest byte taken to its acknowledgement.
+    newest: Option<Duration>,
+    jitter: Duration,
 }
 
 impl Ledger {
@@ -55,6 +60,10 @@ impl Ledger {
                 .find(|look| look.written < self.taken);
             let fresh = older.map(|look| now.saturating_duration_since(look.at));
             self.rtt = [self.rtt, fresh].into_iter().flatten().min();
+            if let (Some(then), Some(now)) = (self.newest, fresh) {
+                self.jitter = (self.jitter * 15 + then.abs_diff(now)) / 16;
+            }
+            self.newest = fresh;
         }
         self.looks.push_back(Look {
             at: now,
@@ -67,6 +76,7 @@ impl Ledger {
             taken_kbps: self.rate(now),
             lag: self.lag(now, written),
             rtt: self.rtt,
+            jitter: self.jitter,
         }
     }
 
@@ -145,6 +155,14 @@ mod tests {
         assert!((100..=100 + 2 * TICK).contains(&rtt), "{rtt}");
         assert!(last.lag.as_millis() as u64 <= TICK, "{last:?}");
         assert_eq!(last.taken_kbps, 800);
+        assert!(last.jitter.as_millis() as u64 <= 1, "{last:?}");
+    }
+
+    #[test]
+    fn a_path_that_is_now_fast_and_now_slow_has_jitter() {
+        let readings = follow(3000, |ms| if ms / 200 % 2 == 0 { 4000 } else { 20_000 });
+        let jitter = readings.last().expect("looks").jitter.as_millis();
+        assert!((20..=80).contains(&jitter), "{jitter} ms");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decoder::Decoder;
+use super::passage::Passage;
 use super::progress::Facts;
 use crate::media::tone::AudioLevel;
 
@@ -32,6 +33,7 @@ pub(super) struct Arrivals {
     pub(super) newest_ms: AtomicU64,
     /// Media time received but not decoded yet, in ms.
     pub(super) backlog_ms: AtomicU64,
+    pub(super) passage: Passage,
     pub(super) decoder: OnceLock<Decoder>,
     pub(super) first_frame: OnceLock<Instant>,
     /// Why a track cannot be played.

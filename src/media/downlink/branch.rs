@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! rtmp2src ! flvdemux name=d
-//!   d.video ! queue leaky=downstream ! h264parse ! avdec_h264 ! videoconvert ! appsink sync=false
-//!   d.audio ! queue leaky=downstream ! aacparse ! avdec_aac ! audioconvert ! audioresample ! appsink
+//!   d.video ! queue leaky=downstream ! h264parse ! H.264 decoder ! videoconvert ! appsink sync=false
+//!   d.audio ! queue leaky=downstream ! aacparse ! AAC decoder ! audioconvert ! audioresample ! appsink
 //! ```
 //! The demuxer's pads come when their media come, or never. No queue ever blocks: the network
-//! is always read, so a late branch is known by its backlog and cannot stop the other one.
+//! is always read, so a late branch is known by its backlog and cannot stop the other one. When
+//! a picture is shown and sound is played says the play-out clock (see `playout`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -19,12 +20,13 @@ use gstreamer_video::VideoInfo;
 use tokio::sync::watch;
 
 use super::arrivals::{Arrivals, Unplayable};
-use super::catch_up::{CatchUp, Coded, Verdict};
-use super::decoder;
+use super::catch_up::Verdict;
+use super::decoder::Decoders;
 use crate::media::MediaError;
 use crate::media::capture::sound_caps;
 use crate::media::pipeline::{Pipeline, make};
 use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
+use crate::media::time_code::now_micros;
 use crate::media::tone::Meter;
 
 pub(super) const SOURCE: &str = "rtmp-source";
@@ -39,7 +41,7 @@ pub(super) struct Outlets {
     pub(super) arrivals: Arc<Arrivals>,
     pub(super) picture: Arc<watch::Sender<Option<gst::Sample>>>,
     pub(super) speaker: Option<SpeakerInput>,
-    pub(super) software_only: bool,
+    pub(super) decoders: Decoders,
 }
 
 /// Builds the pipeline that plays `url`, and its source.
@@ -142,17 +144,15 @@ fn sink(caps: &gst::Caps, callbacks: AppSinkCallbacks) -> gst::Element {
 
 fn video(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaError> {
     let arrivals = &outlets.arrivals;
-    let chosen = decoder::choose(outlets.software_only, decoder::probe)
-        .ok_or_else(|| MediaError::Build("no H.264 decoder".to_owned()))?;
+    let chosen = outlets.decoders.h264;
     let decoder = chosen.make(DECODER)?;
     // One decoder per connection: a second video pad does not exist in FLV.
     let _ = arrivals.decoder.set(chosen);
     let queue = queue("video-queue", VIDEO_QUEUE)?;
-    let show = Arc::new(AtomicBool::new(true));
     count_video(pad, arrivals);
-    gate(&queue, arrivals, &show);
+    gate(&queue, arrivals);
     let caps = gst::Caps::builder("video/x-raw").field("format", "I420");
-    let sink = sink(&caps.build(), show_pictures(outlets, show));
+    let sink = sink(&caps.build(), show_pictures(outlets));
     Ok(vec![
         queue,
         make("h264parse", "video-parser").build()?,
@@ -160,6 +160,15 @@ fn video(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaEr
         make("videoconvert", "video-convert").build()?,
         sink,
     ])
+}
+
+/// In µs, as media times here.
+fn now() -> i64 {
+    now_micros() as i64
+}
+
+fn micros(time: Option<gst::ClockTime>) -> i64 {
+    time.map_or(0, |time| time.useconds() as i64)
 }
 
 /// Media time of a coded frame in ms: decoding order, so that it only grows.
@@ -171,6 +180,8 @@ fn count_video(pad: &gst::Pad, arrivals: &Arc<Arrivals>) {
     let arrivals = Arc::clone(arrivals);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(buffer) = info.buffer() {
+            let (sent, media) = (micros(buffer.dts_or_pts()), micros(buffer.pts()));
+            arrivals.passage.picture_arrived(now(), sent, media);
             arrivals.newest_ms.store(media_ms(buffer), Relaxed);
             if !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
                 arrivals.keys.fetch_add(1, Relaxed);
@@ -181,10 +192,9 @@ fn count_video(pad: &gst::Pad, arrivals: &Arc<Arrivals>) {
     });
 }
 
-/// Lets [`CatchUp`] judge each coded frame that leaves `queue`.
-fn gate(queue: &gst::Element, arrivals: &Arc<Arrivals>, show: &Arc<AtomicBool>) {
-    let (arrivals, show) = (Arc::clone(arrivals), Arc::clone(show));
-    let catch_up = std::sync::Mutex::new(CatchUp::new());
+/// Judges each coded frame that leaves `queue`.
+fn gate(queue: &gst::Element, arrivals: &Arc<Arrivals>) {
+    let arrivals = Arc::clone(arrivals);
     let Some(pad) = queue.static_pad("src") else {
         return;
     };
@@ -195,32 +205,35 @@ fn gate(queue: &gst::Element, arrivals: &Arc<Arrivals>, show: &Arc<AtomicBool>) 
         let newest = arrivals.newest_ms.load(Relaxed);
         let backlog = newest.saturating_sub(media_ms(buffer));
         arrivals.backlog_ms.store(backlog, Relaxed);
-        let coded = Coded {
-            key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
-            gap: buffer.flags().contains(gst::BufferFlags::DISCONT),
-            backlog: Duration::from_millis(backlog),
-        };
-        let mut catch_up = catch_up
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let verdict = catch_up.judge(coded, Instant::now());
-        show.store(verdict == Verdict::Show, Relaxed);
-        match verdict {
+        let flags = buffer.flags();
+        let key = !flags.contains(gst::BufferFlags::DELTA_UNIT);
+        let gap = flags.contains(gst::BufferFlags::DISCONT);
+        let (media, backlog) = (micros(buffer.pts()), Duration::from_millis(backlog));
+        let passage = &arrivals.passage;
+        match passage.picture_taken(now(), media, (key, gap), backlog) {
             Verdict::Show | Verdict::DecodeOnly => gst::PadProbeReturn::Ok,
             Verdict::Drop => gst::PadProbeReturn::Drop,
         }
     });
 }
 
-fn show_pictures(outlets: &Outlets, show: Arc<AtomicBool>) -> AppSinkCallbacks {
+/// Holds each picture back until its time. While one waits here the decoder does, and what comes
+/// meanwhile is in the queue.
+fn show_pictures(outlets: &Outlets) -> AppSinkCallbacks {
     let (arrivals, picture) = (Arc::clone(&outlets.arrivals), Arc::clone(&outlets.picture));
     let callback = move |sink: &AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let media = micros(sample.buffer().and_then(gst::BufferRef::pts));
         let info = sample.caps().map(VideoInfo::from_caps);
-        if show.load(Relaxed)
+        if let Some(ready) = arrivals.passage.picture_decoded(now(), media)
             && let Some(Ok(info)) = info
         {
+            let wait = ready.wait();
+            if !wait.is_zero() {
+                std::thread::sleep(wait);
+            }
             picture.send_replace(Some(sample));
+            arrivals.passage.picture_shown(now(), ready);
             arrivals.shown((info.width(), info.height()));
         }
         Ok(gst::FlowSuccess::Ok)
@@ -230,14 +243,17 @@ fn show_pictures(outlets: &Outlets, show: Arc<AtomicBool>) -> AppSinkCallbacks {
 
 fn audio(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaError> {
     let arrivals = Arc::clone(&outlets.arrivals);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer() {
+            arrivals.passage.sound_arrived(now(), micros(buffer.pts()));
+        }
         arrivals.audio.fetch_add(1, Relaxed);
         gst::PadProbeReturn::Ok
     });
     Ok(vec![
         queue("audio-queue", AUDIO_QUEUE)?,
         make("aacparse", "audio-parser").build()?,
-        make("avdec_aac", "audio-decoder").build()?,
+        make(outlets.decoders.aac, "audio-decoder").build()?,
         make("audioconvert", "audio-convert").build()?,
         make("audioresample", "audio-resample").build()?,
         sink(&sound_caps(), play_sound(outlets)),
@@ -262,7 +278,10 @@ fn play_sound(outlets: &Outlets) -> AppSinkCallbacks {
             arrivals.heard(level);
         }
         if let Some(speaker) = &speaker {
-            speaker.push(&samples);
+            let media = micros(sample.buffer().and_then(gst::BufferRef::pts));
+            let played = speaker.played();
+            let timing = arrivals.passage.sound_decoded(now(), media, played);
+            speaker.push(&samples, timing);
         }
         arrivals.samples.fetch_add(samples.len() as u64, Relaxed);
         Ok(gst::FlowSuccess::Ok)

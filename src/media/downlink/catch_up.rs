@@ -7,10 +7,10 @@
 
 use std::time::{Duration, Instant};
 
-/// A backlog up to this is shown: it is the jitter of a healthy network.
-const SHOWN_BACKLOG: Duration = Duration::from_millis(100);
-/// A backlog over this is worth a skip when decoding does not catch up.
-const SKIPPED_BACKLOG: Duration = Duration::from_millis(300);
+/// Behind by up to this a frame is shown: the next one is hardly due.
+const SHOWN_BEHIND: Duration = Duration::from_millis(50);
+/// Being behind by more than this is worth a skip when decoding does not catch up.
+const SKIPPED_BEHIND: Duration = Duration::from_millis(300);
 /// How long decoding may take to catch up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -30,8 +30,8 @@ pub(super) struct Coded {
     pub(super) key: bool,
     /// Frames before this one are missing.
     pub(super) gap: bool,
-    /// Media time that was received after this frame.
-    pub(super) backlog: Duration,
+    /// How much newer is the newest frame that has come and is due as well.
+    pub(super) behind: Duration,
 }
 
 /// Judges coded frames in their order.
@@ -53,7 +53,7 @@ impl CatchUp {
     }
 
     pub(super) fn judge(&mut self, frame: Coded, now: Instant) -> Verdict {
-        if frame.backlog > SKIPPED_BACKLOG {
+        if frame.behind > SKIPPED_BEHIND {
             let since = *self.behind_since.get_or_insert(now);
             if now.saturating_duration_since(since) >= PATIENCE {
                 self.needs_key = true;
@@ -67,13 +67,13 @@ impl CatchUp {
             return Verdict::Drop;
         }
         self.needs_key = false;
-        self.show(frame.backlog, now)
+        self.show(frame.behind, now)
     }
 
     /// Old frames stay hidden while decoding catches up, but not for long: a late picture is
     /// better than none.
-    fn show(&mut self, backlog: Duration, now: Instant) -> Verdict {
-        if backlog <= SHOWN_BACKLOG {
+    fn show(&mut self, behind: Duration, now: Instant) -> Verdict {
+        if behind <= SHOWN_BEHIND {
             self.hidden_since = None;
             return Verdict::Show;
         }
@@ -94,11 +94,11 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn frame(key: bool, gap: bool, backlog: u64) -> Coded {
+    fn frame(key: bool, gap: bool, behind: u64) -> Coded {
         Coded {
             key,
             gap,
-            backlog: ms(backlog),
+            behind: ms(behind),
         }
     }
 
@@ -123,8 +123,8 @@ mod tests {
                 catch_up.judge(burst, start + ms(3) * n)
             })
             .collect();
-        assert!(verdicts[..47].iter().all(|&v| v == Verdict::DecodeOnly));
-        assert!(verdicts[47..].iter().all(|&v| v == Verdict::Show));
+        assert!(verdicts[..48].iter().all(|&v| v == Verdict::DecodeOnly));
+        assert!(verdicts[48..].iter().all(|&v| v == Verdict::Show));
     }
 
     #[test]
@@ -144,12 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_that_comes_and_goes_skips_nothing() {
+    fn being_behind_now_and_then_skips_nothing() {
         let (mut catch_up, start) = (CatchUp::new(), Instant::now());
         catch_up.judge(frame(true, false, 0), start);
         for n in 0..100u32 {
-            let backlog = if n % 10 == 0 { 50 } else { 400 };
-            let verdict = catch_up.judge(frame(false, false, backlog), start + ms(50) * n);
+            let behind = if n % 10 == 0 { 50 } else { 400 };
+            let verdict = catch_up.judge(frame(false, false, behind), start + ms(50) * n);
             assert_ne!(verdict, Verdict::Drop, "{n}");
         }
     }

@@ -1,38 +1,58 @@
-//! Which H.264 decoder plays a stream.
+//! Which H.264 decoder plays a stream, and which AAC decoder.
 
 use gstreamer as gst;
-use gstreamer::prelude::*;
+
+use crate::media::MediaError;
+use crate::media::codecs::{Kind, Report};
 
 /// An H.264 decoder that the code knows how to set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decoder {
-    /// The board's own decoder.
+pub(in crate::media) enum Decoder {
+    /// A board's own decoder, with or without a state of its own.
     V4l2,
+    V4l2Stateless,
+    Va,
+    Nvidia,
     Libav,
     OpenH264,
 }
 
 impl Decoder {
-    /// Hardware first, then the quicker of the two in software.
-    const PREFERENCE: [Self; 3] = [Self::V4l2, Self::Libav, Self::OpenH264];
+    const ALL: [Self; 6] = [
+        Self::V4l2,
+        Self::V4l2Stateless,
+        Self::Va,
+        Self::Nvidia,
+        Self::Libav,
+        Self::OpenH264,
+    ];
 
-    pub(super) const fn element(self) -> &'static str {
+    pub(in crate::media) const fn element(self) -> &'static str {
         match self {
             Self::V4l2 => "v4l2h264dec",
+            Self::V4l2Stateless => "v4l2slh264dec",
+            Self::Va => "vah264dec",
+            Self::Nvidia => "nvh264dec",
             Self::Libav => "avdec_h264",
             Self::OpenH264 => "openh264dec",
         }
     }
 
-    pub(super) const fn is_hardware(self) -> bool {
-        matches!(self, Self::V4l2)
+    pub(in crate::media) fn named(element: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|decoder| decoder.element() == element)
+    }
+
+    pub(in crate::media) const fn is_hardware(self) -> bool {
+        !matches!(self, Self::Libav | Self::OpenH264)
     }
 
     /// The element, set up to give each picture as soon as its last byte is there.
-    pub(super) fn make(self, name: &str) -> Result<gst::Element, gst::glib::BoolError> {
+    pub(in crate::media) fn make(self, name: &str) -> Result<gst::Element, gst::glib::BoolError> {
         let builder = gst::ElementFactory::make(self.element()).name(name);
         match self {
-            Self::V4l2 => builder.build(),
+            Self::V4l2 | Self::V4l2Stateless | Self::Va | Self::Nvidia => builder.build(),
             // Threads by frame, libav's default, hold back one frame for each thread.
             Self::Libav => builder
                 .property_from_str("thread-type", "slice")
@@ -44,57 +64,50 @@ impl Decoder {
     }
 }
 
-/// The best decoder that `works`; no hardware once it has failed in this stream.
-pub(super) fn choose(software_only: bool, works: impl Fn(Decoder) -> bool) -> Option<Decoder> {
-    Decoder::PREFERENCE
-        .into_iter()
-        .filter(|decoder| !(software_only && decoder.is_hardware()))
-        .find(|&decoder| works(decoder))
+/// What a connection decodes with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Decoders {
+    pub(super) h264: Decoder,
+    pub(super) aac: &'static str,
 }
 
-/// Whether this machine has the decoder and can open it.
-pub(super) fn probe(decoder: Decoder) -> bool {
-    if gst::ElementFactory::find(decoder.element()).is_none() {
-        return false;
-    }
-    if !decoder.is_hardware() {
-        return true;
-    }
-    let Ok(element) = decoder.make("probe") else {
-        return false;
+/// The best decoders that work; no hardware once it has failed in this stream. `None` while it is
+/// not known which work.
+///
+/// # Errors
+/// `NoCodec` with the reasons.
+pub(super) fn choose(software_only: bool, report: &Report) -> Option<Result<Decoders, MediaError>> {
+    let fits = |decoder: &Decoder| !(software_only && decoder.is_hardware());
+    let wanted = |element: &str| Decoder::named(element).as_ref().is_some_and(fits);
+    let found = report.choose(Kind::H264Decoder, wanted)?;
+    let aac = report.choose(Kind::AacDecoder, |_| true)?;
+    let known = |name: &str| {
+        let unknown = || MediaError::Build(format!("{name} is no decoder of ours"));
+        Decoder::named(name).ok_or_else(unknown)
     };
-    let opens = element.set_state(gst::State::Ready).is_ok();
-    // Closing a device that did not open changes nothing.
-    let _ = element.set_state(gst::State::Null);
-    opens
+    let h264 = found.and_then(known);
+    Some(h264.and_then(|h264| Ok(Decoders { h264, aac: aac? })))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::elements;
 
     #[test]
-    fn prefers_what_works() {
-        use Decoder::{Libav, OpenH264, V4l2};
-        let cases: [(bool, &[Decoder], Option<Decoder>); 6] = [
-            (false, &[V4l2, Libav, OpenH264], Some(V4l2)),
-            (true, &[V4l2, Libav, OpenH264], Some(Libav)),
-            (false, &[Libav, OpenH264], Some(Libav)),
-            (false, &[OpenH264], Some(OpenH264)),
-            (true, &[V4l2], None),
-            (false, &[], None),
-        ];
-        for (software_only, works, expected) in cases {
-            let chosen = choose(software_only, |decoder| works.contains(&decoder));
-            assert_eq!(chosen, expected, "{works:?}");
-        }
+    fn every_decoder_is_known() {
+        let known = Decoder::ALL.map(Decoder::element);
+        let listed: Vec<_> = elements::H264_DECODERS
+            .iter()
+            .map(|(name, _)| *name)
+            .collect();
+        assert_eq!(known.as_slice(), listed);
     }
 
     #[test]
     fn every_software_decoder_can_be_made() {
         gst::init().unwrap();
-        for decoder in [Decoder::Libav, Decoder::OpenH264] {
-            assert!(probe(decoder), "{decoder:?}");
+        for decoder in Decoder::ALL.into_iter().filter(|d| !d.is_hardware()) {
             decoder.make("video-decoder").unwrap();
         }
     }

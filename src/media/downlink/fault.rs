@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::media::loss::Loss;
 use crate::media::{LossCause, MediaError, relay_url};
 use crate::protocol::events::PlayCode;
 
@@ -22,6 +23,8 @@ pub(super) enum Fault {
     Ended,
     #[error("the server closed the connection before the stream began")]
     Refused,
+    #[error("{}", .0.message)]
+    Link(Loss),
     #[error("{error}{}", detail(.error))]
     Pipeline { error: MediaError, connected: bool },
 }
@@ -76,13 +79,18 @@ impl Fault {
                 PlayCode::ServerDisconnect
             }
             Self::NoPicture(_) => PlayCode::VideoDecodeFail,
+            Self::Link(loss) => relay_code(loss.cause),
             Self::Pipeline { error, connected } => pipeline_code(error, *connected),
         }
     }
 
     /// Trying again cannot help.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::BadUrl(_))
+        match self {
+            Self::BadUrl(_) => true,
+            Self::Link(loss) => loss.cause == LossCause::Untrusted,
+            _ => false,
+        }
     }
 
     /// Another decoder may do better.
@@ -116,11 +124,21 @@ fn pipeline_code(error: &MediaError, connected: bool) -> PlayCode {
     if connected {
         return PlayCode::ServerDisconnect;
     }
-    match LossCause::of_rtmp_error(message, debug) {
+    relay_code(LossCause::of_rtmp_error(message, debug))
+}
+
+fn relay_code(cause: LossCause) -> PlayCode {
+    match cause {
         LossCause::Dns => PlayCode::DnsFail,
         LossCause::Unreachable => PlayCode::ServerConnFail,
-        LossCause::Handshake => PlayCode::ShakeFail,
+        LossCause::Handshake | LossCause::Tls | LossCause::Untrusted => PlayCode::ShakeFail,
         _ => PlayCode::ServerDisconnect,
+    }
+}
+
+impl From<Loss> for Fault {
+    fn from(loss: Loss) -> Self {
+        Self::Link(loss)
     }
 }
 

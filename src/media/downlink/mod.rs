@@ -6,9 +6,12 @@
 mod arrivals;
 mod branch;
 mod catch_up;
-mod decoder;
+pub(super) mod decoder;
 mod fault;
+mod jitter;
+mod passage;
 mod player;
+mod playout;
 mod progress;
 mod rates;
 
@@ -24,6 +27,7 @@ use super::speaker::SpeakerInput;
 pub use super::tone::AudioLevel;
 use super::{Picture, Reconnect};
 use crate::protocol::events::PlayCode;
+use crate::tls::ClientTls;
 
 /// What to play, and where.
 #[derive(Debug, Clone)]
@@ -33,6 +37,8 @@ pub struct DownlinkConfig {
     pub reconnect: Reconnect,
     /// `None` plays no sound; its level is measured all the same.
     pub speaker: Option<SpeakerInput>,
+    /// For `rtmps://`.
+    pub tls: ClientTls,
 }
 
 /// Something happened to the stream.
@@ -69,8 +75,53 @@ pub struct DownlinkStats {
     pub audio: AudioLevel,
     /// Video received and not decoded yet, in ms of media time.
     pub buffer_ms: u64,
+    /// Pictures shown after their time, and those not shown because newer ones were due.
+    pub late: u64,
+    pub skipped: u64,
+    /// Sound squeezed out or stretched in to keep the delay, and sound cut because that would
+    /// have taken too long; in ms. And how often the sound ran out.
+    pub stretched_ms: u64,
+    pub cut_ms: u64,
+    pub gaps: u64,
+    pub delay_ms: PlayDelay,
     /// The decoder's element, empty before the first video.
     pub decoder: &'static str,
+    /// The TLS version, cipher and key exchange of the connection; empty without TLS.
+    pub tls: String,
+}
+
+/// Where the delay comes from that this kiosk adds to what it receives. In ms, each the mean of
+/// late; absent while there is nothing to measure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct PlayDelay {
+    pub picture: Option<PictureDelay>,
+    pub sound: Option<SoundDelay>,
+    /// Sound is heard so long after its picture is handed to the screen; negative: before it.
+    pub sound_after_picture: Option<f64>,
+    /// By so much nearly all media arrive later than the quickest.
+    pub picture_jitter: f64,
+    pub sound_jitter: f64,
+}
+
+/// From the arrival of a picture until it is handed to the screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct PictureDelay {
+    /// Until the decoder took it.
+    pub queue: f64,
+    pub decode: f64,
+    /// Held back for the sake of an even picture, or of its sound.
+    pub hold: f64,
+    pub total: f64,
+}
+
+/// From the arrival of the quickest sound until it is heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct SoundDelay {
+    /// Decoding, and waiting for the loudspeaker.
+    pub buffer: f64,
+    /// In the loudspeaker's own buffer.
+    pub device: f64,
+    pub total: f64,
 }
 
 /// A running player; dropping it stops it.

@@ -13,13 +13,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::arrivals::Arrivals;
 use super::branch::{self, Outlets};
-use super::decoder::Decoder;
+use super::decoder::{self, Decoder, Decoders};
 use super::fault::{self, Fault};
+use super::passage::Tally;
 use super::progress::{Notice, Progress};
 use super::rates::Rates;
 use super::{DownlinkConfig, DownlinkStats, PlayEvent};
+use crate::media::MediaError;
+use crate::media::codecs::{self, Report, Shape};
 use crate::media::pipeline::{BusEvent, Pipeline};
 use crate::media::reconnect::Backoff;
+use crate::media::relay_link::{self, RelayLink};
+use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
 
@@ -39,6 +44,7 @@ struct Earlier {
     frames: u64,
     bytes: u64,
     freezes: u32,
+    tally: Tally,
 }
 
 pub(super) struct Player {
@@ -107,9 +113,13 @@ impl Player {
     async fn play_once(&mut self, stop: &CancellationToken) -> End {
         let arrivals = Arc::new(Arrivals::default());
         let mut progress = Progress::new(Instant::now());
-        let fault = match self.connect(&arrivals) {
+        let connecting = stop.run_until_cancelled(self.connect(&arrivals)).await;
+        let Some(connecting) = connecting else {
+            return End::Stopped;
+        };
+        let mut fault = match connecting {
             Err(fault) => Some(fault),
-            Ok((mut pipeline, source)) => {
+            Ok(((mut pipeline, source), _link)) => {
                 let fault = tokio::select! {
                     () = stop.cancelled() => None,
                     fault = self.follow(&mut pipeline, &source, &arrivals, &mut progress) => Some(fault),
@@ -120,6 +130,14 @@ impl Player {
                 fault
             }
         };
+        if fault
+            .as_ref()
+            .is_some_and(|fault| fault.code() == PlayCode::ShakeFail)
+            && let url = self.config.url.expose_secret()
+            && let Some(loss) = relay_link::plain_to_tls(url, &self.config.tls).await
+        {
+            fault = Some(loss.into());
+        }
         if fault.is_some()
             && let Some(notice) = progress.lost()
         {
@@ -135,16 +153,34 @@ impl Player {
         }
     }
 
-    fn connect(&self, arrivals: &Arc<Arrivals>) -> Result<(Pipeline, gst::Element), Fault> {
+    /// Opens the way to the relay, and builds what plays over it.
+    async fn connect(
+        &mut self,
+        arrivals: &Arc<Arrivals>,
+    ) -> Result<((Pipeline, gst::Element), RelayLink), Fault> {
         let url = self.config.url.expose_secret();
         fault::check_url(url)?;
+        let decoders = self.decoders().await;
+        let decoders = decoders.map_err(|error| Fault::pipeline(error, url, false))?;
+        let link = RelayLink::open(url, &self.config.tls).await?;
+        link.session().clone_into(&mut self.stats.tls);
+        let url = link.location().expose_secret();
         let outlets = Outlets {
             arrivals: Arc::clone(arrivals),
             picture: Arc::clone(&self.picture),
             speaker: self.config.speaker.clone(),
-            software_only: self.software_only,
+            decoders,
         };
-        branch::build(url, &outlets).map_err(|error| Fault::pipeline(error, url, false))
+        let built = branch::build(url, &outlets);
+        let built = built.map_err(|error| Fault::pipeline(error, url, false))?;
+        Ok((built, link))
+    }
+
+    /// The best that are known to work.
+    async fn decoders(&self) -> Result<Decoders, MediaError> {
+        let decide = |report: &Report| decoder::choose(self.software_only, report);
+        let chosen = codecs::settle(Shape::default(), decide).await;
+        chosen.unwrap_or_else(|| Err(MediaError::Build("no decoder answers".to_owned())))
     }
 
     /// Starts the pipeline and reports what happens, until a fault ends it.
@@ -218,6 +254,16 @@ impl Player {
         stats.connected = facts.connected;
         stats.audio = arrivals.level(now);
         stats.buffer_ms = arrivals.backlog_ms.load(Relaxed);
+        let tally = arrivals.passage.tally();
+        stats.late = self.earlier.tally.late + tally.late;
+        stats.skipped = self.earlier.tally.skipped + tally.skipped;
+        let played = self.config.speaker.as_ref().map(SpeakerInput::played);
+        let played = played.unwrap_or_default();
+        let millis = |samples: u64| samples * 1000 / u64::from(SAMPLE_RATE);
+        stats.stretched_ms = millis(played.stretched);
+        stats.cut_ms = millis(played.cut);
+        stats.gaps = played.gaps;
+        stats.delay_ms = arrivals.passage.delay(played.lag.is_some());
         if let Some((width, height)) = facts.size {
             (stats.width, stats.height) = (width, height);
         }
@@ -241,12 +287,17 @@ impl Player {
         self.take_figures(arrivals, progress, Instant::now());
         self.earlier.frames = self.stats.frames;
         self.earlier.freezes = self.stats.freezes;
+        self.earlier.tally = Tally {
+            late: self.stats.late,
+            skipped: self.stats.skipped,
+        };
         self.earlier.bytes += arrivals.bytes.load(Relaxed);
         self.rates = Rates::default();
         let stats = &mut self.stats;
         (stats.fps, stats.kbps, stats.buffer_ms) = (0.0, 0.0, 0);
         stats.connected = false;
         stats.audio = super::AudioLevel::default();
+        stats.delay_ms = super::PlayDelay::default();
         self.stats_out.send_replace(self.stats.clone());
     }
 
@@ -254,7 +305,7 @@ impl Player {
         self.report((fault.code(), [None; 2]), fault.to_string());
         if fault.blames_decoder()
             && !self.software_only
-            && self.stats.decoder == Decoder::V4l2.element()
+            && Decoder::named(self.stats.decoder).is_some_and(Decoder::is_hardware)
         {
             self.software_only = true;
             let message = "the next try decodes in software".to_owned();

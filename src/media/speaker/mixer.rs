@@ -1,51 +1,28 @@
 //! Mixing: pure, no device and no clock.
 
-use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
-use super::SAMPLE_RATE;
+use super::input::Input;
 
-/// An input that was empty collects this much before it plays: three AAC frames' jitter.
-pub(super) const PREFILL: usize = SAMPLE_RATE as usize * 60 / 1000;
-/// An input never holds more; then its oldest sound is dropped down to the prefill.
-pub(super) const LONGEST: usize = SAMPLE_RATE as usize * 200 / 1000;
-/// The sound of one member, waiting to be mixed.
-#[derive(Debug, Default)]
-pub(super) struct Input {
-    pub(super) waiting: VecDeque<i16>,
-    playing: bool,
-}
+/// Told of each block as the device gets it, with the time until it is heard, in µs.
+type Listener = Box<dyn FnMut(&[i16], i64) + Send>;
 
-impl Input {
-    pub(super) fn push(&mut self, samples: &[i16]) {
-        // Only the newest can survive anyway.
-        let samples = &samples[samples.len().saturating_sub(LONGEST)..];
-        self.waiting.extend(samples);
-        if self.waiting.len() > LONGEST {
-            self.waiting.drain(..self.waiting.len() - PREFILL);
-        }
-    }
-
-    /// Adds up to `sum.len()` samples to `sum`.
-    fn mix_into(&mut self, sum: &mut [i32]) {
-        self.playing |= self.waiting.len() >= PREFILL;
-        if !self.playing {
-            return;
-        }
-        let count = sum.len().min(self.waiting.len());
-        for (sum, sample) in sum.iter_mut().zip(self.waiting.drain(..count)) {
-            *sum += i32::from(sample);
-        }
-        self.playing = !self.waiting.is_empty();
-    }
-}
-
-#[derive(Debug)]
 pub(super) struct Mixer {
     /// With the member's name, for the log.
     pub(super) inputs: Vec<(Arc<str>, Input)>,
     pub(super) volume: f64,
+    pub(super) listener: Option<Listener>,
     sum: Vec<i32>,
+}
+
+impl fmt::Debug for Mixer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mixer")
+            .field("inputs", &self.inputs)
+            .field("volume", &self.volume)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Mixer {
@@ -53,29 +30,34 @@ impl Mixer {
         Self {
             inputs: Vec::new(),
             volume: 1.0,
+            listener: None,
             sum: Vec::new(),
         }
     }
 
-    /// The next block, `count` samples.
-    pub(super) fn mix(&mut self, count: usize) -> Vec<u8> {
+    /// The next `count` samples for a device that plays them `device` µs after `now`.
+    pub(super) fn mix(&mut self, count: usize, now: i64, device: i64) -> Vec<u8> {
         self.sum.clear();
         self.sum.resize(count, 0);
         for (_, input) in &mut self.inputs {
-            input.mix_into(&mut self.sum);
+            input.mix_into(&mut self.sum, now, device);
         }
         let volume = self.volume;
         let samples = self.sum.iter().map(|&sum| {
             let loud = (f64::from(sum) * volume).clamp(f64::from(i16::MIN), f64::from(i16::MAX));
             loud as i16
         });
-        samples.flat_map(i16::to_le_bytes).collect()
+        let samples: Vec<i16> = samples.collect();
+        if let Some(listener) = &mut self.listener {
+            listener(&samples, device);
+        }
+        samples.iter().copied().flat_map(i16::to_le_bytes).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::BLOCK;
+    use super::super::input::Timing;
     use super::*;
 
     fn samples(bytes: &[u8]) -> Vec<i16> {
@@ -86,49 +68,18 @@ mod tests {
     }
 
     #[test]
-    fn an_input_plays_once_it_has_collected_enough() {
-        let mut input = Input::default();
-        let mut sum = vec![0; BLOCK];
-        input.push(&vec![7; PREFILL - 1]);
-        input.mix_into(&mut sum);
-        assert!(sum.iter().all(|&s| s == 0));
-        input.push(&[7]);
-        input.mix_into(&mut sum);
-        assert!(sum.iter().all(|&s| s == 7));
-        // It plays to its end, and collects again.
-        input.waiting.truncate(BLOCK / 2);
-        let mut sum = vec![0; BLOCK];
-        input.mix_into(&mut sum);
-        assert_eq!(sum.iter().filter(|&&s| s == 7).count(), BLOCK / 2);
-        assert!(!input.playing);
-    }
-
-    #[test]
-    fn a_burst_leaves_no_standing_delay() {
-        let mut input = Input::default();
-        for second in 0..5i16 {
-            input.push(&vec![second; SAMPLE_RATE as usize]);
-            assert!(input.waiting.len() <= LONGEST);
-        }
-        assert_eq!(input.waiting, [4; PREFILL], "the newest stay");
-        for _ in 0..10 {
-            input.push(&[5; BLOCK]);
-        }
-        assert_eq!(input.waiting.len(), PREFILL + 10 * BLOCK, "jitter is kept");
-    }
-
-    #[test]
     fn mixes_and_limits() {
         let mut mixer = Mixer::new();
         for (member, value) in [("a", 30_000i16), ("b", 20_000)] {
             let mut input = Input::default();
-            input.push(&vec![value; PREFILL]);
+            input.push(&vec![value; 4000], Timing { media: 0, lag: 0 });
             mixer.inputs.push((member.into(), input));
         }
-        assert_eq!(samples(&mixer.mix(2)), [i16::MAX; 2]);
+        let block = samples(&mixer.mix(480, 0, 0));
+        assert_eq!((block[0], block[479]), (0, i16::MAX), "it fades in");
         mixer.volume = 0.5;
-        assert_eq!(samples(&mixer.mix(1)), [25_000]);
+        assert_eq!(samples(&mixer.mix(480, 10_000, 0)), [25_000; 480]);
         mixer.inputs.clear();
-        assert_eq!(samples(&mixer.mix(3)), [0; 3]);
+        assert_eq!(samples(&mixer.mix(3, 20_000, 0)), [0; 3]);
     }
 }

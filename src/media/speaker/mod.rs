@@ -1,10 +1,13 @@
 //! The loudspeaker: mixes what the members say and plays it for as long as the call lives.
 //!
-//! Each member has an input with a short buffer of its own. The device pulls: whenever it wants
-//! ten milliseconds, the inputs are mixed and a member who has nothing to say is silent. So the
-//! sound card's clock rules, inputs come and go at any time, and no stream can hold up another.
+//! Each member has an input that holds sound back until its time has come (see `input`). The
+//! device pulls: whenever it wants ten milliseconds, the inputs are mixed and a member who has
+//! nothing to say is silent. So the sound card's clock rules, inputs come and go at any time, and
+//! no stream can hold up another.
 
+mod input;
 mod mixer;
+mod stretch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,13 +18,17 @@ use gstreamer_app::{AppSrc, AppSrcCallbacks};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use mixer::{Input, Mixer};
+pub use input::{Played, Timing};
+
+use input::Input;
+use mixer::Mixer;
 
 use super::MediaError;
 use super::capture::{SOUND_HZ, sound_caps};
 use super::devices;
 use super::pipeline::{BusEvent, Pipeline, make};
 use super::reconnect::{Backoff, Reconnect};
+use super::time_code::now_micros;
 
 /// Samples per second of all sound inside the kiosk: mono, 16 bits.
 pub const SAMPLE_RATE: u32 = SOUND_HZ.unsigned_abs();
@@ -30,6 +37,8 @@ const BLOCK: usize = SAMPLE_RATE as usize / 100;
 /// The sound card's own buffer, and the part of it that is written at a time.
 const DEVICE_BUFFER_US: i64 = 40_000;
 const DEVICE_PERIOD_US: i64 = 10_000;
+/// A device that claims to hold more is wrong.
+const DEVICE_AT_MOST: gst::ClockTime = gst::ClockTime::from_seconds(1);
 
 /// Which loudspeaker plays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,29 +73,24 @@ struct InputHandle {
 }
 
 impl SpeakerInput {
-    /// Hands over mono samples at [`SAMPLE_RATE`]. Never blocks; at most 200 ms are kept.
-    pub fn push(&self, samples: &[i16]) {
-        let InputHandle { member, mixer } = &*self.inner;
-        let mut mixer = lock(mixer);
-        let mine = mixer
-            .inputs
-            .iter_mut()
-            .find(|(name, _)| Arc::ptr_eq(name, member));
-        if let Some((_, input)) = mine {
-            input.push(samples);
-        }
+    /// Hands over mono samples at [`SAMPLE_RATE`], to be played at their time. Never blocks; at
+    /// most 500 ms are kept.
+    pub fn push(&self, samples: &[i16], timing: Timing) {
+        self.with(|input| input.push(samples, timing));
     }
 
-    /// How much of the member's sound waits to be played.
+    /// How the member's sound is played.
     #[must_use]
-    pub fn waiting(&self) -> Duration {
-        let mixer = lock(&self.inner.mixer);
-        let mine = mixer
-            .inputs
-            .iter()
-            .find(|(name, _)| Arc::ptr_eq(name, &self.inner.member));
-        let samples = mine.map_or(0, |(_, input)| input.waiting.len());
-        Duration::from_secs_f64(samples as f64 / f64::from(SAMPLE_RATE))
+    pub fn played(&self) -> Played {
+        self.with(|input| input.played).unwrap_or_default()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Input) -> T) -> Option<T> {
+        let InputHandle { member, mixer } = &*self.inner;
+        let mut mixer = lock(mixer);
+        let mut inputs = mixer.inputs.iter_mut();
+        let mine = inputs.find(|(name, _)| Arc::ptr_eq(name, member));
+        mine.map(|(_, input)| act(input))
     }
 }
 
@@ -143,6 +147,12 @@ impl Speaker {
         if !volume.is_nan() {
             lock(&self.mixer).volume = volume.clamp(0.0, 1.0);
         }
+    }
+
+    /// Calls back with each block as it goes to the device, and with the µs until it is heard. On
+    /// the device's thread: it must not wait. Replaces the one before.
+    pub fn on_played(&self, listener: impl FnMut(&[i16], i64) + Send + 'static) {
+        lock(&self.mixer).listener = Some(Box::new(listener));
     }
 
     /// Stops; the device is free when this returns (within ten seconds, even if it hangs).
@@ -241,9 +251,9 @@ async fn open(sink: &AudioSink, mixer: &Shared) -> Result<Pipeline, MediaError> 
 }
 
 async fn play_into(device: gst::Element, mixer: &Shared) -> Result<Pipeline, MediaError> {
-    let mut pipeline = Pipeline::new("speaker");
+    let mut pipeline = Pipeline::urgent("speaker");
     pipeline.chain(&[
-        source(mixer).upcast(),
+        source(mixer, &device).upcast(),
         make("audioconvert", "convert").build()?,
         make("audioresample", "resample").build()?,
         device.clone(),
@@ -270,15 +280,18 @@ fn missing(sink: &AudioSink, error: MediaError) -> MediaError {
     }
 }
 
-fn source(mixer: &Shared) -> AppSrc {
-    let mixer = Arc::clone(mixer);
-    let mut played = 0u64;
+fn source(mixer: &Shared, device: &gst::Element) -> AppSrc {
+    let (mixer, device) = (Arc::clone(mixer), device.downgrade());
+    let (mut played, mut clock) = (0u64, None);
     let need_data = move |source: &AppSrc, _| {
-        let samples = lock(&mixer).mix(BLOCK);
+        let block = gst::ClockTime::from_mseconds(10);
+        let position = block * played;
+        let device = device.upgrade();
+        let delay = device.map_or(0, |device| holds(&device, &mut clock, position));
+        let samples = lock(&mixer).mix(BLOCK, now_micros() as i64, delay);
         let mut buffer = gst::Buffer::from_mut_slice(samples);
         if let Some(buffer) = buffer.get_mut() {
-            let block = gst::ClockTime::from_mseconds(10);
-            buffer.set_pts(block * played);
+            buffer.set_pts(position);
             buffer.set_duration(block);
         }
         played += 1;
@@ -291,6 +304,20 @@ fn source(mixer: &Shared) -> AppSrc {
         .max_bytes(2 * BLOCK as u64)
         .callbacks(AppSrcCallbacks::builder().need_data(need_data).build())
         .build()
+}
+
+/// How long it takes until the device plays what it gets at `position`, in µs. A sound card's
+/// clock says what is heard now; one without clock plays by the pipeline's time.
+fn holds(device: &gst::Element, clock: &mut Option<gst::Clock>, position: gst::ClockTime) -> i64 {
+    if clock.is_none() {
+        *clock = device.provide_clock();
+    }
+    let heard = match clock {
+        Some(clock) => Some(clock.internal_time()),
+        None => device.current_running_time(),
+    };
+    let ahead = heard.map_or(gst::ClockTime::ZERO, |heard| position.saturating_sub(heard));
+    ahead.min(DEVICE_AT_MOST).useconds() as i64
 }
 
 fn alsa(device: &str) -> Result<gst::Element, MediaError> {
@@ -342,7 +369,6 @@ fn is_fallback(device: &gst::Element) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::mixer::{LONGEST, PREFILL};
     use super::*;
 
     #[tokio::test]
@@ -351,13 +377,24 @@ mod tests {
         let speaker = Speaker::start(AudioSink::None)
             .await
             .expect("needs no device");
+        let heard = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&heard);
+        speaker.on_played(move |samples, device| {
+            assert!((0..100_000).contains(&device), "{device}");
+            *counted.lock().expect("no panic") += samples.iter().filter(|&&s| s == 1000).count();
+        });
         let (first, second) = (speaker.input("a"), speaker.input("a"));
-        first.push(&vec![1; LONGEST]);
-        second.push(&vec![1; PREFILL]);
+        let now = Timing {
+            media: 0,
+            lag: now_micros() as i64,
+        };
+        let fifth_of_a_second = SAMPLE_RATE as usize / 5;
+        first.push(&vec![1000; fifth_of_a_second], now);
+        second.push(&vec![1000; fifth_of_a_second], now);
         drop(second);
         assert_eq!(lock(&speaker.mixer).inputs.len(), 1);
         let begun = std::time::Instant::now();
-        while !first.waiting().is_zero() {
+        while first.played().gaps == 0 {
             assert!(
                 begun.elapsed() < Duration::from_secs(5),
                 "nothing is played"
@@ -368,11 +405,12 @@ mod tests {
             begun.elapsed() > Duration::from_millis(100),
             "paced by the clock"
         );
+        assert!(*heard.lock().expect("no panic") > fifth_of_a_second / 2);
         speaker.set_volume(f64::NAN);
         speaker.set_volume(7.0);
         assert_eq!(lock(&speaker.mixer).volume, 1.0);
         speaker.stop().await;
-        first.push(&[1]);
+        first.push(&[1], now);
     }
 
     #[test]

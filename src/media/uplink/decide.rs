@@ -23,6 +23,8 @@ pub(super) fn after(loss: &Loss, ever_flowed: bool, wait: Option<Duration>) -> N
     match wait {
         // A relay that never took a byte of media will not take the same URL a second later.
         _ if refused && !ever_flowed => Next::GiveUp(LossCause::Refused),
+        // Neither will its certificate be another one.
+        _ if loss.cause == LossCause::Untrusted => Next::GiveUp(LossCause::Untrusted),
         Some(wait) => Next::Retry(wait),
         None => Next::GiveUp(loss.cause),
     }
@@ -101,6 +103,13 @@ mod tests {
             (LossCause::ServerClosed, true, Some(wait), Next::Retry(wait)),
             (LossCause::Unreachable, false, Some(wait), Next::Retry(wait)),
             (LossCause::Silent, true, Some(wait), Next::Retry(wait)),
+            (LossCause::Tls, false, Some(wait), Next::Retry(wait)),
+            (
+                LossCause::Untrusted,
+                true,
+                Some(wait),
+                Next::GiveUp(LossCause::Untrusted),
+            ),
             (
                 LossCause::Unreachable,
                 false,
@@ -135,6 +144,7 @@ mod tests {
             keys: frames / 30,
             picture_bytes: frames / 30 * 50_000,
             sound_bytes: frames / 30 * 5_000,
+            ..Counters::default()
         };
         let mut figures = Figures::new(start, counters(1000, 0));
         assert_eq!(

@@ -12,12 +12,14 @@ mod pace;
 mod queue;
 mod run;
 mod sock_diag;
+mod stages;
 mod stall;
 mod steer;
 mod tagger;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Serialize;
@@ -31,11 +33,22 @@ use super::capture::Capture;
 use super::congestion::Quality;
 use super::push_event::Events;
 use super::{EncoderChoice, PushEvent, Reconnect};
+use crate::protocol::net_status::NetStatus;
+use crate::tls::ClientTls;
+
+/// Waits between the key frames for a player that joins: it may connect at any moment of the
+/// next second, and the encoder's rate control pays for each of them.
+const WELCOME: [Duration; 4] = [
+    Duration::from_millis(150),
+    Duration::from_millis(200),
+    Duration::from_millis(250),
+    Duration::from_millis(400),
+];
 
 /// What is pushed, where to, and how.
 #[derive(Debug, Clone)]
 pub struct UplinkConfig {
-    /// The signed push URL: `rtmp://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
+    /// The signed push URL: `rtmp[s]://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
     pub url: SecretString,
     /// Of the picture: at the start, and the range in which it follows the link. Below the least
     /// no picture is sent.
@@ -47,6 +60,8 @@ pub struct UplinkConfig {
     pub gop_seconds: f64,
     pub encoder: EncoderChoice,
     pub reconnect: Reconnect,
+    /// For `rtmps://`.
+    pub tls: ClientTls,
 }
 
 /// What the uplink does now.
@@ -70,11 +85,39 @@ pub struct UplinkStats {
     pub quality: Quality,
     /// Why that is not the best, or was raised: the last step's reason.
     pub reason: String,
+    /// Where the delay comes from.
+    pub delay_ms: PushDelay,
     /// Packets of sound and picture that were too old to be sent.
     pub dropped: u64,
     pub reconnects: u32,
     /// Media is flowing.
     pub connected: bool,
+    /// The last record of 200001.
+    pub net_status: NetStatus,
+    /// The TLS version, cipher and key exchange of the connection; empty without TLS.
+    pub tls: String,
+}
+
+/// Where what is sent is delayed, in ms, each the mean of late; absent while nothing is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct PushDelay {
+    pub picture: Option<SendDelay>,
+    pub sound: Option<SendDelay>,
+}
+
+/// From leaving the device to reaching the relay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct SendDelay {
+    /// In the device's pipeline: scaling, conversion.
+    pub capture: f64,
+    pub encode: f64,
+    /// In our own queue before the network.
+    pub queue: f64,
+    /// Age of the oldest byte in the kernel's send buffer, less the network's time.
+    pub kernel: f64,
+    /// Half of the round trip to the relay, once it is known.
+    pub network: Option<f64>,
+    pub total: f64,
 }
 
 /// What the session may switch while frames flow.
@@ -121,6 +164,21 @@ impl Uplink {
     pub fn request_key_frame(&self) {
         // Full means that one is asked for already, closed that the push is over.
         let _ = self.key_frames.try_send(());
+    }
+
+    /// A player joins: asks for a key frame now and again while it connects, or it would wait for
+    /// the next one where the relay keeps none.
+    pub fn welcome(&self) {
+        self.request_key_frame();
+        let key_frames = self.key_frames.clone();
+        tokio::spawn(async move {
+            for wait in WELCOME {
+                tokio::time::sleep(wait).await;
+                if let Err(mpsc::error::TrySendError::Closed(())) = key_frames.try_send(()) {
+                    break;
+                }
+            }
+        });
     }
 
     /// Sends silence in place of the sound.

@@ -10,6 +10,7 @@ use gstreamer_app as gst_app;
 use tokio::sync::Notify;
 
 use super::queue::{SendQueue, Tag};
+use super::stages::{Point, Stages};
 
 /// No more of the picture is encoded while one waits for this long.
 const PICTURE_WAITS: Duration = Duration::from_millis(150);
@@ -39,6 +40,7 @@ pub(super) struct Outbox {
     tags: gst_app::AppSrc,
     /// Something waits that did not wait before: the kernel should be looked at soon.
     pub(super) waits: Notify,
+    pub(super) stages: Stages,
 }
 
 /// What waits on our side.
@@ -71,16 +73,18 @@ impl Outbox {
             state: Mutex::new(state),
             tags,
             waits: Notify::new(),
+            stages: Stages::default(),
         }
     }
 
     /// Sends a tag, or keeps it until there is room for it.
     pub(super) fn put(&self, tag: Tag) {
         let now = self.now();
+        self.pass(&tag, Point::Encoded, now);
         let mut state = self.state();
         state.queue.push(tag);
         state.queue.expire(now);
-        self.send(&mut state);
+        self.send(&mut state, now);
         if state.queue.len() > 0 {
             self.waits.notify_one();
         }
@@ -93,7 +97,7 @@ impl Outbox {
         state.held = kernel + self.tags.current_level_bytes();
         state.allowance = allowance;
         state.queue.expire(now);
-        self.send(&mut state);
+        self.send(&mut state, now);
         Waiting {
             bytes: state.queue.bytes() + self.tags.current_level_bytes(),
             oldest: state.queue.oldest(now),
@@ -117,11 +121,12 @@ impl Outbox {
         }
     }
 
-    fn send(&self, state: &mut State) {
+    fn send(&self, state: &mut State, now: Duration) {
         state.longest = state.longest.max(state.queue.len());
         while !state.is_full()
             && let Some(tag) = state.queue.pop()
         {
+            self.pass(&tag, Point::Sent, now);
             state.held += tag.bytes.len() as u64;
             let time = gst::ClockTime::try_from(tag.captured).ok();
             let mut buffer = gst::Buffer::from_mut_slice(tag.bytes);
@@ -130,6 +135,14 @@ impl Outbox {
             }
             // Refused only while the pipeline stops: whoever stops it knows.
             let _ = self.tags.push_buffer(buffer);
+        }
+    }
+
+    /// Notes the age of media at a point of their way.
+    fn pass(&self, tag: &Tag, point: Point, now: Duration) {
+        if tag.is_media() {
+            let age = now.saturating_sub(tag.captured);
+            self.stages.note(tag.track, point, age);
         }
     }
 

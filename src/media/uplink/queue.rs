@@ -28,7 +28,7 @@ pub(super) struct Tag {
 
 impl Tag {
     /// A decoder that misses its configuration is lost.
-    fn is_media(&self) -> bool {
+    pub(super) fn is_media(&self) -> bool {
         self.packet != Packet::Config
     }
 }

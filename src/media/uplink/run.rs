@@ -10,19 +10,23 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::codecs::{self, Kind, Report, Shape};
 use super::super::congestion::Step;
-use super::super::encoder::{self, H264};
+use super::super::cpu::CpuMeter;
+use super::super::encoder::H264;
 use super::super::loss::{Loss, LossCause};
-use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE, off_runtime};
+use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE};
 use super::super::push_event::Events;
 use super::super::reconnect::Backoff;
+use super::super::relay_link::{self, RelayLink};
 use super::super::relay_url;
 use super::decide::{Figures, Next, Rates, after};
-use super::leg::{Counters, Leg, NETWORK, NETWORK_SECONDS, Taps};
-use super::outbox::Tally;
+use super::leg::{Counters, Encoders, Leg, NETWORK, NETWORK_SECONDS, Taps};
+use super::outbox::Outbox;
 use super::steer::{Look, Standstill, Steering};
 use super::{UplinkConfig, UplinkStats, stall};
 use crate::protocol::events::PushCode;
+use crate::protocol::net_status::NetStatus;
 use crate::protocol::stream_url;
 
 /// How often a connection that is being made is looked at.
@@ -50,6 +54,7 @@ pub(super) struct Task {
     /// Where the relay was last.
     relay: Option<SocketAddr>,
     steering: Steering,
+    cpu: CpuMeter,
     /// Hardware that failed.
     failed: Vec<&'static str>,
 }
@@ -68,6 +73,7 @@ impl Task {
             port,
             relay: None,
             steering: Steering::new(&taps, &config),
+            cpu: CpuMeter::default(),
             failed: Vec::new(),
             taps,
             config,
@@ -93,16 +99,16 @@ impl Task {
 
     /// Returns when the push is given up. The connection of now is in `leg`.
     async fn keep_up(&mut self, leg: &mut Option<Leg>) {
-        let mut h264 = match self.prepare().await {
-            Ok(h264) => h264,
+        let mut encoders = match self.prepare().await {
+            Ok(encoders) => encoders,
             Err(loss) => return self.give_up(&loss),
         };
         let quality = self.steering.quality();
         self.stats.send_modify(|stats| stats.quality = quality);
         loop {
             self.stats
-                .send_modify(|stats| h264.element.clone_into(&mut stats.encoder));
-            let mut loss = self.connection(h264, leg).await;
+                .send_modify(|stats| encoders.h264.element.clone_into(&mut stats.encoder));
+            let mut loss = self.connection(encoders, leg).await;
             end(leg).await;
             let url = self.config.url.expose_secret();
             loss.message = relay_url::without_secret(&loss.message, url);
@@ -114,9 +120,7 @@ impl Task {
                     self.tell_retry(&loss, wait);
                     tokio::time::sleep(wait).await;
                     self.reach(&loss).await;
-                    if loss.cause == LossCause::Encoder {
-                        h264 = self.instead_of(h264, &loss).await;
-                    }
+                    encoders = self.next(encoders, &loss).await;
                     self.stats.send_modify(|stats| stats.reconnects += 1);
                 }
             }
@@ -124,7 +128,7 @@ impl Task {
     }
 
     /// Looks at what no connection can be made without.
-    async fn prepare(&self) -> Result<&'static H264, Loss> {
+    async fn prepare(&self) -> Result<Encoders, Loss> {
         if let Err(reason) = relay_url::check(self.config.url.expose_secret()) {
             let message = format!("the push URL {reason}");
             return Err(Loss {
@@ -132,38 +136,46 @@ impl Task {
                 message,
             });
         }
-        self.encoder().await
+        self.encoders().await
     }
 
-    async fn encoder(&self) -> Result<&'static H264, Loss> {
-        let (choice, failed) = (self.config.encoder.clone(), self.failed.clone());
-        let works = move |name: &str| !failed.contains(&name) && encoder::works(name);
-        let chosen = off_runtime(move || H264::choose(&choice, works));
-        match tokio::time::timeout(STATE_DEADLINE, chosen).await {
-            Ok(Ok(Ok(h264))) => Ok(h264),
-            Ok(Ok(Err(error))) => Err(encoder_loss(error.to_string())),
-            Ok(Err(_)) | Err(_) => Err(encoder_loss("no encoder answers".to_owned())),
+    /// The best that are known to work. The trials are over long before a call, or find the first
+    /// of these in some ten milliseconds.
+    async fn encoders(&self) -> Result<Encoders, Loss> {
+        let shape = Shape {
+            width: self.taps.size.0,
+            height: self.taps.size.1,
+            fps: self.taps.fps,
+            kbps: self.config.bitrate_kbps,
+        };
+        let decide = |report: &Report| {
+            let h264 = H264::choose(&self.config.encoder, &self.failed, report)?;
+            let aac = report.choose(Kind::AacEncoder, |_| true)?;
+            Some(h264.and_then(|h264| Ok(Encoders { h264, aac: aac? })))
+        };
+        match tokio::time::timeout(STATE_DEADLINE, codecs::settle(shape, decide)).await {
+            Ok(Some(found)) => found.map_err(|error| encoder_loss(error.to_string())),
+            Ok(None) | Err(_) => Err(encoder_loss("no encoder answers".to_owned())),
         }
     }
 
-    /// The encoder after one that failed: software in place of hardware, if there is any.
-    async fn instead_of(&mut self, h264: &'static H264, loss: &Loss) -> &'static H264 {
-        if !h264.is_hardware() {
-            return h264;
+    /// The encoders after a loss: software in place of hardware that failed, and hardware that
+    /// turned out to work since.
+    async fn next(&mut self, now: Encoders, loss: &Loss) -> Encoders {
+        let blamed = loss.cause == LossCause::Encoder && now.h264.is_hardware();
+        if blamed {
+            self.failed.push(now.h264.element);
         }
-        self.failed.push(h264.element);
-        match self.encoder().await {
-            Ok(other) => {
-                let text = format!(
-                    "{} in place of {}: {}",
-                    other.element, h264.element, loss.message
-                );
-                log::warn!("{text}");
-                self.events.tell(PushCode::HwAccelerationFail, text);
-                other
-            }
-            Err(_) => h264,
+        let Ok(next) = self.encoders().await else {
+            return now;
+        };
+        if blamed {
+            let (other, failed) = (next.h264.element, now.h264.element);
+            let text = format!("{other} in place of {failed}: {}", loss.message);
+            log::warn!("{text}");
+            self.events.tell(PushCode::HwAccelerationFail, text);
         }
+        next
     }
 
     /// Waits, for a while, until the relay can be reached. A connection begun before would wait
@@ -180,18 +192,30 @@ impl Task {
     }
 
     /// Makes one connection and keeps it; returns why it failed.
-    async fn connection(&mut self, h264: &'static H264, slot: &mut Option<Leg>) -> Loss {
+    async fn connection(&mut self, encoders: Encoders, slot: &mut Option<Leg>) -> Loss {
         let url = stream_url::redacted(self.config.url.expose_secret());
-        log::info!(url, encoder = h264.element; "uplink connects");
-        let leg = match Leg::build(&self.config, &self.taps, h264, self.steering.quality()) {
+        log::info!(url, encoder = encoders.h264.element; "uplink connects");
+        let link = match RelayLink::open(self.config.url.expose_secret(), &self.config.tls).await {
+            Ok(link) => link,
+            Err(loss) => return loss,
+        };
+        let tls = link.session().to_owned();
+        let quality = self.steering.quality();
+        let leg = match Leg::build(&self.config, &self.taps, encoders, quality, link) {
             Ok(leg) => slot.insert(leg),
             Err(error) => return encoder_loss(error.to_string()),
         };
         match self.connect(leg).await {
             Ok(accepted) => {
+                self.stats.send_modify(|stats| stats.tls = tls);
                 self.events
                     .tell(PushCode::ConnectSucc, "connected to the relay");
                 self.push(leg, accepted).await
+            }
+            Err(loss) if loss.cause == LossCause::Handshake => {
+                let url = self.config.url.expose_secret();
+                let tls = relay_link::plain_to_tls(url, &self.config.tls).await;
+                tls.unwrap_or(loss)
             }
             Err(loss) => loss,
         }
@@ -265,7 +289,7 @@ impl Task {
                 self.begin(&before, counters);
             }
             if let Some(rates) = figures.renew(now, counters) {
-                self.tell_figures(&before, &look, rates, outbox.tally());
+                self.tell_figures(&before, &look, rates, &outbox);
             }
         }
     }
@@ -310,8 +334,12 @@ impl Task {
         self.events.tell(PushCode::PushBegin, "media flows");
     }
 
-    fn tell_figures(&self, before: &UplinkStats, look: &Look, rates: Rates, tally: Tally) {
-        let counters = look.counters;
+    fn tell_figures(&mut self, before: &UplinkStats, look: &Look, rates: Rates, outbox: &Outbox) {
+        let (counters, tally) = (look.counters, outbox.tally());
+        let rtt = look.reading.rtt;
+        let delay = outbox
+            .stages
+            .delays(look.reading.lag, rtt.map(|rtt| rtt / 2));
         let dropped = before.dropped + tally.dropped;
         self.stats.send_modify(|stats| {
             stats.fps = rates.fps;
@@ -319,32 +347,33 @@ impl Task {
             stats.frames = before.frames + counters.frames;
             stats.bytes_sent = before.bytes_sent + counters.bytes;
             stats.backlog_ms = look.backlog.as_secs_f64() * 1000.0;
-            stats.rtt_ms = look.reading.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+            stats.rtt_ms = rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+            stats.delay_ms = delay;
             stats.dropped = dropped;
         });
         let quality = self.steering.quality();
-        let gop = rates
-            .gop
-            .map_or(String::new(), |gop| format!(" VIDEO_GOP {gop:.1}"));
-        let server = self
-            .relay
-            .map_or(String::new(), |relay| format!(" SERVER_IP {}", relay.ip()));
-        let text = format!(
-            "VIDEO_BITRATE {:.0} AUDIO_BITRATE {:.0} VIDEO_FPS {:.1}{gop} NET_SPEED {:.0} \
-             CACHE_SIZE {} DROP_SIZE {dropped} VIDEO_WIDTH {} VIDEO_HEIGHT {} \
-             SET_VIDEO_BITRATE {} BACKLOG {}{server}",
-            rates.video_kbps,
-            rates.audio_kbps,
-            rates.fps,
-            rates.net_kbps,
-            tally.longest,
-            quality.width,
-            quality.height,
-            quality.kbps,
-            look.backlog.as_millis(),
-        );
+        let waits = counters.encoder_queue;
+        let status = NetStatus {
+            cpu: self.cpu.look(),
+            video_kbps: rates.video_kbps,
+            audio_kbps: rates.audio_kbps,
+            fps: rates.fps,
+            gop: rates.gop,
+            net_kbps: rates.net_kbps,
+            jitter_ms: Some(look.reading.jitter.as_secs_f64() * 1000.0),
+            cache: tally.longest as u64,
+            dropped,
+            width: quality.width,
+            height: quality.height,
+            server: self.relay.map(|relay| relay.ip()),
+            codec_cache: waits,
+            codec_dropped: counters.given.saturating_sub(counters.frames + waits),
+            wanted_kbps: Some(quality.kbps),
+        };
+        self.stats.send_modify(|stats| stats.net_status = status);
         let params = [Some(rates.net_kbps as i64), Some(rates.fps as i64)];
-        self.events.send(PushCode::NetStatus, params, text);
+        self.events
+            .send(PushCode::NetStatus, params, status.to_string());
     }
 
     /// Tells what was changed to fit the link, and why.

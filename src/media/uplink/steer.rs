@@ -103,7 +103,8 @@ impl Steering {
         let counters = leg.counters();
         // Read after the counters: what left meanwhile only makes progress look smaller.
         watch.read_kernel().await;
-        let (now, held) = (Instant::now(), watch.held);
+        let (now, mut held) = (Instant::now(), watch.held);
+        held.bytes += leg.link.holds(counters.bytes);
         let reading = watch.ledger.note(now, counters.bytes, held.bytes);
         let from = self.quality();
         let allowance = allowance(from, self.sound_kbps, reading.rtt);

@@ -96,7 +96,7 @@ impl ImClient {
     /// Takes certificates and patience from the room server's settings.
     pub(super) fn new(url: &Url, room: &ClientSettings) -> Result<Self, SetupError> {
         Ok(Self {
-            http: http_client(url, room)?,
+            http: http_client(room, &room.im_pins)?,
             base: url.clone(),
             deadline: room.deadline,
             requests: Arc::new(AtomicU64::new(1)),

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::protocol::webim::{Command, ImAnswerError, TooLong};
 use crate::room::client::SetupError;
-use crate::room::error::{RoomError, TransportKind};
+use crate::room::error::{RoomError, TransportKind, explain};
 
 /// Why something could not be done over the message channel.
 #[derive(Debug, thiserror::Error)]
 pub enum ImError {
-    #[error("{command}: {}", kind.with("the message service"))]
+    #[error("{command}: {}", explain(*.kind, "the message service", .source.as_ref()))]
     Transport {
         command: Command,
         kind: TransportKind,

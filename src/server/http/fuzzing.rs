@@ -124,6 +124,7 @@ impl Door {
         settings.im.per_user = often;
         settings.im.messages = often;
         let relay = RelayAddress::Embedded(EmbeddedAddress {
+            scheme: "rtmp",
             host: None,
             port: 1935,
             app: "live".to_owned(),

@@ -21,6 +21,7 @@ use super::im::{self, Im};
 use super::rooms::Rooms;
 use super::urls::StreamUrls;
 use crate::protocol::{RoomType, Verb};
+use crate::tls::ServerTls;
 
 mod body;
 mod call;
@@ -46,6 +47,8 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     pub listen: SocketAddr,
+    /// HTTPS; `None` = plain HTTP.
+    pub tls: Option<ServerTls>,
     /// Web origins that may call; `None` = all.
     pub cors_origins: Option<Vec<String>>,
     /// Longest request body in bytes.

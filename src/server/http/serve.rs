@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +17,16 @@ use tokio_util::task::TaskTracker;
 
 use super::patient::Patient;
 use super::{HttpSettings, Peer};
+use crate::tls::AcceptError;
 
 /// Longest head of a request in bytes: a userSig in a query has some hundred.
 const MAX_HEAD: usize = 16 * 1024;
+
+/// For a client to make its TLS session.
+const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// For a client to take the last answer.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Pause after a failed accept, when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -88,33 +96,67 @@ fn connection(
             log::debug!(error:%; "cannot set TCP_NODELAY");
         }
         let peer = Peer { remote, local };
-        let service = TowerToHyperService::new(router);
-        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(peer);
-            service.call(request)
-        });
-        let patience = settings.request_timeout;
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.header_timeout)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Patient::new(stream, patience)), service);
-        let mut served = std::pin::pin!(served);
-        let ended = tokio::select! {
-            ended = served.as_mut() => ended,
-            () = until_old_or_stopped(settings.max_connection_age, &stop) => {
-                served.as_mut().graceful_shutdown();
-                let rest = settings.request_timeout + settings.header_timeout;
-                match tokio::time::timeout(rest, served).await {
-                    Ok(ended) => ended,
-                    Err(_) => return log::debug!(remote:%; "cut a connection that does not end"),
-                }
-            }
+        let Some(tls) = &settings.tls else {
+            return talk(stream, peer, router, &settings, &stop).await;
         };
-        if let Err(error) = ended {
-            log::debug!(remote:%, error:%; "connection broke");
+        match tls.accept(stream, TLS_HANDSHAKE).await {
+            Ok(stream) => Box::pin(talk(stream, peer, router, &settings, &stop)).await,
+            Err(AcceptError::Plain(stream)) => send_to_https(stream, remote).await,
+            Err(error) => log::debug!(remote:%, error:%; "no TLS session"),
         }
     }
+}
+
+/// Serves one client over whatever carries its bytes.
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    router: Router,
+    settings: &HttpSettings,
+    stop: &CancellationToken,
+) {
+    let remote = peer.remote;
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        service.call(request)
+    });
+    let patience = settings.request_timeout;
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(Patient::new(stream, patience)), service);
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = until_old_or_stopped(settings.max_connection_age, stop) => {
+            served.as_mut().graceful_shutdown();
+            let rest = settings.request_timeout + settings.header_timeout;
+            match tokio::time::timeout(rest, served).await {
+                Ok(ended) => ended,
+                Err(_) => return log::debug!(remote:%; "cut a connection that does not end"),
+            }
+        }
+    };
+    if let Err(error) = ended {
+        log::debug!(remote:%, error:%; "connection broke");
+    }
+}
+
+/// Tells a client that came in plain text where it is.
+async fn send_to_https(mut stream: TcpStream, remote: SocketAddr) {
+    const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
+        Connection: close\r\nContent-Length: 38\r\n\r\nthis port speaks TLS: use https://host\n";
+    log::debug!(remote:%; "plain HTTP on the HTTPS port");
+    let answer = async {
+        stream.write_all(ANSWER).await?;
+        stream.shutdown().await?;
+        // Closing with unread input would reset the connection and lose the answer.
+        tokio::io::copy(&mut stream.take(MAX_HEAD as u64), &mut tokio::io::sink()).await
+    };
+    // Nothing is owed to a client that does not take it in time.
+    let _ = tokio::time::timeout(GOODBYE, answer).await;
 }
 
 async fn until_old_or_stopped(age: Duration, stop: &CancellationToken) {

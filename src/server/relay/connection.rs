@@ -18,9 +18,11 @@ use super::hub::{Hub, Presence, Publication, Subscription};
 use super::media::Media;
 use super::message::Message;
 use super::session::{Request, Session, SessionError, StreamName};
+use super::socket;
 use super::transport::{Inbound, MAX_EARLY_MESSAGE, Outbound};
 use super::{Clock, RelayConfig};
 use crate::protocol::stream_url;
+use crate::tls::ServerTls;
 
 /// Most that is taken from a player's queue at once: the rest stays where it can be dropped.
 const BATCH: usize = 64 * 1024;
@@ -70,6 +72,7 @@ pub(super) enum Ended {
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
+    tls: Option<ServerTls>,
     shared: Arc<Shared>,
     stop: CancellationToken,
 ) {
@@ -77,7 +80,10 @@ pub(super) async fn serve(
         log::debug!(peer:%, error:%; "TCP_NODELAY is not to be had");
     }
     let setup_deadline = Instant::now() + shared.config.handshake_timeout;
-    let (read, write) = socket.into_split();
+    let session = socket::sides(socket, peer, tls.as_ref(), shared.config.handshake_timeout);
+    let Some(Some((read, write))) = stop.run_until_cancelled(session).await else {
+        return;
+    };
     let mut connection = Connection {
         peer,
         session: Session::new(shared.config.app.clone()),
@@ -155,7 +161,7 @@ impl Connection {
                 } => (response_bytes, Some(remaining_bytes)),
             };
             self.outbound.chunks.push_bytes(Bytes::from(answer));
-            while !self.outbound.chunks.is_empty() {
+            while !self.outbound.is_empty() {
                 self.outbound.write_some().await?;
             }
             if let Some(rest) = rest {
@@ -167,7 +173,7 @@ impl Connection {
 
     async fn run(&mut self, stop: &CancellationToken) -> Ended {
         loop {
-            if self.outbound.chunks.is_empty() {
+            if self.outbound.is_empty() {
                 self.outbound.last_progress = Instant::now();
             }
             if let Err(ended) = self.feed_player() {
@@ -175,7 +181,7 @@ impl Connection {
             }
             let deadline = self.deadline();
             let may_read = self.outbound.chunks.len() < MAX_UNSENT;
-            let must_write = !self.outbound.chunks.is_empty();
+            let must_write = !self.outbound.is_empty();
             let step = tokio::select! {
                 message = self.inbound.next(), if may_read => match message {
                     Ok(message) => self.on_message(message),
@@ -283,7 +289,7 @@ impl Connection {
             Role::Publisher(_) => {
                 // After our answer the kernel would delay its TCP acknowledgements by up to
                 // 40 ms, and a publisher with Nagle's algorithm (ffmpeg) its next picture.
-                if let Err(error) = self.outbound.write.as_ref().set_quickack(true) {
+                if let Err(error) = self.outbound.write.set_quickack() {
                     log::debug!(peer:% = self.peer, error:%; "TCP_QUICKACK is not to be had");
                 }
             }
@@ -346,7 +352,7 @@ impl Connection {
                 Presence::Vacant { since, .. } => (since + config.player_patience, Deadline::Look),
             },
         };
-        if self.outbound.chunks.is_empty() {
+        if self.outbound.is_empty() {
             return role;
         }
         let write = self.outbound.last_progress + config.write_timeout;
@@ -394,7 +400,7 @@ impl Connection {
             return;
         }
         let last_words = async {
-            while !self.outbound.chunks.is_empty() {
+            while !self.outbound.is_empty() {
                 self.outbound.write_some().await?;
             }
             self.outbound.write.shutdown().await?;

@@ -16,6 +16,7 @@ use url::Url;
 use super::Clock;
 use super::probe::{StreamProbe, StreamState};
 use crate::config::server::Status;
+use crate::tls::ClientTls;
 
 /// For one whole question, the connection included. Below the reaper's sweep of 5 s.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -79,31 +80,23 @@ impl ExternalRelay {
         api_key: Option<&SecretString>,
         unix_now: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Result<Self, ExternalError> {
-        let (source, https) = match status {
-            Status::Nginx(url) => (Source::Nginx(url.clone()), url.scheme() == "https"),
-            Status::Srs(base) => (Source::Srs(srs_list(base)), base.scheme() == "https"),
-            Status::Tencent { url, app_id } => (
-                Source::Tencent {
-                    url: url.clone(),
-                    app_id: *app_id,
-                    api_key: api_key.ok_or(ExternalError::NoApiKey)?.clone(),
-                    clock: Clock(Arc::new(unix_now)),
-                },
-                url.scheme() == "https",
-            ),
+        let source = match status {
+            Status::Nginx(url) => Source::Nginx(url.clone()),
+            Status::Srs(base) => Source::Srs(srs_list(base)),
+            Status::Tencent { url, app_id } => Source::Tencent {
+                url: url.clone(),
+                app_id: *app_id,
+                api_key: api_key.ok_or(ExternalError::NoApiKey)?.clone(),
+                clock: Clock(Arc::new(unix_now)),
+            },
         };
-        // Fails only when somebody installed one before, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut http = reqwest::Client::builder()
+        let http = reqwest::Client::builder()
             .user_agent(concat!("rtcroomd/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .no_proxy()
-            .pool_max_idle_per_host(1);
-        if !https {
-            // Then the system's certificates do not matter, so it works where there are none.
-            http = http.tls_certs_only([]);
-        }
+            .pool_max_idle_per_host(1)
+            .tls_backend_preconfigured(ClientTls::default().config());
         Ok(Self(Arc::new(Inner {
             http: http.build().map_err(ExternalError::Tls)?,
             source,

@@ -18,6 +18,7 @@ mod probe;
 mod publisher;
 mod queue;
 mod session;
+mod socket;
 mod status;
 mod transport;
 
@@ -34,6 +35,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::tls::ServerTls;
+
 use cache::CacheLimits;
 use connection::Shared;
 pub use external::{ExternalError, ExternalRelay};
@@ -47,6 +50,10 @@ pub use status::{PlayerStatus, PublisherStatus, StreamStatus};
 pub struct RelayConfig {
     /// Default 127.0.0.1:1935.
     pub listen: SocketAddr,
+    /// RTMPS at `listen`; `None` (default) = plain RTMP.
+    pub tls: Option<ServerTls>,
+    /// Plain RTMP at another address besides. Default: none.
+    pub plain_listen: Option<SocketAddr>,
     /// The one application served: `live`.
     pub app: String,
     /// Key of `txSecret`; `None` (default) serves URLs without signature.
@@ -90,6 +97,8 @@ impl Default for RelayConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 1935)),
+            tls: None,
+            plain_listen: None,
             app: "live".to_owned(),
             push_key: None,
             signed_play: true,
@@ -145,6 +154,7 @@ const FULL_WARNING_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Relay {
     listener: TcpListener,
+    plain: Option<TcpListener>,
     local_addr: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -164,13 +174,16 @@ impl Relay {
     ) -> Result<Self, RelayError> {
         config.check()?;
         let addr = config.listen;
-        let listen = |source| RelayError::Listen { addr, source };
-        let listener = config.listener().map_err(listen)?;
-        let local_addr = listener.local_addr().map_err(listen)?;
+        let listener = config.listener(addr)?;
+        let plain = config.plain_listen.map(|addr| config.listener(addr));
+        let local_addr = listener
+            .local_addr()
+            .map_err(|source| RelayError::Listen { addr, source })?;
         let hub = Arc::new(Hub::new(config.hub_limits()));
         let clock = Clock(Arc::new(unix_now));
         Ok(Self {
             listener,
+            plain: plain.transpose()?,
             local_addr,
             shared: Arc::new(Shared { config, clock, hub }),
         })
@@ -180,6 +193,21 @@ impl Relay {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Of stream URLs.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        match self.shared.config.tls {
+            Some(_) => "rtmps",
+            None => "rtmp",
+        }
+    }
+
+    /// Where plain RTMP is served besides RTMPS.
+    #[must_use]
+    pub fn plain_addr(&self) -> Option<SocketAddr> {
+        self.plain.as_ref()?.local_addr().ok()
     }
 
     /// Status and control from elsewhere, also while it runs.
@@ -196,8 +224,11 @@ impl Relay {
         let connections = TaskTracker::new();
         let mut warned: Option<Instant> = None;
         loop {
-            let (socket, peer) = tokio::select! {
-                accepted = self.accept() => accepted,
+            let (socket, peer, tls) = tokio::select! {
+                (socket, peer) = accept(&self.listener) => {
+                    (socket, peer, self.shared.config.tls.clone())
+                }
+                (socket, peer) = accept_plain(self.plain.as_ref()) => (socket, peer, None),
                 () = stop.cancelled() => break,
             };
             let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
@@ -208,7 +239,8 @@ impl Relay {
                 }
                 continue;
             };
-            let served = connection::serve(socket, peer, Arc::clone(&self.shared), stop.clone());
+            let shared = Arc::clone(&self.shared);
+            let served = connection::serve(socket, peer, tls, shared, stop.clone());
             connections.spawn(async move {
                 served.await;
                 drop(slot);
@@ -219,17 +251,24 @@ impl Relay {
             log::warn!(left = connections.len(); "relay connections did not close in time");
         }
     }
+}
 
-    async fn accept(&self) -> (TcpStream, SocketAddr) {
-        loop {
-            match self.listener.accept().await {
-                Ok(accepted) => return accepted,
-                Err(error) => {
-                    log::warn!(error:%; "relay cannot accept a connection");
-                    sleep(ACCEPT_PAUSE).await;
-                }
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                log::warn!(error:%; "relay cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+async fn accept_plain(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
+    match listener {
+        Some(listener) => accept(listener).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -254,15 +293,18 @@ impl RelayConfig {
     }
 
     /// The send buffer is set here because accepted sockets inherit it.
-    fn listener(&self) -> io::Result<TcpListener> {
-        let socket = match self.listen {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    fn listener(&self, addr: SocketAddr) -> Result<TcpListener, RelayError> {
+        let listener = || {
+            let socket = match addr {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            socket.set_reuseaddr(true)?;
+            socket.set_send_buffer_size(self.send_buffer_bytes)?;
+            socket.bind(addr)?;
+            socket.listen(128)
         };
-        socket.set_reuseaddr(true)?;
-        socket.set_send_buffer_size(self.send_buffer_bytes)?;
-        socket.bind(self.listen)?;
-        socket.listen(128)
+        listener().map_err(|source| RelayError::Listen { addr, source })
     }
 
     fn hub_limits(&self) -> HubLimits {

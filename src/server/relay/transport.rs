@@ -1,14 +1,14 @@
 //! The two directions of a connection: bytes to messages, and messages to bytes.
 
 use bytes::BytesMut;
-use tokio::io::AsyncReadExt;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::chunk_reader::ChunkReader;
 use super::chunk_writer::ChunkWriter;
 use super::connection::Ended;
 use super::message::Message;
+use super::socket::{ReadSide, WriteSide};
 
 /// Longest message before a client has a role: commands only.
 pub(super) const MAX_EARLY_MESSAGE: usize = 64 * 1024;
@@ -18,7 +18,7 @@ const ACK_EVERY: u32 = 16 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Inbound {
-    read: OwnedReadHalf,
+    read: ReadSide,
     pub(super) buffer: BytesMut,
     pub(super) chunks: ChunkReader,
     /// Bytes since the handshake; wraps, as the acknowledgement does.
@@ -28,7 +28,7 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    pub(super) fn new(read: OwnedReadHalf) -> Self {
+    pub(super) fn new(read: ReadSide) -> Self {
         Self {
             read,
             buffer: BytesMut::new(),
@@ -78,23 +78,39 @@ impl Inbound {
 
 #[derive(Debug)]
 pub(super) struct Outbound {
-    pub(super) write: OwnedWriteHalf,
+    pub(super) write: WriteSide,
     pub(super) chunks: ChunkWriter,
+    /// A TLS session has something that the kernel has not.
+    kept: bool,
     pub(super) last_progress: Instant,
 }
 
 impl Outbound {
-    pub(super) fn new(write: OwnedWriteHalf) -> Self {
+    pub(super) fn new(write: WriteSide) -> Self {
         Self {
             write,
             chunks: ChunkWriter::new(),
+            kept: false,
             last_progress: Instant::now(),
         }
     }
 
+    /// Whether the kernel has everything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && !self.kept
+    }
+
     /// Safe to cancel.
     pub(super) async fn write_some(&mut self) -> std::io::Result<usize> {
-        let written = self.chunks.write_some(&mut self.write).await?;
+        let written = if self.chunks.is_empty() {
+            self.write.flush().await?;
+            self.kept = false;
+            0
+        } else {
+            let written = self.chunks.write_some(&mut self.write).await?;
+            self.kept = self.write.keeps();
+            written
+        };
         self.last_progress = Instant::now();
         Ok(written)
     }

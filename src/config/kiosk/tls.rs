@@ -1,0 +1,43 @@
+//! `[tls]`: whom the kiosk trusts.
+
+use std::path::PathBuf;
+
+use crate::config::document::Section;
+use crate::config::rules;
+
+/// `[tls]`: for the room server, the message service and the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// CA certificates (PEM) that are trusted beside those of the system, or in their place.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the system's CA certificates are trusted.
+    pub system_ca: bool,
+    /// SHA-256 of public keys, of which one must be in the chain; empty: any chain will do.
+    pub room_pins: Vec<[u8; 32]>,
+    pub im_pins: Vec<[u8; 32]>,
+    pub relay_pins: Vec<[u8; 32]>,
+    /// Certificates are not looked at.
+    pub insecure: bool,
+}
+
+impl Tls {
+    pub(super) fn read(tls: &Section<'_>) -> Self {
+        let pins = |key| tls.get(key, Vec::new(), rules::pins);
+        let ca_file = tls.optional("ca_file", rules::path);
+        let system_ca = tls.get("system_ca", true, rules::flag);
+        if !system_ca && !tls.has("ca_file") {
+            tls.reject(
+                "system_ca",
+                "needs tls.ca_file besides: nobody would be trusted",
+            );
+        }
+        Self {
+            ca_file,
+            system_ca,
+            room_pins: pins("room_pins"),
+            im_pins: pins("im_pins"),
+            relay_pins: pins("relay_pins"),
+            insecure: tls.get("insecure_skip_certificate_check", false, rules::flag),
+        }
+    }
+}

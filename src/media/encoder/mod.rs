@@ -1,0 +1,269 @@
+//! How each encoder is set, because every one names and counts the same things differently, and
+//! which of those that work is used.
+
+mod table;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use self::table::{H264_SETTINGS, Rate};
+use super::MediaError;
+use super::codecs::{Kind, Report};
+use super::pipeline::make;
+
+/// Which H.264 encoder the configuration asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum EncoderChoice {
+    /// The first that works, hardware before software.
+    #[default]
+    Auto,
+    /// A GStreamer element of the table, by name.
+    Named(String),
+}
+
+/// What an encoder is asked to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) kbps: u32,
+    /// Frames between key frames.
+    pub(crate) gop: u32,
+}
+
+/// One H.264 encoder: settings for the least delay that the encoder can do.
+#[derive(Debug)]
+pub(crate) struct H264 {
+    pub(crate) element: &'static str,
+    hardware: bool,
+    rate: Rate,
+    /// A version of the element that lacks one of them, or its value, works without.
+    settings: &'static [(&'static str, &'static str)],
+    /// Pinned in the caps after the encoder.
+    profile: &'static str,
+    level: Option<&'static str>,
+}
+
+/// From raw video to H.264 with parameter sets before each key frame.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// Fixes the size that is encoded.
+    pub(crate) size: gst::Element,
+    pub(crate) encoder: gst::Element,
+    /// All, in order.
+    pub(crate) elements: Vec<gst::Element>,
+}
+
+impl H264 {
+    pub(crate) fn named(element: &str) -> Option<&'static Self> {
+        H264_SETTINGS.iter().find(|h264| h264.element == element)
+    }
+
+    /// The encoder to use, from what works and has not `failed` since; `None` while that is not
+    /// known yet.
+    ///
+    /// # Errors
+    /// `NoCodec` with what was tried, or with what may be named.
+    pub(crate) fn choose(
+        choice: &EncoderChoice,
+        failed: &[&str],
+        report: &Report,
+    ) -> Option<Result<&'static Self, MediaError>> {
+        if let EncoderChoice::Named(name) = choice
+            && Self::named(name).is_none()
+        {
+            return Some(Err(unknown(name)));
+        }
+        let wanted = |element: &str| {
+            let named = match choice {
+                EncoderChoice::Auto => true,
+                EncoderChoice::Named(name) => element == name,
+            };
+            named && !failed.contains(&element)
+        };
+        let found = report.choose(Kind::H264Encoder, wanted)?;
+        Some(found.and_then(|element| Self::named(element).ok_or_else(|| unknown(element))))
+    }
+
+    /// The element, set for `target`, and what must stand around it.
+    pub(crate) fn stage(&self, target: Target, size: &gst::Caps) -> Result<Stage, MediaError> {
+        let encoder = self.build(target)?;
+        let size = make("capsfilter", "size").property("caps", size).build()?;
+        let elements = vec![
+            make("videoconvertscale", "scale").build()?,
+            size.clone(),
+            encoder.clone(),
+            make("capsfilter", "profile")
+                .property("caps", self.caps())
+                .build()?,
+            make("h264parse", "h264")
+                .property("config-interval", -1i32)
+                .build()?,
+        ];
+        Ok(Stage {
+            size,
+            encoder,
+            elements,
+        })
+    }
+
+    fn build(&self, target: Target) -> Result<gst::Element, MediaError> {
+        let encoder = make(self.element, "encoder").build()?;
+        for (name, value) in self.settings {
+            if let Err(reason) = set(&encoder, name, value) {
+                log::debug!(encoder = self.element, reason; "works without a setting");
+            }
+        }
+        let distance = match self.rate {
+            Rate::Kbps { gop } | Rate::Bps { gop } => set(&encoder, gop, &target.gop.to_string()),
+            Rate::V4l2 => {
+                encoder.set_property("extra-controls", v4l2_controls(target));
+                Ok(())
+            }
+        };
+        distance
+            .and_then(|()| self.set_kbps(&encoder, target.kbps))
+            .map_err(MediaError::Build)?;
+        Ok(encoder)
+    }
+
+    /// Whether software may do better when it fails.
+    pub(crate) fn is_hardware(&self) -> bool {
+        self.hardware
+    }
+
+    /// Changes the bitrate of the encoder of a [`Stage`] while it plays.
+    pub(crate) fn set_rate(&self, encoder: &gst::Element, kbps: u32) {
+        if let Err(reason) = self.set_kbps(encoder, kbps) {
+            log::warn!("the bitrate stays: {reason}");
+        }
+    }
+
+    fn set_kbps(&self, encoder: &gst::Element, kbps: u32) -> Result<(), String> {
+        match self.rate {
+            Rate::Kbps { .. } => set(encoder, "bitrate", &kbps.to_string()),
+            Rate::Bps { .. } => set(encoder, "bitrate", &kbps.saturating_mul(1000).to_string()),
+            Rate::V4l2 if encoder.current_state() == gst::State::Null => Ok(()),
+            Rate::V4l2 => {
+                // Set on the open device at once.
+                let rate = gst::Structure::builder("controls").field("video_bitrate", bps(kbps));
+                encoder.set_property("extra-controls", rate.build());
+                Ok(())
+            }
+        }
+    }
+
+    /// Caps that must follow the encoder.
+    fn caps(&self) -> gst::Caps {
+        let caps = gst::Caps::builder("video/x-h264").field("profile", self.profile);
+        caps.field_if_some("level", self.level).build()
+    }
+}
+
+/// Sets a property of any type from text.
+fn set(element: &gst::Element, name: &str, value: &str) -> Result<(), String> {
+    let Some(property) = element.find_property(name) else {
+        return Err(format!("it has no property {name}"));
+    };
+    let value = gst::glib::Value::deserialize_with_pspec(value, &property)
+        .map_err(|_| format!("its property {name} does not take {value}"))?;
+    element.set_property_from_value(name, &value);
+    Ok(())
+}
+
+fn bps(kbps: u32) -> i32 {
+    i32::try_from(kbps.saturating_mul(1000)).unwrap_or(i32::MAX)
+}
+
+/// Drivers have one or the other of the two names for the distance of key frames; of a control
+/// that a driver lacks, GStreamer warns in its own log only.
+fn v4l2_controls(target: Target) -> gst::Structure {
+    let gop = i32::try_from(target.gop).unwrap_or(i32::MAX);
+    gst::Structure::builder("controls")
+        .field("video_bitrate_mode", 1i32)
+        .field("video_bitrate", bps(target.kbps))
+        .field("video_gop_size", gop)
+        .field("h264_i_frame_period", gop)
+        .field("repeat_sequence_header", 1i32)
+        .build()
+}
+
+/// A name that is not in the table.
+pub(crate) fn unknown(name: &str) -> MediaError {
+    let known: Vec<_> = H264_SETTINGS.iter().map(|h264| h264.element).collect();
+    MediaError::NoCodec {
+        kind: Kind::H264Encoder.name(),
+        tried: format!("{name:?} is not one of {}", known.join(", ")),
+    }
+}
+
+/// An AAC encoder, set to `kbps`; all take bit/s in `bitrate`.
+pub(crate) fn build_aac(element: &str, kbps: u32) -> Result<gst::Element, MediaError> {
+    Ok(make(element, "aac")
+        .property("bitrate", bps(kbps))
+        .build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::elements;
+
+    #[test]
+    fn every_encoder_has_its_settings() {
+        let set: Vec<_> = H264_SETTINGS.iter().map(|h264| h264.element).collect();
+        let listed: Vec<_> = elements::H264_ENCODERS
+            .iter()
+            .map(|(name, _)| *name)
+            .collect();
+        assert_eq!(set, listed);
+    }
+
+    #[test]
+    fn a_wrong_name_says_which_are_right() {
+        let text = unknown("vp8enc").to_string();
+        assert!(
+            text.contains("vp8enc") && text.contains("x264enc, openh264enc"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_rate_is_set_in_the_encoders_own_unit_and_changed_while_it_plays() {
+        super::super::init().expect("GStreamer starts");
+        for (element, at_first, later) in [("x264enc", 800, 350), ("openh264enc", 800_000, 350_000)]
+        {
+            let h264 = H264::named(element).expect("in the table");
+            let encoder = h264
+                .build(Target { kbps: 800, gop: 30 })
+                .expect("settings fit");
+            assert_eq!(encoder.property::<u32>("bitrate"), at_first, "{element}");
+            h264.set_rate(&encoder, 350);
+            assert_eq!(encoder.property::<u32>("bitrate"), later, "{element}");
+        }
+    }
+
+    #[test]
+    fn every_setting_of_the_encoders_here_is_known_to_them() {
+        super::super::init().expect("GStreamer starts");
+        let here = H264_SETTINGS
+            .iter()
+            .filter(|h264| gst::ElementFactory::find(h264.element).is_some());
+        for h264 in here {
+            let encoder = make(h264.element, "encoder").build().expect("it is here");
+            for (name, value) in h264.settings {
+                assert_eq!(set(&encoder, name, value), Ok(()), "{}", h264.element);
+            }
+            let text = set(&encoder, "no-such-property", "1").expect_err("unknown");
+            assert!(text.contains("no-such-property"), "{text}");
+        }
+    }
+
+    #[test]
+    fn v4l2_encoders_get_controls() {
+        super::super::init().expect("GStreamer starts");
+        let controls = v4l2_controls(Target { kbps: 800, gop: 30 });
+        assert_eq!(controls.get::<i32>("video_bitrate"), Ok(800_000));
+        for distance in ["video_gop_size", "h264_i_frame_period"] {
+            assert_eq!(controls.get::<i32>(distance), Ok(30));
+        }
+    }
+}

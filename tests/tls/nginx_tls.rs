@@ -1,0 +1,80 @@
+//! nginx as a TLS proxy before its own RTMP module, as relays in the field are run.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::certificates::Issued;
+use crate::support::nginx::{Nginx, free_port};
+
+const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
+/// `relay` behind TLS; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct TlsProxy {
+    pub(crate) port: u16,
+    process: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl TlsProxy {
+    pub(crate) fn before(relay: &Nginx, issued: &Issued) -> Self {
+        assert!(
+            Path::new(MODULE).exists(),
+            "{MODULE} is missing: install the Debian package libnginx-mod-stream"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let config = format!(
+            "daemon off; master_process off; pid {dir}/pid; error_log {dir}/error.log;
+load_module {MODULE};
+events {{ worker_connections 64; }}
+stream {{
+  server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {cert}; ssl_certificate_key {key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    proxy_pass 127.0.0.1:{rtmp};
+  }}
+}}
+",
+            dir = folder.path().display(),
+            cert = issued.certificate.display(),
+            key = issued.key.display(),
+            rtmp = relay.rtmp_port,
+        );
+        let file = folder.path().join("nginx.conf");
+        std::fs::write(&file, config).unwrap();
+        let process = Command::new("nginx")
+            .arg("-p")
+            .arg(folder.path())
+            .arg("-c")
+            .arg(&file)
+            .args(["-e", "error.log"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx must be installed");
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "nginx does not start"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self {
+            port,
+            process,
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for TlsProxy {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
