@@ -45,7 +45,9 @@ async fn only_tls_1_2_and_1_3_with_ephemeral_keys_are_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_makes_no_session_is_let_go() {
-    let issued = Authority::new("ours").for_this_machine();
+    // Its folder holds the files until the end.
+    let ours = Authority::new("ours");
+    let issued = ours.for_this_machine();
     let server = room_server(issued.settings()).await;
     for addr in [server.http, server.relay] {
         // Says nothing, or stops in the middle of the hello.
