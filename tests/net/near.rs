@@ -4,7 +4,7 @@
 use std::io::BufRead;
 use std::time::Duration;
 
-use rtckiosk::media::capture::{AudioSource, Capture, CaptureConfig, VideoSource};
+use rtckiosk::media::capture::{AudioSource, CameraConfig, Capture, CaptureConfig, VideoSource};
 use rtckiosk::media::congestion::Quality;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
@@ -117,8 +117,9 @@ async fn kiosk(job: Job) {
         }
     });
     let config = CaptureConfig {
-        video: VideoSource::Gst(CAMERA.to_owned()),
+        cameras: CameraConfig::only(VideoSource::Gst(CAMERA.to_owned())),
         audio: AudioSource::Test { hz: 1000.0 },
+        microphone_level: None,
         width: SIZE.0,
         height: SIZE.1,
         fps: FPS,

@@ -293,6 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn with_a_jitter_of_100_ms_less_than_one_in_a_hundred_is_late() {
+        let (passage, mut last, mut random) = (Passage::default(), 0, 7u64);
+        for n in 0..1200 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let delay = (random >> 40) as i64 % (100 * MS);
+            let media = n * 33_333;
+            last = (media + 700 * MS + delay).max(last);
+            let picture = pass(&passage, last, media, Duration::ZERO).expect("to be shown");
+            let wait = i64::try_from(picture.wait().as_micros()).unwrap();
+            passage.picture_shown(last + 4 * MS + wait, picture);
+        }
+        assert!(passage.tally().late <= 12, "{:?}", passage.tally());
+    }
+
+    #[test]
     fn a_picture_behind_a_newer_one_is_hidden_and_counted() {
         let passage = Passage::default();
         let first = pass(&passage, 0, 0, Duration::ZERO).expect("to be shown");
