@@ -3,6 +3,7 @@
 
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -24,6 +25,8 @@ pub(crate) fn push(other: Other, url: &str, kbps: u32) {
         Other::GstLaunch => gst_launch(url, kbps),
         Other::Ffmpeg => ffmpeg(url, kbps),
     };
+    // gst-launch must be playing: pictures that come before make it wait for ever.
+    std::thread::sleep(Duration::from_secs(2));
     let camera = camera(&program);
     let status = program.wait();
     let _ = camera.set_state(gst::State::Null);
