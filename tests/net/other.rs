@@ -2,8 +2,7 @@
 //! with raw pictures that carry a time code.
 
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -25,9 +24,9 @@ pub(crate) fn push(other: Other, url: &str, kbps: u32) {
         Other::GstLaunch => gst_launch(url, kbps),
         Other::Ffmpeg => ffmpeg(url, kbps),
     };
-    // gst-launch must be playing: pictures that come before make it wait for ever.
-    std::thread::sleep(Duration::from_secs(2));
-    let camera = camera(&program);
+    // Taken out, because waiting for a program closes its input.
+    let input = program.stdin.take().expect("a pipe");
+    let camera = camera(&input);
     let status = program.wait();
     let _ = camera.set_state(gst::State::Null);
     panic!("{other:?} ended: {status:?}");
@@ -71,8 +70,8 @@ fn start(command: &mut Command) -> Child {
 
 /// Writes pictures of now to a program's input. As a camera does, it waits for nobody: what is
 /// not read in time is lost.
-fn camera(program: &Child) -> gst::Pipeline {
-    let pipe = program.stdin.as_ref().expect("a pipe").as_raw_fd();
+fn camera(input: &ChildStdin) -> gst::Pipeline {
+    let pipe = input.as_raw_fd();
     let (width, height) = SIZE;
     let text = format!(
         "{CAMERA} ! videoconvert ! \
