@@ -201,6 +201,11 @@ impl Passage {
         }
     }
 
+    /// Pictures that have come and are neither shown nor given up.
+    pub(super) fn on_the_way(&self) -> u64 {
+        self.state().pictures.len() as u64
+    }
+
     pub(super) fn tally(&self) -> Tally {
         self.state().tally
     }
