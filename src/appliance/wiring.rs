@@ -235,11 +235,7 @@ pub fn room_settings(config: &KioskConfig, trust: &Trust) -> SessionSettings {
     let mut client = ClientSettings::new(config.room.base_url.clone(), room_type);
     client.trust = trust.clone();
     client.pins = pins(&config.tls.room_pins);
-    client.im_pins = pins(match config.im {
-        // On the room server's own address.
-        kiosk::Im::Auto => &config.tls.room_pins,
-        kiosk::Im::Off | kiosk::Im::At(_) => &config.tls.im_pins,
-    });
+    client.im_pins = pins(&config.tls.im_pins);
     client.deadline = config.room.request_timeout;
     client.connect_timeout = client.connect_timeout.min(client.deadline);
     if let kiosk::Credentials::GetLoginInfo { url } = &config.room.credentials {

@@ -1,8 +1,9 @@
 //! What the customer sees: members' pictures with the self-view in a corner and one line of
-//! status, in a window or, without a screen, kept for snapshots.
+//! status, in a window or, without a screen, only in snapshots.
 //!
 //! One thread owns the canvas and the window. It takes the latest frames, never makes a sender
-//! wait, and composes at least twice a second, so that the screen does not go stale.
+//! wait, and composes at least twice a second, so that the screen does not go stale. Without a
+//! window it composes only what is asked for.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 mod canvas;
 mod compose;
@@ -25,6 +26,10 @@ pub use crate::config::kiosk::{Corner, DisplayBackend as Backend};
 
 /// Latest frame of a stream: raw video of any size with its caps; `None` = no picture yet.
 pub type Picture = watch::Receiver<Option<gst::Sample>>;
+
+/// For a snapshot to be composed, and how many may be asked for at once.
+const SNAPSHOT: Duration = Duration::from_secs(2);
+const SNAPSHOTS: usize = 4;
 
 /// What kind of screen.
 #[derive(Debug, Clone)]
@@ -122,7 +127,7 @@ struct Scene {
 /// What the worker and the handles share.
 struct Shared {
     scene: watch::Sender<Scene>,
-    screen: watch::Sender<Option<gst::Sample>>,
+    snapshots: mpsc::Sender<worker::Reply>,
     output: watch::Sender<Output>,
     stats: watch::Sender<DisplayStats>,
     shown: Mutex<Option<Shown>>,
@@ -175,15 +180,16 @@ impl Display {
             (Backend::Window | Backend::Auto, true) => Output::Window,
             (Backend::Headless, _) | (Backend::Auto, false) => Output::Headless,
         };
+        let (snapshots, asked) = mpsc::channel(SNAPSHOTS);
         let shared = Arc::new(Shared {
             scene: watch::Sender::default(),
-            screen: watch::Sender::default(),
+            snapshots,
             output: watch::Sender::new(output),
             stats: watch::Sender::default(),
             shown: Mutex::default(),
             size: (config.width, config.height),
         });
-        let worker = worker::Worker::start(config, Arc::clone(&shared))?;
+        let worker = worker::Worker::start(config, Arc::clone(&shared), asked)?;
         Ok(Self {
             handle: DisplayHandle { shared },
             _worker: worker,
@@ -248,13 +254,16 @@ impl DisplayHandle {
         *lock(&self.shared.shown) = Some(Arc::new(shown));
     }
 
-    /// Writes what is on the screen as PNG. Blocks for tens of milliseconds.
+    /// Writes what is to be seen now as PNG. Blocks for tens of milliseconds.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file cannot be written, or the display has stopped.
     pub fn snapshot_png(&self, path: &Path) -> Result<(), DisplayError> {
-        let canvas = self.shared.screen.borrow().clone();
-        snapshot::write_png(canvas.as_ref(), path)
+        let (reply, canvas) = std::sync::mpsc::sync_channel(1);
+        let asked = self.shared.snapshots.try_send(reply);
+        let composed = asked.ok().and_then(|()| canvas.recv_timeout(SNAPSHOT).ok());
+        let canvas = composed.ok_or(DisplayError::Timeout(SNAPSHOT))??;
+        snapshot::write_png(&canvas, path)
     }
 
     /// Width and height of the canvas in pixels.

@@ -13,12 +13,11 @@ use super::DisplayError;
 use super::canvas::PIXEL;
 
 /// Writes a BGRx sample.
-pub(super) fn write_png(canvas: Option<&gst::Sample>, path: &Path) -> Result<(), DisplayError> {
+pub(super) fn write_png(canvas: &gst::Sample, path: &Path) -> Result<(), DisplayError> {
     let failed = |reason: String| DisplayError::Snapshot {
         path: path.to_owned(),
         reason,
     };
-    let canvas = canvas.ok_or_else(|| failed("nothing is shown yet".to_owned()))?;
     let (width, height, pixels) = rgb(canvas).ok_or_else(|| failed("not a canvas".to_owned()))?;
     let file = File::create(path).map_err(|error| failed(error.to_string()))?;
     let mut encoder = png::Encoder::new(BufWriter::new(file), width, height);

@@ -26,6 +26,11 @@ const STARTING: Duration = Duration::from_secs(10);
 /// Time in which the display must close.
 const STOPPING: Duration = Duration::from_secs(5);
 
+/// A canvas, or why there is none.
+pub(super) type Reply = mpsc::SyncSender<Result<gst::Sample, DisplayError>>;
+/// Those who ask for one.
+pub(super) type Snapshots = tokio::sync::mpsc::Receiver<Reply>;
+
 /// Owns the display's thread.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -36,7 +41,11 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts the thread and waits for the first canvas.
-    pub(super) fn start(config: DisplayConfig, shared: Arc<Shared>) -> Result<Self, DisplayError> {
+    pub(super) fn start(
+        config: DisplayConfig,
+        shared: Arc<Shared>,
+        snapshots: Snapshots,
+    ) -> Result<Self, DisplayError> {
         let stop = CancellationToken::new();
         let (started, starting) = mpsc::sync_channel(1);
         let (alive, ended) = mpsc::channel();
@@ -46,7 +55,7 @@ impl Worker {
             .spawn(move || {
                 let _alive: mpsc::Sender<()> = alive;
                 // Nobody listens any more when start() gave up: then stop at once, too.
-                let (screen, runtime) = match open(&config, &shared) {
+                let (screen, runtime) = match open(&config, &shared, snapshots) {
                     Ok(opened) if started.send(Ok(())).is_ok() => opened,
                     Ok(_) => return,
                     Err(error) => {
@@ -79,12 +88,13 @@ impl Drop for Worker {
 fn open(
     config: &DisplayConfig,
     shared: &Arc<Shared>,
+    snapshots: Snapshots,
 ) -> Result<(Screen, tokio::runtime::Runtime), DisplayError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .map_err(|error| DisplayError::Thread(error.to_string()))?;
-    Ok((Screen::open(config, shared)?, runtime))
+    Ok((Screen::open(config, shared, snapshots)?, runtime))
 }
 
 /// What the thread works on.
@@ -94,10 +104,15 @@ struct Screen {
     window: Option<Window>,
     sources: Sources,
     status: String,
+    snapshots: Snapshots,
 }
 
 impl Screen {
-    fn open(config: &DisplayConfig, shared: &Arc<Shared>) -> Result<Self, DisplayError> {
+    fn open(
+        config: &DisplayConfig,
+        shared: &Arc<Shared>,
+        snapshots: Snapshots,
+    ) -> Result<Self, DisplayError> {
         let composer = Composer::new(config)?;
         let mut screen = Self {
             shared: Arc::clone(shared),
@@ -105,6 +120,7 @@ impl Screen {
             window: None,
             sources: Sources::default(),
             status: String::new(),
+            snapshots,
         };
         let first = screen.compose()?;
         if *shared.output.borrow() == Output::Window {
@@ -135,6 +151,10 @@ impl Screen {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(message) = error => self.hear(&message),
+                Some(reply) = self.snapshots.recv() => {
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(self.compose());
+                }
                 Ok(()) = scene.changed() => {
                     self.adopt(&scene.borrow_and_update());
                     due = due.min(last + MEMBER_PERIOD);
@@ -156,7 +176,7 @@ impl Screen {
         self.sources.adopt(scene);
     }
 
-    /// Composes a canvas and keeps it for snapshots.
+    /// Composes a canvas.
     fn compose(&mut self) -> Result<gst::Sample, DisplayError> {
         let began = Instant::now();
         let view = View {
@@ -171,24 +191,25 @@ impl Screen {
         let canvas = self.composer.compose(&view)?;
         let took = began.elapsed();
         self.shared.stats.send_modify(|stats| stats.compose = took);
-        self.shared.screen.send_replace(Some(canvas.clone()));
         Ok(canvas)
     }
 
     fn show(&mut self) {
-        match self.compose() {
-            Ok(canvas) => {
-                let frames = self.sources.take_fresh();
-                match &mut self.window {
-                    Some(window) => window.show(&canvas, frames),
-                    None => self.shared.report_shown(&frames),
-                }
-            }
-            Err(error) => log::error!(error:%; "no canvas"),
+        if self.window.is_none() {
+            // Nobody looks: a canvas is composed when a snapshot asks for one.
+            let frames = self.sources.take_fresh();
+            return self.shared.report_shown(&frames);
+        }
+        let canvas = self.compose();
+        let frames = self.sources.take_fresh();
+        match (canvas, &mut self.window) {
+            (Ok(canvas), Some(window)) => window.show(&canvas, frames),
+            (Ok(_), None) => {}
+            (Err(error), _) => log::error!(error:%; "no canvas"),
         }
     }
 
-    /// A window that is closed or broken is given up; composing goes on for snapshots.
+    /// A window that is closed or broken is given up; snapshots are still composed.
     fn hear(&mut self, message: &gst::Message) {
         if let gst::MessageView::Error(error) = message.view()
             && self.window.take().is_some()

@@ -15,6 +15,7 @@ mod loss;
 mod pipeline;
 mod progress;
 mod push_event;
+mod reach;
 mod reconnect;
 mod relay_link;
 mod relay_url;

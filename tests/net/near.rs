@@ -55,6 +55,8 @@ pub(crate) struct Up {
     pub(crate) connected: bool,
     pub(crate) reconnects: u32,
     pub(crate) kbps: u32,
+    /// What is given up: a `Stage`, by name.
+    pub(crate) stage: String,
 }
 
 /// The downlink's figures.
@@ -65,6 +67,9 @@ pub(crate) struct Down {
     /// A tone is heard.
     pub(crate) heard: bool,
     pub(crate) freezes: u32,
+    /// By the player's own count.
+    pub(crate) late: u64,
+    pub(crate) skipped: u64,
 }
 
 fn say(said: &Said) {
@@ -137,13 +142,14 @@ async fn kiosk(job: Job) {
         let at = time_code::now_micros();
         if let Some(uplink) = &uplink {
             let stats = uplink.stats().borrow().clone();
-            let Quality { kbps, .. } = stats.quality;
+            let Quality { kbps, stage, .. } = stats.quality;
             let (connected, reconnects) = (stats.connected, stats.reconnects);
             say(&Said::Up(Up {
                 at,
                 connected,
                 reconnects,
                 kbps,
+                stage: format!("{stage:?}"),
             }));
         }
         if let Some(downlink) = &downlink {
@@ -153,6 +159,8 @@ async fn kiosk(job: Job) {
                 connected: stats.connected,
                 heard: stats.audio.tone_hz.is_some(),
                 freezes: stats.freezes,
+                late: stats.late,
+                skipped: stats.skipped,
             }));
         }
     }

@@ -8,10 +8,12 @@ use super::{Kind, Outcome, Shape};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Finding {
     /// GStreamer does not know it. Plugins of hardware announce only what the board has.
-    Missing,
+    Missing {
+        hardware: bool,
+    },
     /// It reported an error, or cannot be built or linked.
     Broken(String),
-    /// It did not end within this time.
+    /// It gave too little within this time.
     Hung(Duration),
     Ran(Run),
 }
@@ -29,12 +31,18 @@ pub(super) struct Run {
 
 pub(super) fn judge(kind: Kind, finding: &Finding, package: &str, shape: Shape) -> Outcome {
     let run = match finding {
-        Finding::Missing => {
-            return Outcome::Refused(format!("not there ({package}, or the hardware for it)"));
+        Finding::Missing { hardware: true } => {
+            return Outcome::Refused(format!("no such hardware, or {package} is missing"));
+        }
+        Finding::Missing { hardware: false } => {
+            return Outcome::Refused(format!("{package} is missing"));
         }
         Finding::Broken(reason) => return Outcome::Refused(reason.clone()),
         Finding::Hung(deadline) => {
-            return Outcome::Refused(format!("no end after {:.0} s", deadline.as_secs_f64()));
+            return Outcome::Refused(format!(
+                "nothing to use within {:.0} s",
+                deadline.as_secs_f64()
+            ));
         }
         Finding::Ran(run) => run,
     };

@@ -14,7 +14,7 @@ use super::judge::{Finding, Run, judge};
 use super::trial::{Output, nal_types, pictures, replay, run as attempt, tone};
 use super::{Kind, Outcome, Report, Shape};
 
-/// Frames of each trial: more than any encoder keeps back.
+/// Frames that an encoder must give. Its source has no end, as in a call.
 const FRAMES: usize = 10;
 /// For them to come out; hardware that needs longer is of no use.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -83,7 +83,7 @@ pub(super) fn run(shape: Shape, mut news: impl FnMut(&Report)) -> Report {
     report
 }
 
-fn is_hardware(kind: Kind, element: &str) -> bool {
+pub(super) fn is_hardware(kind: Kind, element: &str) -> bool {
     match kind {
         Kind::H264Encoder => H264::named(element).is_some_and(H264::is_hardware),
         Kind::H264Decoder => {
@@ -102,7 +102,8 @@ fn find_out(
     deadline: Duration,
 ) -> (Finding, Vec<gst::Sample>) {
     if gst::ElementFactory::find(element).is_none() {
-        return (Finding::Missing, Vec::new());
+        let hardware = is_hardware(kind, element);
+        return (Finding::Missing { hardware }, Vec::new());
     }
     let decodes = matches!(kind, Kind::H264Decoder | Kind::AacDecoder);
     if decodes && stream.is_empty() {
@@ -134,7 +135,7 @@ fn attempt_one(
                 .field("alignment", "au");
             let build = move || {
                 let raw = raw_caps(shape);
-                let mut chain = pictures(FRAMES, &raw)?;
+                let mut chain = pictures(&raw)?;
                 let h264 = H264::named(element).ok_or_else(|| encoder::unknown(element))?;
                 let target = Target {
                     kbps: shape.kbps,
@@ -143,18 +144,18 @@ fn attempt_one(
                 chain.extend(h264.stage(target, &raw)?.elements);
                 Ok(chain)
             };
-            attempt(Box::new(build), &byte_stream.build(), deadline)
+            attempt(Box::new(build), &byte_stream.build(), FRAMES, deadline)
         }
         Kind::AacEncoder => {
             let build = move || {
-                let mut chain = tone(FRAMES, &sound_caps())?;
+                let mut chain = tone(&sound_caps())?;
                 chain.push(make("audioconvert", "convert").build()?);
                 chain.push(encoder::build_aac(element, 64)?);
                 chain.push(make("aacparse", "parse").build()?);
                 Ok(chain)
             };
             let raw = gst::Caps::builder("audio/mpeg").field("stream-format", "raw");
-            attempt(Box::new(build), &raw.build(), deadline)
+            attempt(Box::new(build), &raw.build(), FRAMES, deadline)
         }
         Kind::H264Decoder => {
             let build = move || {
@@ -167,7 +168,7 @@ fn attempt_one(
                     make("videoconvert", "convert").build()?,
                 ])
             };
-            attempt(Box::new(build), &i420(), deadline)
+            attempt(Box::new(build), &i420(), usize::MAX, deadline)
         }
         Kind::AacDecoder => {
             let build = move || {
@@ -179,7 +180,7 @@ fn attempt_one(
                     make("audioresample", "resample").build()?,
                 ])
             };
-            attempt(Box::new(build), &sound_caps(), deadline)
+            attempt(Box::new(build), &sound_caps(), usize::MAX, deadline)
         }
     }
 }

@@ -51,7 +51,9 @@ fn report(board: &Board) -> Report {
             let finding = match failed {
                 Some((_, finding)) => finding.clone(),
                 None if works => good(),
-                None => Finding::Missing,
+                None => Finding::Missing {
+                    hardware: super::probe::is_hardware(kind, element),
+                },
             };
             report.set(element, judge(kind, &finding, package, SHAPE));
         }
@@ -100,7 +102,7 @@ fn every_board_gets_the_best_that_works() {
                 Some("avenc_aac"),
                 Some("avdec_aac"),
             ],
-            because: "vah264enc: not there",
+            because: "vah264enc: no such hardware",
         },
         Board {
             name: "Pi 4",
@@ -112,7 +114,7 @@ fn every_board_gets_the_best_that_works() {
                 Some("avenc_aac"),
                 Some("avdec_aac"),
             ],
-            because: "vah264enc: not there",
+            because: "vah264enc: no such hardware",
         },
         Board {
             name: "Pi 4 whose firmware is out of memory",
@@ -136,7 +138,7 @@ fn every_board_gets_the_best_that_works() {
                 Some("avenc_aac"),
                 Some("avdec_aac"),
             ],
-            because: "v4l2h264enc: not there (gstreamer1.0-plugins-good, or the hardware for it)",
+            because: "v4l2h264enc: no such hardware, or gstreamer1.0-plugins-good is missing",
         },
         Board {
             name: "x86 with VA",
@@ -148,7 +150,7 @@ fn every_board_gets_the_best_that_works() {
                 Some("avenc_aac"),
                 Some("avdec_aac"),
             ],
-            because: "v4l2h264enc: not there",
+            because: "v4l2h264enc: no such hardware",
         },
         Board {
             name: "x86 with hardware that makes what nobody can play",
@@ -161,8 +163,8 @@ fn every_board_gets_the_best_that_works() {
                 Some("avdec_aac"),
             ],
             because: "vah264enc: its stream has no IDR picture; vah264lpenc: its stream has no \
-                      parameter sets (SPS, PPS); vaapih264enc: not there (gstreamer1.0-vaapi, or \
-                      the hardware for it); qsvh264enc: only 3 of 10 pictures came out",
+                      parameter sets (SPS, PPS); vaapih264enc: no such hardware, or \
+                      gstreamer1.0-vaapi is missing; qsvh264enc: only 3 of 10 pictures came out",
         },
         Board {
             name: "x86",
@@ -174,7 +176,7 @@ fn every_board_gets_the_best_that_works() {
                 Some("avenc_aac"),
                 Some("avdec_aac"),
             ],
-            because: "nvh264enc: not there",
+            because: "nvh264enc: no such hardware",
         },
         Board {
             name: "Yocto without commercial plugins",
@@ -186,14 +188,14 @@ fn every_board_gets_the_best_that_works() {
                 Some("voaacenc"),
                 Some("fdkaacdec"),
             ],
-            because: "x264enc: not there (gstreamer1.0-plugins-ugly",
+            because: "x264enc: gstreamer1.0-plugins-ugly is missing",
         },
         Board {
             name: "nothing installed",
             works: &[],
             fails: &[],
             chosen: [None; 4],
-            because: "openh264enc: not there",
+            because: "openh264enc: gstreamer1.0-plugins-bad is missing",
         },
     ] {
         let report = report(&board);
@@ -234,7 +236,7 @@ fn a_name_in_the_configuration_is_obeyed() {
     let verdict = report.verdict(Kind::H264Encoder, &name("v4l2h264enc"));
     let reason = verdict.expect_err("not on this board");
     assert!(
-        reason.contains("v4l2h264enc: not there") && !reason.contains("vah264enc"),
+        reason.contains("v4l2h264enc: no such hardware") && !reason.contains("vah264enc"),
         "{reason}"
     );
     let found = report
@@ -297,14 +299,15 @@ fn a_codec_that_hangs_is_given_up() {
     };
     let deadline = Duration::from_millis(100);
     let begun = Instant::now();
-    let finding = super::trial::run(Box::new(endless), &caps, deadline).expect_err("never ends");
+    let finding =
+        super::trial::run(Box::new(endless), &caps, 1000, deadline).expect_err("never ends");
     assert_eq!(finding, Finding::Hung(deadline));
     assert!(begun.elapsed() < Duration::from_secs(5));
     let asleep = || {
         std::thread::sleep(Duration::from_secs(3));
         Ok(Vec::new())
     };
-    let finding = super::trial::run(Box::new(asleep), &caps, deadline).expect_err("hangs");
+    let finding = super::trial::run(Box::new(asleep), &caps, 1, deadline).expect_err("hangs");
     assert_eq!(finding, Finding::Hung(2 * deadline));
 }
 
@@ -318,7 +321,7 @@ fn an_encoder_that_fails_says_why() {
         Ok(vec![source])
     };
     let caps = gstreamer::Caps::new_any();
-    let finding = super::trial::run(Box::new(broken), &caps, Duration::from_secs(2));
+    let finding = super::trial::run(Box::new(broken), &caps, 1, Duration::from_secs(2));
     let Err(Finding::Broken(reason)) = finding else {
         panic!("{finding:?}");
     };

@@ -23,15 +23,21 @@ pub(super) struct Output {
 
 type Build = Box<dyn FnOnce() -> Result<Vec<gst::Element>, MediaError> + Send>;
 
-/// Runs the chain that `build` makes, with a sink for `caps` behind it.
-pub(super) fn run(build: Build, caps: &gst::Caps, deadline: Duration) -> Result<Output, Finding> {
+/// Runs the chain that `build` makes, with a sink for `caps` behind it, until it ends or `enough`
+/// came out.
+pub(super) fn run(
+    build: Build,
+    caps: &gst::Caps,
+    enough: usize,
+    deadline: Duration,
+) -> Result<Output, Finding> {
     let (done, result) = mpsc::sync_channel(1);
     let caps = caps.clone();
     let spawned = std::thread::Builder::new()
         .name("codec-trial".to_owned())
         .spawn(move || {
             // Nobody listens any more after the deadline.
-            let _ = done.send(play(build, &caps, deadline));
+            let _ = done.send(play(build, &caps, enough, deadline));
         });
     if let Err(error) = spawned {
         return Err(Finding::Broken(format!("no thread for a trial: {error}")));
@@ -43,17 +49,26 @@ pub(super) fn run(build: Build, caps: &gst::Caps, deadline: Duration) -> Result<
     }
 }
 
-fn play(build: Build, caps: &gst::Caps, deadline: Duration) -> Result<Output, Finding> {
+fn play(
+    build: Build,
+    caps: &gst::Caps,
+    enough: usize,
+    deadline: Duration,
+) -> Result<Output, Finding> {
     let broken = |error: MediaError| Finding::Broken(error.to_string());
     let mut chain = build().map_err(broken)?;
-    let sink = gst_app::AppSink::builder().caps(caps).sync(false).build();
+    let sink = gst_app::AppSink::builder()
+        .caps(caps)
+        .sync(false)
+        .max_buffers(u32::try_from(enough).unwrap_or(u32::MAX))
+        .build();
     chain.push(sink.clone().upcast());
     let pipeline = gst::Pipeline::new();
     let linked = pipeline
         .add_many(&chain)
         .and_then(|()| gst::Element::link_many(&chain));
     linked.map_err(|error| broken(error.into()))?;
-    let result = collect(&pipeline, &sink, deadline);
+    let result = collect(&pipeline, &sink, enough, deadline);
     // Whatever it says, the pipeline is dropped now.
     let _ = pipeline.set_state(gst::State::Null);
     result
@@ -62,6 +77,7 @@ fn play(build: Build, caps: &gst::Caps, deadline: Duration) -> Result<Output, Fi
 fn collect(
     pipeline: &gst::Pipeline,
     sink: &gst_app::AppSink,
+    enough: usize,
     deadline: Duration,
 ) -> Result<Output, Finding> {
     let bus = pipeline.bus().expect("a pipeline always has a bus");
@@ -71,7 +87,7 @@ fn collect(
         let reason = error(&bus).unwrap_or_else(|| "it refuses to start".to_owned());
         return Err(Finding::Broken(reason));
     }
-    loop {
+    while output.samples.len() < enough {
         match sink.try_pull_sample(LOOK) {
             Some(sample) => output.samples.push(sample),
             None if sink.is_eos() => break,
@@ -131,26 +147,18 @@ pub(super) fn nal_types(stream: &[u8]) -> impl Iterator<Item = u8> {
     starts.map(|bytes| bytes[3] & 0x1f)
 }
 
-/// A moving picture that ends after `frames`.
-pub(super) fn pictures(frames: usize, caps: &gst::Caps) -> Result<Vec<gst::Element>, MediaError> {
-    let source = make("videotestsrc", "pictures")
-        .property("num-buffers", i32::try_from(frames).unwrap_or(i32::MAX))
-        .property("horizontal-speed", 4i32);
-    Ok(vec![
-        source.build()?,
-        make("capsfilter", "picture")
-            .property("caps", caps)
-            .build()?,
-    ])
+/// A moving picture without an end.
+pub(super) fn pictures(caps: &gst::Caps) -> Result<Vec<gst::Element>, MediaError> {
+    let source = make("videotestsrc", "pictures").property("horizontal-speed", 4i32);
+    limited(source.build()?, caps)
 }
 
-/// A tone of so many pieces of an AAC frame's length.
-pub(super) fn tone(pieces: usize, caps: &gst::Caps) -> Result<Vec<gst::Element>, MediaError> {
-    let source = make("audiotestsrc", "tone")
-        .property("num-buffers", i32::try_from(pieces).unwrap_or(i32::MAX))
-        .property("samplesperbuffer", 1024i32);
-    Ok(vec![
-        source.build()?,
-        make("capsfilter", "sound").property("caps", caps).build()?,
-    ])
+/// A tone without an end.
+pub(super) fn tone(caps: &gst::Caps) -> Result<Vec<gst::Element>, MediaError> {
+    limited(make("audiotestsrc", "tone").build()?, caps)
+}
+
+fn limited(source: gst::Element, caps: &gst::Caps) -> Result<Vec<gst::Element>, MediaError> {
+    let filter = make("capsfilter", "input").property("caps", caps);
+    Ok(vec![source, filter.build()?])
 }

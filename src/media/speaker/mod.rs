@@ -12,7 +12,6 @@ mod stretch;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -351,6 +350,7 @@ fn is_fallback(device: &gst::Element) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn inputs_come_and_go_while_it_plays_in_real_time() {

@@ -263,6 +263,7 @@ fn screen() -> DisplayConfig {
         width: 960,
         height: 720,
         self_view: None,
+        mirror: false,
         title: "bench".to_owned(),
     }
 }
