@@ -6,6 +6,8 @@ pub mod check;
 #[cfg(feature = "kiosk")]
 pub mod control;
 pub mod journal;
+#[cfg(feature = "kiosk")]
+mod memory;
 pub mod output;
 #[cfg(feature = "kiosk")]
 pub mod run;
