@@ -40,7 +40,7 @@ bench:
 	$(TARGET)/release/rtckiosk bench media cost
 	$(TARGET)/release/rtckiosk bench events
 	$(TARGET)/release/rtckiosk bench server $(ARGS)
-	$(CARGO) test --locked --release --test net -- --ignored --exact --nocapture \
+	$(CARGO) test --locked --test net -- --ignored --exact --nocapture \
 		compare::on_the_same_link
 
 # Optimised a little: an emulated processor is ten times slower already.

@@ -2,8 +2,9 @@
 //!
 //! A Unix socket; one JSON object per line each way. Requests: `{"command":"status"}`, `call`,
 //! `host`, `enter` with `room`, `hangup`, `mute` and `preview` with `on`, `view` with `user` and
-//! `on`, `camera` with `name`, `message` with `text`, and `custom` with `cmd`, `msg` and, for
-//! one user alone, `to`. Answers: `{"ok":true}`, with `status` where it was
+//! `on`, `camera` with `name`, `snapshot` with `path` and, if another camera than the live one is
+//! meant, `camera`, `message` with `text`, and `custom` with `cmd`, `msg` and, for one user alone,
+//! `to`. Answers: `{"ok":true}`, with `status` where it was
 //! asked for, or `{"ok":false,"error":"…"}`. Who may open the socket may give orders: it is
 //! made with mode 0660, and its directory belongs to the service.
 
@@ -52,6 +53,11 @@ pub enum Request {
     },
     Camera {
         name: String,
+    },
+    /// `path` is the daemon's: absolute.
+    Snapshot {
+        path: PathBuf,
+        camera: Option<String>,
     },
     Message {
         text: String,
@@ -208,10 +214,8 @@ async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
         }
         Request::HangUp => session.command(Command::HangUp).await,
         Request::Mute { on } => session.command(Command::Mute(on)).await,
-        Request::Camera { name } => {
-            log::debug!(name:% = name; "asked for another camera");
-            session.command(Command::SwitchCamera).await
-        }
+        Request::Camera { name } => session.switch_camera(&name).await,
+        Request::Snapshot { path, camera } => session.snapshot(camera.as_deref(), &path).await,
         Request::Message { text } => session.send(Outgoing::Text(text)).await,
         Request::Custom { cmd, msg, to } => {
             let message = match to {

@@ -7,6 +7,8 @@ pub mod check;
 pub mod control;
 pub mod journal;
 #[cfg(feature = "kiosk")]
+mod limits;
+#[cfg(feature = "kiosk")]
 mod memory;
 pub mod output;
 #[cfg(feature = "kiosk")]

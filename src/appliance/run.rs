@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{self, ControlServer, Request};
 use super::wiring::{self, Kiosk};
-use super::{check, journal, memory, output, show};
+use super::{check, journal, limits, memory, output, show};
 use crate::config::KioskConfig;
 use crate::media::devices;
 use crate::session::{Role, Transition};
@@ -78,6 +78,7 @@ pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
     let (file, config) = config(file)?;
     start_log(&config);
     log::info!(config:? = file; "rtckiosk {} starts", env!("CARGO_PKG_VERSION"));
+    limits::raise_open_files();
     let trust = wiring::trust(&config)?;
     block_on(async {
         let socket = ControlServer::bind(&control::socket(&config.runtime_dir)).await?;

@@ -60,28 +60,59 @@ fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     }
 }
 
+/// A camera with a line for each format, and one for what can be set.
 fn camera(camera: &Camera) -> String {
-    let mut line = format!(
+    let mut text = format!(
         "{:<24} {} ({}, {})",
         camera.path.display(),
         camera.name,
         camera.driver,
         camera.bus
     );
-    let largest = camera
-        .modes
-        .iter()
-        .max_by_key(|mode| mode.width * mode.height);
-    if let Some(mode) = largest {
+    let mut formats: Vec<_> = camera.modes.iter().map(|mode| mode.format).collect();
+    formats.dedup();
+    for format in formats {
+        // Sizes in the camera's order, each with its best rate.
+        let mut sizes: Vec<((u32, u32), u64)> = Vec::new();
+        for mode in camera.modes.iter().filter(|mode| mode.format == format) {
+            let (size, rate) = ((mode.width, mode.height), mode.tenths_fps());
+            match sizes.iter_mut().find(|(known, _)| *known == size) {
+                Some((_, best)) => *best = rate.max(*best),
+                None => sizes.push((size, rate)),
+            }
+        }
+        let sizes = sizes.into_iter().map(|((width, height), rate)| {
+            let (whole, tenth) = (rate / 10, rate % 10);
+            let tenth = if tenth == 0 {
+                String::new()
+            } else {
+                format!(".{tenth}")
+            };
+            format!("{width}x{height}@{whole}{tenth}")
+        });
         let _ = write!(
-            line,
-            ", {} modes up to {}x{}",
-            camera.modes.len(),
-            mode.width,
-            mode.height
+            text,
+            "\n    {format} {}",
+            sizes.collect::<Vec<_>>().join(" ")
         );
     }
-    line
+    if !camera.controls.is_empty() {
+        let controls = camera.controls.iter().map(|control| {
+            let value = control
+                .value
+                .map_or("?".to_owned(), |value| value.to_string());
+            format!(
+                "{} {value} ({} to {})",
+                control.name, control.min, control.max
+            )
+        });
+        let _ = write!(
+            text,
+            "\n    controls: {}",
+            controls.collect::<Vec<_>>().join(", ")
+        );
+    }
+    text
 }
 
 fn codec(trial: &Trial) -> String {
@@ -93,12 +124,32 @@ fn codec(trial: &Trial) -> String {
     format!("{:<24} {state:<8} {detail}", trial.element)
 }
 
+/// A sound device with a line for its mixer.
 fn sound(device: &SoundDevice) -> String {
     let rates = match device.rates {
         Some((low, high)) => format!("{low} to {high} Hz"),
         None => "in use".to_owned(),
     };
-    format!("{:<32} {} ({rates})", device.device, device.name)
+    let mut text = format!("{:<32} {} ({rates})", device.device, device.name);
+    if !device.mixer.is_empty() {
+        let controls = device.mixer.iter().map(|control| {
+            let volume = control
+                .volume
+                .map_or(String::new(), |volume| format!(" {volume} %"));
+            let muted = if control.muted == Some(true) {
+                " muted"
+            } else {
+                ""
+            };
+            format!("{}{volume}{muted}", control.name)
+        });
+        let _ = write!(
+            text,
+            "\n    mixer: {}",
+            controls.collect::<Vec<_>>().join(", ")
+        );
+    }
+    text
 }
 
 /// The daemon's status as indented lines.
@@ -174,11 +225,68 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::media::devices::{CameraControl, CameraMode, MixerControl, PixelFormat};
 
     #[test]
     fn status_is_readable() {
         let text = status(&json!({"a": {"b": 1.5, "c": null}, "d": ["x"], "e": []}));
         assert_eq!(text, "a:\n  b: 1.5\n  c: none\nd:\n  x\ne: none\n");
+    }
+
+    #[test]
+    fn a_camera_tells_its_modes_and_a_sound_card_its_mixer() {
+        let mode = |format, (width, height), fps| CameraMode {
+            format,
+            width,
+            height,
+            fps,
+        };
+        let list = DeviceList {
+            cameras: vec![Camera {
+                path: "/dev/video0".into(),
+                name: "Webcam".to_owned(),
+                driver: "uvcvideo".to_owned(),
+                bus: "usb-1".to_owned(),
+                modes: vec![
+                    mode(PixelFormat::Yuyv, (640, 480), (15, 1)),
+                    mode(PixelFormat::Yuyv, (640, 480), (30, 1)),
+                    mode(PixelFormat::Yuyv, (1280, 720), (10, 1)),
+                    mode(PixelFormat::Mjpeg, (1280, 720), (30_000, 1001)),
+                ],
+                controls: vec![CameraControl {
+                    name: "Brightness".to_owned(),
+                    id: 0x0098_0900,
+                    min: 0,
+                    max: 255,
+                    step: 1,
+                    default: 128,
+                    value: Some(100),
+                }],
+            }],
+            microphones: vec![SoundDevice {
+                device: "hw:CARD=U,DEV=0".to_owned(),
+                name: "USB: Audio".to_owned(),
+                rates: Some((8000, 48_000)),
+                mixer: vec![MixerControl {
+                    name: "Mic".to_owned(),
+                    volume: Some(62),
+                    muted: Some(true),
+                }],
+            }],
+            ..DeviceList::default()
+        };
+        let text = devices(&list);
+        for line in [
+            "    YUYV 640x480@30 1280x720@10\n",
+            "    MJPG 1280x720@29.9\n",
+            "    controls: Brightness 100 (0 to 255)\n",
+            "USB: Audio (8000 to 48000 Hz)\n    mixer: Mic 62 % muted\n",
+        ] {
+            assert!(text.contains(line), "{line:?} in {text}");
+        }
+        let json = serde_json::to_value(&list).expect("plain data");
+        assert_eq!(json["cameras"][0]["controls"][0]["value"], 100);
+        assert_eq!(json["microphones"][0]["mixer"][0]["muted"], true);
     }
 
     #[test]

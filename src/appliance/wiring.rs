@@ -159,8 +159,9 @@ pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Setting
         room_id: config.room.room_id.clone().unwrap_or_default(),
         room_info: config.name.clone(),
         capture: CaptureConfig {
-            video: video_source(&video.source),
+            cameras: config.media.cameras.iter().map(camera).collect(),
             audio: audio_source(&audio.microphone),
+            microphone_level: audio.microphone_level,
             width: video.width,
             height: video.height,
             fps: video.fps,
@@ -183,6 +184,7 @@ pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Setting
             kiosk::Speaker::Device(device) => media::AudioSink::Device(device.clone()),
             kiosk::Speaker::Name(name) => media::AudioSink::Name(name.clone()),
         },
+        speaker_level: audio.speaker_level,
         volume: f64::from(audio.volume) / 100.0,
         reconnect: Reconnect {
             // After this the session asks for a new URL, within the rest of its own window.
@@ -191,6 +193,15 @@ pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Setting
         },
         relay_tls: relay_tls(config, trust),
         warnings: config.warnings(),
+    }
+}
+
+fn camera(camera: &kiosk::Camera) -> media::CameraConfig {
+    media::CameraConfig {
+        name: camera.name.clone(),
+        source: video_source(&camera.source),
+        rotation: camera.rotation,
+        at_least: camera.at_least,
     }
 }
 
@@ -224,11 +235,7 @@ pub fn room_settings(config: &KioskConfig, trust: &Trust) -> SessionSettings {
     let mut client = ClientSettings::new(config.room.base_url.clone(), room_type);
     client.trust = trust.clone();
     client.pins = pins(&config.tls.room_pins);
-    client.im_pins = pins(match config.im {
-        // On the room server's own address.
-        kiosk::Im::Auto => &config.tls.room_pins,
-        kiosk::Im::Off | kiosk::Im::At(_) => &config.tls.im_pins,
-    });
+    client.im_pins = pins(&config.tls.im_pins);
     client.deadline = config.room.request_timeout;
     client.connect_timeout = client.connect_timeout.min(client.deadline);
     if let kiosk::Credentials::GetLoginInfo { url } = &config.room.credentials {
@@ -306,6 +313,7 @@ pub fn display_config(config: &KioskConfig) -> display::DisplayConfig {
             kiosk::Corner::BottomLeft => display::Corner::BottomLeft,
             kiosk::Corner::BottomRight => display::Corner::BottomRight,
         }),
+        mirror: config.display.mirror,
         title: config.name.clone(),
     }
 }

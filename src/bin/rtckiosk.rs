@@ -101,8 +101,15 @@ enum Order {
         #[arg(value_enum)]
         played: Switch,
     },
-    /// Take the picture from another camera.
+    /// Take the picture from another camera of the configuration.
     Camera { name: String },
+    /// Write what a camera sees now as a JPEG file.
+    Snapshot {
+        file: PathBuf,
+        /// Another camera than the one in use.
+        #[arg(long)]
+        camera: Option<String>,
+    },
     /// Send a text to the other members.
     Message { text: String },
     /// Send a command to the programs of the other members.
@@ -139,6 +146,11 @@ impl From<Order> for Request {
                 on: muted == Switch::On,
             },
             Order::Camera { name } => Self::Camera { name },
+            // The daemon works in another directory. It says what is wrong with an empty path.
+            Order::Snapshot { file, camera } => Self::Snapshot {
+                path: std::path::absolute(&file).unwrap_or(file),
+                camera,
+            },
             Order::Custom { cmd, msg, to } => Self::Custom { cmd, msg, to },
             Order::Message { text } => Self::Message { text },
         }

@@ -180,6 +180,51 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads each table of the list `[[key]]` by `read`, at most `most` of them. A key that is
+    /// `needed` in each is reported where it is not written.
+    #[cfg(feature = "kiosk")]
+    pub(super) fn list<T>(
+        &self,
+        key: &str,
+        most: usize,
+        needed: &[&str],
+        read: impl Fn(&Section<'_>) -> T,
+    ) -> Vec<T> {
+        let path = self.know(key);
+        self.findings.tables.borrow_mut().insert(path.clone());
+        let section = |table| Section {
+            findings: self.findings,
+            path: path.clone(),
+            table,
+        };
+        // Makes the keys known where none is written.
+        read(&section(None));
+        let Some((span, value)) = self.value(key) else {
+            return Vec::new();
+        };
+        let tables = value.as_array().and_then(|list| {
+            let tables = list
+                .iter()
+                .map(|item| Some((item.span(), item.get_ref().as_table()?)));
+            tables.collect::<Option<Vec<_>>>()
+        });
+        let Some(tables) = tables.filter(|tables| tables.len() <= most) else {
+            let message = format!("must be at most {most} tables, each under [[{path}]]");
+            self.add(span, path.clone(), shown(value), message);
+            return Vec::new();
+        };
+        for (span, table) in &tables {
+            for missing in needed.iter().filter(|key| !table.contains_key(**key)) {
+                let message = format!("each [[{path}]] needs it");
+                self.add(span.clone(), join(&path, missing), String::new(), message);
+            }
+        }
+        tables
+            .into_iter()
+            .map(|(_, table)| read(&section(Some(table))))
+            .collect()
+    }
+
     /// Whether nothing is written in this table.
     #[cfg(feature = "server")]
     pub(super) fn is_empty(&self) -> bool {
@@ -301,6 +346,10 @@ fn report_unknown(table: &DeTable<'_>, path: &str, findings: &Findings) {
             });
         } else if let Some(inner) = value.get_ref().as_table() {
             report_unknown(inner, &full, findings);
+        } else if let Some(list) = value.get_ref().as_array() {
+            for inner in list.iter().filter_map(|item| item.get_ref().as_table()) {
+                report_unknown(inner, &full, findings);
+            }
         }
     }
 }

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use super::document::{self, ConfigErrors, Section};
 use super::rules;
 
+mod cameras;
 mod media;
 mod room;
 mod tls;
 
-pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video, VideoSource};
+pub use cameras::{Camera, Rotation, VideoSource};
+pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video};
 pub use room::{Credentials, Im, Mode, Room, RoomType, SigForm, UserSig};
 pub use tls::Tls;
 
@@ -121,6 +123,8 @@ pub struct Display {
     pub height: u32,
     /// Where the kiosk's own picture stands; `None` = not shown.
     pub self_view: Option<Corner>,
+    /// Show the own picture as a mirror does.
+    pub mirror: bool,
 }
 
 /// Where the picture goes.
@@ -183,6 +187,7 @@ impl Display {
                 Some(Corner::BottomRight),
                 rules::choice(&corners),
             ),
+            mirror: display.get("mirror", true, rules::flag),
         }
     }
 }

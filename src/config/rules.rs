@@ -38,6 +38,22 @@ pub(super) fn even(range: RangeInclusive<u64>) -> impl Fn(&DeValue<'_>) -> Rulin
     }
 }
 
+/// One of a few whole numbers.
+#[cfg(feature = "kiosk")]
+pub(super) fn one_of<T: Copy>(numbers: &[(u64, T)]) -> impl Fn(&DeValue<'_>) -> Ruling<T> {
+    move |value| {
+        let written = whole_in(value, &(0..=u64::MAX));
+        let found = numbers.iter().find(|(number, _)| Some(*number) == written);
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let numbers: Vec<_> = numbers
+                .iter()
+                .map(|(number, _)| number.to_string())
+                .collect();
+            format!("must be one of {}", numbers.join(", "))
+        })
+    }
+}
+
 /// A number, written whole or with a fraction.
 #[cfg(feature = "kiosk")]
 pub(super) fn number(range: RangeInclusive<f64>) -> impl Fn(&DeValue<'_>) -> Ruling<f64> {

@@ -45,7 +45,7 @@ fn shown_keys(file: &str) -> Vec<String> {
             .strip_prefix('[')
             .and_then(|line| line.strip_suffix(']'))
         {
-            section = format!("{header}.");
+            section = format!("{}.", header.trim_matches(['[', ']']));
         } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.contains(' '))
         {
             keys.push(format!("{section}{key}"));
@@ -220,6 +220,57 @@ fn each_wrong_kiosk_value_gets_its_line() {
             "[media.video]\npreset = \"uhd\"",
             "2:10: media.video.preset = \"uhd\": \
              must be one of \"sd\", \"hd\", \"super\", \"realtime\"",
+        ),
+        (
+            "[media.video]\nrotation = 45",
+            "2:12: media.video.rotation = 45: must be one of 0, 90, 180, 270",
+        ),
+        (
+            "[media.video]\norientation = \"portrait\"\nwidth = 480\nheight = 640",
+            "2:15: media.video.orientation = \"portrait\": \
+             not besides width and height, which say it",
+        ),
+        (
+            "[media.video]\nsource = \"test\"\n[[media.cameras]]\nname = \"a\"\nsource = \"test\"",
+            "2:10: media.video.source = \"test\": \
+             not besides [[media.cameras]], which says it for each camera",
+        ),
+        (
+            "[[media.cameras]]\nsource = \"test\"",
+            "1:1: media.cameras.name: each [[media.cameras]] needs it",
+        ),
+        (
+            "[[media.cameras]]\nname = \"face\"\nsource = \"auto\"",
+            "3:10: media.cameras.source = \"auto\": must be \"test\", a device such as \
+             \"/dev/video0\", \"name:CAMERA\" or \"gst:SOURCE DESCRIPTION\"",
+        ),
+        (
+            "[[media.cameras]]\nname = \"a b\"\nsource = \"test\"",
+            "2:8: media.cameras.name = \"a b\": \
+             must be 1 to 32 of the characters A-Z, a-z, 0-9, \"_\" and \"-\"",
+        ),
+        (
+            "[[media.cameras]]\nname = \"a\"\nsource = \"test\"\nwidth = 1920",
+            "4:9: media.cameras.width = 1920: needs media.cameras.height besides",
+        ),
+        (
+            "[[media.cameras]]\nname = \"a\"\nsource = \"test\"\nrotate = 90",
+            "4:1: media.cameras.rotate: unknown key, \
+             known here: height, name, rotation, source, width",
+        ),
+        (
+            "[[media.cameras]]\nname = \"a\"\nsource = \"test\"\n\
+             [[media.cameras]]\nname = \"a\"\nsource = \"test\"",
+            "1:1: media.cameras = [...]: \"a\" is the name of two cameras",
+        ),
+        (
+            "[[media.cameras]]\nname = \"a\"\nsource = \"/dev/video0\"\n\
+             [[media.cameras]]\nname = \"b\"\nsource = \"/dev/video0\"",
+            "1:1: media.cameras = [...]: \"a\" and \"b\" have one source",
+        ),
+        (
+            "media.cameras = [1]",
+            "1:17: media.cameras = [...]: must be at most 8 tables, each under [[media.cameras]]",
         ),
         (
             "[media.video]\naspect = \"9:16\"",
@@ -557,6 +608,45 @@ fn presets_are_the_sdks_and_give_way_to_explicit_values() {
 }
 
 #[test]
+fn cameras_are_read_in_their_order() {
+    use kiosk::{Rotation, VideoSource};
+    let text = "[media.video]\nrotation = 90\norientation = \"portrait\"\n\
+                [[media.cameras]]\nname = \"face\"\nsource = \"name:Brio\"\n\
+                [[media.cameras]]\nname = \"desk\"\nsource = \"/dev/video2\"\nrotation = 180\n\
+                width = 1920\nheight = 1080\n";
+    let media = KioskConfig::parse("k", text).unwrap().media.clone();
+    assert_eq!((media.video.width, media.video.height), (480, 640));
+    let camera = |name: &str, source, rotation, at_least| kiosk::Camera {
+        name: name.to_owned(),
+        source,
+        rotation,
+        at_least,
+    };
+    assert_eq!(
+        media.cameras,
+        [
+            camera(
+                "face",
+                VideoSource::Name("Brio".into()),
+                Rotation::Right,
+                None
+            ),
+            camera(
+                "desk",
+                VideoSource::Device("/dev/video2".into()),
+                Rotation::Half,
+                Some((1920, 1080))
+            ),
+        ]
+    );
+    let only = KioskConfig::default().media.cameras.clone();
+    assert_eq!(
+        only,
+        [camera("main", VideoSource::Auto, Rotation::None, None)]
+    );
+}
+
+#[test]
 fn sources_are_read() {
     use kiosk::{AudioSource, Credentials, Speaker, UserSig, VideoSource};
     let text = "[room]\nuser_id = \"k\"\nsdk_app_id = 1_400\naccount_type = \"1\"\n\
@@ -565,7 +655,7 @@ fn sources_are_read() {
                 [media.audio]\nmicrophone = \"test:880\"\nspeaker = \"plughw:CARD=Codec,DEV=0\"\n";
     let config = KioskConfig::parse("k", text).unwrap();
     assert_eq!(
-        config.media.video.source,
+        config.media.cameras[0].source,
         VideoSource::Gst("libcamerasrc ! queue".to_owned())
     );
     assert!((config.media.video.gop_seconds - 2.0).abs() < 1e-9);

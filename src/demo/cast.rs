@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::meter::Meter;
 use crate::appliance::wiring::Kiosk;
 use crate::display::{Backend, Corner, DisplayConfig, DisplayHandle};
-use crate::media::{AudioSink, AudioSource, CaptureConfig, EncoderChoice, Reconnect, VideoSource};
+use crate::media::{
+    AudioSink, AudioSource, CameraConfig, CaptureConfig, EncoderChoice, Reconnect, VideoSource,
+};
 use crate::protocol::RoomType;
 use crate::room::{ChannelState, ClientSettings, Credentials, ImSettings, SessionSettings};
 use crate::server::{RoomServer, Settings as ServerSettings};
@@ -238,6 +240,7 @@ fn screen(title: &str) -> DisplayConfig {
         width: 960,
         height: 720,
         self_view: Some(Corner::BottomRight),
+        mirror: true,
         title: title.to_owned(),
     }
 }
@@ -254,8 +257,9 @@ fn settings(role: Role, name: &str, hz: f64) -> Settings {
         room_id: ROOM.to_owned(),
         room_info: "rtckiosk demo".to_owned(),
         capture: CaptureConfig {
-            video: VideoSource::Test,
+            cameras: CameraConfig::only(VideoSource::Test),
             audio: AudioSource::Test { hz },
+            microphone_level: None,
             width: 640,
             height: 480,
             fps: 30,
@@ -270,6 +274,7 @@ fn settings(role: Role, name: &str, hz: f64) -> Settings {
             encoder: EncoderChoice::Auto,
         },
         speaker: AudioSink::None,
+        speaker_level: None,
         volume: 0.2,
         reconnect: Reconnect::default(),
         relay_tls: ClientTls::default(),

@@ -6,9 +6,9 @@ use gstreamer_video as gst_video;
 
 use gst_video::prelude::*;
 
-use super::DisplayError;
 use super::canvas::{Canvas, PIXEL, shorten, text_width};
 use super::layout::{self, Rect};
+use super::{DisplayConfig, DisplayError};
 use crate::config::kiosk::Corner;
 
 const BACKGROUND: Rgb888 = Rgb888::new(0x0e, 0x13, 0x19);
@@ -39,6 +39,7 @@ pub(super) struct Composer {
     caps: gst::Caps,
     title: String,
     corner: Option<Corner>,
+    mirror: bool,
     /// The tiles as they were last drawn, without what lies over them.
     base: gst::Buffer,
     tiles: Vec<Tile>,
@@ -47,12 +48,8 @@ pub(super) struct Composer {
 }
 
 impl Composer {
-    pub(super) fn new(
-        width: u32,
-        height: u32,
-        title: &str,
-        corner: Option<Corner>,
-    ) -> Result<Self, DisplayError> {
+    pub(super) fn new(config: &DisplayConfig) -> Result<Self, DisplayError> {
+        let (width, height) = (config.width, config.height);
         let failed = |error: gst::glib::BoolError| DisplayError::Canvas {
             width,
             height,
@@ -66,8 +63,9 @@ impl Composer {
             caps: info.to_caps().map_err(failed)?,
             base: gst::Buffer::with_size(info.size()).map_err(failed)?,
             info,
-            title: title.to_owned(),
-            corner,
+            title: config.title.clone(),
+            corner: config.self_view,
+            mirror: config.mirror,
             tiles: Vec::new(),
             own: Tile::new(String::new()),
             laid_out: false,
@@ -142,8 +140,9 @@ impl Composer {
             return Ok(());
         }
         draw_on(canvas, &self.info, |canvas| {
-            // People know themselves from the mirror.
-            canvas.mirror(rect);
+            if self.mirror {
+                canvas.mirror(rect);
+            }
             canvas.frame(rect, 2 * layout::scale(height), TEXT);
         })
     }

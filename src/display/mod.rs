@@ -40,6 +40,8 @@ pub struct DisplayConfig {
     pub height: u32,
     /// Where the self-view stands; `None` = not shown.
     pub self_view: Option<Corner>,
+    /// Whether it is a mirror image: people know themselves from the mirror.
+    pub mirror: bool,
     /// Shown while there is no member, and as the window's title.
     pub title: String,
 }

@@ -45,11 +45,16 @@ fn remote(id: &str, name: &str, picture: &Picture) -> Remote {
 }
 
 fn headless(self_view: Option<Corner>) -> Display {
+    headless_with(self_view, true)
+}
+
+fn headless_with(self_view: Option<Corner>, mirror: bool) -> Display {
     Display::start(DisplayConfig {
         backend: Backend::Headless,
         width: 1280,
         height: 720,
         self_view,
+        mirror,
         title: "Branch 7".to_owned(),
     })
     .unwrap()
@@ -151,17 +156,20 @@ fn the_remote_fills_the_screen_with_self_view_and_status_over_it() {
 }
 
 #[test]
-fn the_self_view_is_a_mirror() {
-    let display = headless(Some(Corner::TopLeft));
-    let handle = display.handle();
-    // Bars: white leftmost, blue rightmost; the mirror turns them round.
-    let (_own, own) = sender(Some(frame("smpte75", "I420", 320, 240)));
-    handle.set_self_view(Some(own));
-    settle(&handle);
-    let shot = Shot::take(&handle, "mirror");
-    assert_near(shot.at(16 + 260, 30), [180, 180, 180]);
-    assert_near(shot.at(16 + 8, 30), [0, 0, 180]);
-    assert!(shot.bright(0..1280, 340..380) == 0);
+fn the_self_view_is_a_mirror_unless_that_is_not_wanted() {
+    let (white, blue) = ([180, 180, 180], [0, 0, 180]);
+    for (mirror, left, right) in [(true, blue, white), (false, white, blue)] {
+        let display = headless_with(Some(Corner::TopLeft), mirror);
+        let handle = display.handle();
+        // Bars: white leftmost, blue rightmost; a mirror turns them round.
+        let (_own, own) = sender(Some(frame("smpte75", "I420", 320, 240)));
+        handle.set_self_view(Some(own));
+        settle(&handle);
+        let shot = Shot::take(&handle, if mirror { "mirror" } else { "no-mirror" });
+        assert_near(shot.at(16 + 260, 30), right);
+        assert_near(shot.at(16 + 8, 30), left);
+        assert!(shot.bright(0..1280, 340..380) == 0);
+    }
 }
 
 #[test]
@@ -295,6 +303,7 @@ fn window_on_this_desktop() {
         width: 640,
         height: 360,
         self_view: None,
+        mirror: true,
         title: "Branch 7".to_owned(),
     })
     .unwrap();

@@ -113,7 +113,7 @@ impl Screen {
         shared: &Arc<Shared>,
         snapshots: Snapshots,
     ) -> Result<Self, DisplayError> {
-        let composer = Composer::new(config.width, config.height, &config.title, config.self_view)?;
+        let composer = Composer::new(config)?;
         let mut screen = Self {
             shared: Arc::clone(shared),
             composer,

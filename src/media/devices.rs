@@ -4,15 +4,18 @@
 mod cameras;
 mod displays;
 mod gpio;
+pub(crate) mod hotplug;
+pub(crate) mod mixer;
 mod sound;
 
 use serde::Serialize;
 
 use super::codecs::{self, Kind, Shape, Trial};
 
-pub use cameras::{Camera, CameraMode, PixelFormat, cameras};
+pub use cameras::{Camera, CameraControl, CameraMode, PixelFormat, cameras};
 pub use displays::Display;
 pub use gpio::{GpioChip, GpioLine};
+pub use mixer::MixerControl;
 pub use sound::{SoundDevice, microphones, speakers};
 
 /// All devices; a list is empty when the machine has none of the kind.
@@ -35,7 +38,7 @@ pub struct DeviceList {
 pub fn list() -> DeviceList {
     let codecs = super::init().ok().map(|()| codecs::now(Shape::default()));
     DeviceList {
-        cameras: cameras(),
+        cameras: cameras::with_controls(),
         microphones: microphones(),
         speakers: speakers(),
         displays: displays::displays(),

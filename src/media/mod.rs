@@ -15,6 +15,7 @@ mod loss;
 mod pipeline;
 mod progress;
 mod push_event;
+mod reach;
 mod reconnect;
 mod relay_link;
 mod relay_url;
@@ -28,7 +29,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use capture::{AudioSource, Capture, CaptureConfig, VideoSource};
+pub use capture::{
+    AudioSource, CameraConfig, Cameras, Capture, CaptureConfig, LineStatus, Rotation,
+    SnapshotError, VideoSource,
+};
 pub use downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
 pub use encoder::EncoderChoice;
 pub use loss::LossCause;

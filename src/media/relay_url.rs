@@ -30,6 +30,14 @@ pub(super) fn check(url: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The relay's host, to connect to.
+pub(super) fn host(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    // Addresses of IPv6 stand in brackets.
+    let host = url.host_str()?.trim_matches(['[', ']']);
+    Some(host.to_owned())
+}
+
 /// The relay's port; the protocol's own where the URL names none.
 pub(super) fn port(url: &str) -> Option<u16> {
     let url = Url::parse(url).ok()?;

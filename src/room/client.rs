@@ -49,7 +49,7 @@ pub struct ClientSettings {
     pub trust: Trust,
     /// Keys of which the room server must have one; none: any that is trusted.
     pub pins: Vec<Pin>,
-    /// The same for the message service.
+    /// The same for a message service that is not the room server.
     pub im_pins: Vec<Pin>,
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::shell::{Outcome, Outcomes, QUEUE, Shell};
-use super::{Action, Event, Peer, Role, translate};
+use super::{Action, DeviceStatus, Event, Peer, Role, translate};
 use crate::display::Remote;
 use crate::media::{
     Capture, Downlink, DownlinkConfig, DownlinkStats, MediaError, Speaker, Uplink, UplinkConfig,
@@ -23,8 +23,17 @@ const STOP_DEADLINE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Devices {
     pub(super) capture: Capture,
-    /// Absent when there is none that works: the call goes on without sound from the far side.
-    pub(super) speaker: Option<Speaker>,
+    pub(super) speaker: Speaker,
+}
+
+impl Devices {
+    pub(super) fn status(&self) -> DeviceStatus {
+        DeviceStatus {
+            camera: self.capture.cameras().status(),
+            microphone: self.capture.microphone(),
+            speaker: self.speaker.status(),
+        }
+    }
 }
 
 struct Player {
@@ -76,9 +85,7 @@ impl Call {
         if let Some(devices) = self.devices.take() {
             let closed = async {
                 devices.capture.stop().await;
-                if let Some(speaker) = devices.speaker {
-                    speaker.stop().await;
-                }
+                devices.speaker.stop().await;
             };
             if timeout(STOP_DEADLINE, closed).await.is_err() {
                 log::warn!("the devices did not close in time");
@@ -169,14 +176,14 @@ impl Shell {
             return;
         }
         let (config, sink) = (self.settings.capture.clone(), self.settings.speaker.clone());
-        let volume = self.settings.volume;
+        let (level, volume) = (self.settings.speaker_level, self.settings.volume);
         let former = self.leaving.take();
         let events = forward(&self.outcomes, self.epoch, Outcome::Push);
         self.spawn(async move {
             if let Some(former) = former {
                 let _ = former.await;
             }
-            Outcome::Devices(Box::new(open(config, sink, volume, events).await))
+            Outcome::Devices(Box::new(open(config, (sink, level), volume, events).await))
         });
     }
 
@@ -243,11 +250,7 @@ impl Shell {
     }
 
     fn play(&mut self, peer: Peer) {
-        let speaker = self
-            .call
-            .devices
-            .as_ref()
-            .and_then(|devices| devices.speaker.as_ref());
+        let speaker = self.call.devices.as_ref().map(|devices| &devices.speaker);
         let config = DownlinkConfig {
             url: peer.play_url.into(),
             reconnect: self.settings.reconnect,
@@ -305,24 +308,17 @@ impl Shell {
     }
 }
 
-/// Opens camera and microphone, and a loudspeaker if there is one.
+/// Opens camera, microphone and loudspeaker.
 async fn open(
     config: crate::media::CaptureConfig,
-    sink: crate::media::AudioSink,
+    (sink, level): (crate::media::AudioSink, Option<u8>),
     volume: f64,
     events: mpsc::Sender<crate::media::PushEvent>,
 ) -> Result<Devices, MediaError> {
     let capture = Capture::start(config, events).await?;
-    let speaker = match Speaker::start(sink).await {
-        Ok(speaker) => {
-            speaker.set_volume(volume);
-            Some(speaker)
-        }
-        Err(error) => {
-            log::warn!("the call goes on without a loudspeaker: {error}");
-            None
-        }
-    };
+    // Without one that works now the call goes on, and it is tried again.
+    let speaker = Speaker::start_or_wait(sink, level).await;
+    speaker.set_volume(volume);
     Ok(Devices { capture, speaker })
 }
 

@@ -23,7 +23,6 @@ pub enum Command {
         user_id: String,
         on: bool,
     },
-    SwitchCamera,
 }
 
 /// What is to be sent to others.

@@ -1,6 +1,7 @@
 //! The session from outside: settings to start it with, and a handle to command and watch it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,7 +15,8 @@ use super::{Command, Outgoing, Patience, Role, Transition};
 use crate::display::DisplayHandle;
 use crate::media::codecs::{Report, Shape};
 use crate::media::{
-    AudioSink, CaptureConfig, DownlinkStats, EncoderChoice, Reconnect, UplinkStats,
+    AudioSink, Cameras, CaptureConfig, DownlinkStats, EncoderChoice, LineStatus, Reconnect,
+    UplinkStats,
 };
 use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
 use crate::tls::ClientTls;
@@ -42,6 +44,8 @@ pub struct Settings {
     pub capture: CaptureConfig,
     pub uplink: UplinkProfile,
     pub speaker: AudioSink,
+    /// What the speaker's mixer is set to when it is opened, percent; `None` leaves it.
+    pub speaker_level: Option<u8>,
     /// Loudness of the speaker, 0.0 to 1.0.
     pub volume: f64,
     /// For a lost stream to come back before its player or pusher gives up.
@@ -84,6 +88,8 @@ pub struct Status {
     pub session: Transition,
     pub in_state_seconds: f64,
     pub room: RoomSnapshot,
+    /// Only in a call.
+    pub devices: Option<DeviceStatus>,
     pub uplink: Option<UplinkStats>,
     /// From handing a member's picture to the screen to its being shown there, in ms; smoothed.
     pub screen_ms: Option<f64>,
@@ -95,6 +101,14 @@ pub struct Status {
     pub messages: Vec<Received>,
     /// The last events, oldest first, with seconds since the start.
     pub events: Vec<String>,
+}
+
+/// Which devices a call uses.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeviceStatus {
+    pub camera: LineStatus,
+    pub microphone: LineStatus,
+    pub speaker: LineStatus,
 }
 
 /// A message of somebody else.
@@ -126,6 +140,7 @@ pub enum CommandError {
 pub(super) enum Request {
     Command(Command, oneshot::Sender<Result<(), String>>),
     Send(Outgoing, oneshot::Sender<Result<(), String>>),
+    Cameras(oneshot::Sender<Result<Cameras, String>>),
     Status(oneshot::Sender<Status>),
 }
 
@@ -203,6 +218,31 @@ impl SessionHandle {
         self.ask_within(SEND_DEADLINE, |reply| Request::Send(message, reply))
             .await?
             .map_err(CommandError::Refused)
+    }
+
+    /// Takes the picture from another camera from now on; returns when it does.
+    ///
+    /// # Errors
+    /// `Refused`, with words for the person: no call, no such camera, or one that does not
+    /// deliver; the camera stays as it was.
+    pub async fn switch_camera(&self, name: &str) -> Result<(), CommandError> {
+        let switched = self.cameras().await?.switch(name).await;
+        switched.map_err(|error| CommandError::Refused(error.to_string()))
+    }
+
+    /// Writes a picture of the camera that is in use, or of another one, as a JPEG file.
+    ///
+    /// # Errors
+    /// `Refused`, with words for the person: no call, no such camera, no picture, a path that
+    /// cannot be used, or a file that exists.
+    pub async fn snapshot(&self, camera: Option<&str>, path: &Path) -> Result<(), CommandError> {
+        let written = self.cameras().await?.snapshot(camera, path).await;
+        written.map_err(|error| CommandError::Refused(error.to_string()))
+    }
+
+    async fn cameras(&self) -> Result<Cameras, CommandError> {
+        let cameras = self.ask(Request::Cameras).await?;
+        cameras.map_err(CommandError::Refused)
     }
 
     /// Everything about the session now.

@@ -22,7 +22,9 @@ mod state;
 mod translate;
 
 pub use event::{Action, Command, Event, Facts, Outgoing, Patience, Peer, Role, RoomFailure};
-pub use handle::{CommandError, Received, Session, SessionHandle, Settings, Status, UplinkProfile};
+pub use handle::{
+    CommandError, DeviceStatus, Received, Session, SessionHandle, Settings, Status, UplinkProfile,
+};
 pub use state::{EndReason, Fault, FaultCode, Link, Next, Remote, State, Step, Transition};
 
 #[cfg(test)]

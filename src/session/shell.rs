@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use super::call::Call;
+use super::call::{Call, Devices};
 use super::handle::{Received, Request};
 use super::out_of_service::OutOfService;
 use super::starting::Starting;
@@ -24,7 +24,7 @@ use crate::room::{RoomEvent, RoomHandle};
 pub(super) enum Outcome {
     Event(Event),
     /// Devices are open, or why not.
-    Devices(Box<Result<super::call::Devices, crate::media::MediaError>>),
+    Devices(Box<Result<Devices, crate::media::MediaError>>),
     PushUrl(Result<secrecy::SecretString, crate::room::RoomError>),
     Push(PushEvent),
     Play(String, PlayEvent),
@@ -150,6 +150,14 @@ impl Shell {
                 }
             }
             Request::Send(message, reply) => self.send(message, reply),
+            Request::Cameras(reply) => {
+                let devices = self.call.devices.as_ref();
+                let cameras = self.state.accepts_camera_work().and_then(|()| {
+                    let opening = || "the cameras are not open yet".to_owned();
+                    Ok(devices.ok_or_else(opening)?.capture.cameras())
+                });
+                let _ = reply.send(cameras);
+            }
             Request::Status(reply) => {
                 let _ = reply.send(self.status());
             }
@@ -298,6 +306,7 @@ impl Shell {
             session: self.state.transition(),
             in_state_seconds: self.in_state_since.elapsed().as_secs_f64(),
             room: self.room.snapshot().borrow().clone(),
+            devices: self.call.devices.as_ref().map(Devices::status),
             uplink: self
                 .call
                 .uplink

@@ -289,9 +289,6 @@ impl State {
                 _ => false,
             },
             Command::Mute(_) => matches!(self, Self::Connecting(_) | Self::InCall(_)),
-            Command::SwitchCamera => {
-                return Err("a call has one camera: choose it with media.video.source".to_owned());
-            }
             Command::HangUp => {
                 matches!(
                     self,
@@ -307,13 +304,27 @@ impl State {
             Command::Preview(_) => "the own picture is shown",
             Command::View { .. } => "a member is played",
             Command::Mute(_) => "the microphone is switched",
-            Command::SwitchCamera => "the camera is switched",
             Command::HangUp => "a call can be ended",
         };
         Err(format!(
             "{wanted} only in another state; now: {}",
             self.transition().status_line()
         ))
+    }
+
+    /// Whether the camera can be switched and snapshots be taken now; if not, the words for
+    /// whoever wants to.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn accepts_camera_work(&self) -> Result<(), String> {
+        match self {
+            Self::Connecting(_) | Self::InCall(_) => Ok(()),
+            _ => Err(format!(
+                "cameras are used only in a call; now: {}",
+                self.transition().status_line()
+            )),
+        }
     }
 
     /// Whether a message can be sent now; if not, the words for whoever wants to.

@@ -439,9 +439,11 @@ fn a_text_is_shown_for_some_seconds() {
     assert_eq!(line(&machine), "In call with A");
     let text = Outgoing::Text("x".into());
     assert!(machine.state.accepts_message(&text).is_ok());
-    assert!(machine.state.accepts(&Command::SwitchCamera).is_err());
+    assert!(machine.state.accepts_camera_work().is_ok());
     let attract = Machine::new(Role::Guest);
     assert!(attract.state.accepts_message(&text).is_err());
+    let refused = attract.state.accepts_camera_work().unwrap_err();
+    assert!(refused.contains("only in a call"), "{refused}");
     let (to, cmd, msg) = ("a".into(), "c".into(), "m".into());
     let to_one = Outgoing::C2c { to, cmd, msg };
     assert!(attract.state.accepts_message(&to_one).is_ok());

@@ -50,6 +50,40 @@ fn texts_and_members_arrive() {
     }
 }
 
+/// Whether it is as quick as promised only an idle machine can tell; here it must measure.
+#[test]
+fn the_age_of_pictures_and_sound_is_measured_beside_ffmpeg() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("delay.json");
+    let path = path.to_str().unwrap();
+    let bench = ["bench", "media", "delay", "--seconds", "6", "--json", path];
+    let output = run(RTCKIOSK, &bench);
+    let text = std::fs::read(path).unwrap_or_else(|_| panic!("{}", written(&output)));
+    let report: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(report["ok"], output.status.success(), "{report}");
+    for direction in ["uplink", "downlink"] {
+        let direction = &report[direction];
+        for receiver in ["ours", "ffmpeg_low_latency"] {
+            assert!(
+                direction[receiver]["age_ms"]["n"].as_u64() > Some(50),
+                "{report}"
+            );
+        }
+        assert!(direction["ours"]["first_picture_ms"].as_f64() > Some(0.0));
+    }
+    for what in [
+        "mouth_to_ear_ms",
+        "first_picture_ms",
+        "call_first_picture_ms",
+    ] {
+        assert!(report[what]["n"].as_u64() > Some(1), "{what}: {report}");
+    }
+    let total = |stages: &str| report[stages]["picture"]["total"].as_f64();
+    assert!(total("uplink_stages") > Some(0.0), "{report}");
+    assert!(total("downlink_stages") > Some(0.0), "{report}");
+}
+
 #[test]
 fn the_server_ends_however_the_bench_ends() {
     let _turn = turn();

@@ -1,4 +1,4 @@
-//! Messages and the microphone, by the commands that a technician gives.
+//! Messages, microphone and camera, by the commands that a technician gives.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn received(kiosk: &Kiosk) -> Value {
 }
 
 #[test]
-fn texts_and_the_microphone_by_command() {
+fn texts_microphone_and_camera_by_command() {
     let _turn = turn();
     let server = Server::start(OWN_RELAY);
     let agent = Kiosk::start(&Setting {
@@ -39,6 +39,8 @@ fn texts_and_the_microphone_by_command() {
         side.until_state("attract", PATIENCE);
         refused(side, &["message", "too early"], "only in a call");
         refused(side, &["mute", "on"], "only in another state");
+        refused(side, &["camera", "main"], "only in a call");
+        refused(side, &["snapshot", "/tmp/early.jpg"], "only in a call");
     }
     // Configured as a guest, and a host by command.
     ctl(&agent, &["host"]);
@@ -114,7 +116,15 @@ fn texts_and_the_microphone_by_command() {
     ctl(&kiosk, &["preview", "off"]);
     ctl(&kiosk, &["view", "agent", "on"]);
     kiosk.until_seen("agent");
-    refused(&kiosk, &["camera", "document"], "media.video.source");
+    refused(&kiosk, &["camera", "document"], "configured: main");
+    ctl(&kiosk, &["camera", "main"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("still.jpg");
+    let shot = ["snapshot", path.to_str().expect("plain")];
+    ctl(&kiosk, &shot);
+    let bytes = std::fs::read(&path).expect("written");
+    assert!(bytes.starts_with(&[0xff, 0xd8]) && bytes.ends_with(&[0xff, 0xd9]));
+    refused(&kiosk, &shot, "(-3)");
     ctl(&kiosk, &["hangup"]);
     kiosk.until_state("attract", PATIENCE);
 }

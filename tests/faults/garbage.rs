@@ -38,7 +38,7 @@ fn garbage() -> Vec<(&'static str, Mood, &'static str)> {
         (
             "no HTTP at all",
             Mood::Bytes(b"SSH-2.0-OpenSSH_9.2\r\n\x00\xff\xfe".to_vec()),
-            "broke",
+            "does not speak HTTP",
         ),
         ("nothing but the end", Mood::Bytes(vec![]), "broke"),
         ("an answer without end", Mood::Trickle, "in time"),

@@ -1,7 +1,7 @@
 //! The far side of the link: a plain player beside the relay, that notes what arrives when.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -20,7 +20,7 @@ pub(crate) fn init() {
 }
 
 /// What has arrived; times are microseconds.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
     pub(crate) pictures: Vec<Seen>,
     /// Arrivals of packets of sound.
@@ -48,8 +48,9 @@ impl Player {
         Self { notes, stop }
     }
 
-    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().expect("no panic")
+    /// What has arrived until now.
+    pub(crate) fn notes(&self) -> Notes {
+        lock(&self.notes).clone()
     }
 }
 
@@ -57,6 +58,12 @@ impl Drop for Player {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
+}
+
+/// Notes are only added to, so a panic elsewhere leaves nothing half-written. And a panic in one
+/// of GStreamer's threads would end the process.
+fn lock(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
+    notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn play(url: &str, notes: &Arc<Mutex<Notes>>, stop: &AtomicBool) {
@@ -74,21 +81,13 @@ fn play(url: &str, notes: &Arc<Mutex<Notes>>, stop: &AtomicBool) {
     };
     let heard = Arc::clone(notes);
     pad("sound").add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        heard
-            .lock()
-            .expect("no panic")
-            .sound
-            .push(time_code::now_micros());
+        lock(&heard).sound.push(time_code::now_micros());
         gst::PadProbeReturn::Ok
     });
     let counted = Arc::clone(notes);
     pad("video").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let bytes = info.buffer().map_or(0, |buffer| buffer.size());
-        counted
-            .lock()
-            .expect("no panic")
-            .bytes
-            .push((time_code::now_micros(), bytes));
+        lock(&counted).bytes.push((time_code::now_micros(), bytes));
         gst::PadProbeReturn::Ok
     });
     let pictures = pipeline.by_name("pictures").expect("an element");
@@ -100,11 +99,7 @@ fn play(url: &str, notes: &Arc<Mutex<Notes>>, stop: &AtomicBool) {
         if let Some(sample) = pictures.try_pull_sample(gst::ClockTime::from_mseconds(50)) {
             let at = time_code::now_micros();
             if let Some(captured) = stamped(&sample) {
-                notes
-                    .lock()
-                    .expect("no panic")
-                    .pictures
-                    .push(Seen { at, captured });
+                lock(notes).pictures.push(Seen { at, captured });
             }
         }
     }

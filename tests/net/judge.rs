@@ -43,12 +43,13 @@ pub(crate) fn oldest_shown(seen: &[Seen], span: &Range<u64>) -> f64 {
 
 /// The longest time without a new picture in a span, in ms.
 pub(crate) fn longest_freeze(seen: &[Seen], span: &Range<u64>) -> f64 {
-    let shown = during(seen, span);
-    let moments: Vec<u64> = [span.start]
-        .into_iter()
-        .chain(shown.iter().map(|seen| seen.at))
-        .chain([span.end])
-        .collect();
+    let shown: Vec<u64> = during(seen, span).iter().map(|seen| seen.at).collect();
+    longest_gap(&shown, span)
+}
+
+/// The longest time between two moments of a span, in ms.
+pub(crate) fn longest_gap(moments: &[u64], span: &Range<u64>) -> f64 {
+    let moments = [&[span.start], moments, &[span.end]].concat();
     let gaps = moments.windows(2).map(|pair| millis(pair[0], pair[1]));
     gaps.fold(0.0, f64::max)
 }

@@ -1,10 +1,14 @@
 //! The link narrows in the middle of a call, and widens again.
 
+use std::ops::Range;
+
 use rtckiosk::media::time_code::now_micros;
 use rtckiosk::protocol::events::PushCode;
 
 use crate::far::{self, Player};
-use crate::judge::{SECOND, Seen, curve, during, kbps, oldest_shown, quantile};
+use crate::judge::{
+    SECOND, Seen, curve, during, kbps, longest_gap, millis, oldest_shown, quantile,
+};
 use crate::lab::{self, Lab, WIDE};
 use crate::near::{Job, Said, Up};
 use crate::nginx::Nginx;
@@ -20,6 +24,54 @@ fn a_link_that_narrows_costs_quality_and_not_delay() {
         "narrow::a_link_that_narrows_costs_quality_and_not_delay",
         narrows,
     );
+}
+
+/// Sound with all its headers takes 70 kbit/s.
+const FOR_SOUND: u32 = 110_000;
+
+#[test]
+fn a_link_for_sound_alone_carries_sound_and_no_picture() {
+    lab::in_namespace(
+        "narrow::a_link_for_sound_alone_carries_sound_and_no_picture",
+        sound_alone,
+    );
+}
+
+fn sound_alone(mut lab: Lab) {
+    far::init();
+    let nginx = Nginx::start_at(lab.here());
+    let url = nginx.url("live", STREAM);
+    lab.go(&Job {
+        push: Some(url.clone()),
+        rates: [100, 800, 800],
+        ..Job::default()
+    });
+    let player = Player::start(&url);
+    sleep(6.0);
+    lab.set_rate(FOR_SOUND);
+    sleep(15.0);
+    let back = now_micros();
+    lab.set_rate(WIDE);
+    sleep(9.0);
+    let mut stages: Vec<String> = ups(&lab.said()).map(|up| up.stage.clone()).collect();
+    stages.dedup();
+    let notes = player.notes();
+    let sound = |span: &Range<u64>| {
+        let inside = notes.sound.iter().filter(|at| span.contains(*at));
+        inside.copied().collect::<Vec<_>>()
+    };
+    let silence = longest_gap(
+        &sound(&(back - 5 * SECOND..back)),
+        &(back - 5 * SECOND..back),
+    );
+    let picture = notes.pictures.iter().find(|seen| seen.captured > back);
+    let picture = picture.map(|seen| millis(back, seen.at));
+    println!("{stages:?}; silence of {silence:.0} ms at most; picture back after {picture:.0?} ms");
+    let down = ["Full", "FewerFrames", "Smaller", "SoundOnly"];
+    assert_eq!(stages.get(..4).unwrap_or_default(), down);
+    assert_ne!(stages.last().map(String::as_str), Some("SoundOnly"));
+    assert!(silence < 1000.0, "{silence} ms without sound");
+    assert!(picture.is_some_and(|ms| ms < 8000.0), "{picture:?}");
 }
 
 fn ups(said: &[Said]) -> impl Iterator<Item = &Up> {

@@ -4,7 +4,7 @@
 use std::io::BufRead;
 use std::time::Duration;
 
-use rtckiosk::media::capture::{AudioSource, Capture, CaptureConfig, VideoSource};
+use rtckiosk::media::capture::{AudioSource, CameraConfig, Capture, CaptureConfig, VideoSource};
 use rtckiosk::media::congestion::Quality;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
@@ -55,6 +55,8 @@ pub(crate) struct Up {
     pub(crate) connected: bool,
     pub(crate) reconnects: u32,
     pub(crate) kbps: u32,
+    /// What is given up: a `Stage`, by name.
+    pub(crate) stage: String,
 }
 
 /// The downlink's figures.
@@ -65,6 +67,9 @@ pub(crate) struct Down {
     /// A tone is heard.
     pub(crate) heard: bool,
     pub(crate) freezes: u32,
+    /// By the player's own count.
+    pub(crate) late: u64,
+    pub(crate) skipped: u64,
 }
 
 fn say(said: &Said) {
@@ -112,8 +117,9 @@ async fn kiosk(job: Job) {
         }
     });
     let config = CaptureConfig {
-        video: VideoSource::Gst(CAMERA.to_owned()),
+        cameras: CameraConfig::only(VideoSource::Gst(CAMERA.to_owned())),
         audio: AudioSource::Test { hz: 1000.0 },
+        microphone_level: None,
         width: SIZE.0,
         height: SIZE.1,
         fps: FPS,
@@ -136,13 +142,14 @@ async fn kiosk(job: Job) {
         let at = time_code::now_micros();
         if let Some(uplink) = &uplink {
             let stats = uplink.stats().borrow().clone();
-            let Quality { kbps, .. } = stats.quality;
+            let Quality { kbps, stage, .. } = stats.quality;
             let (connected, reconnects) = (stats.connected, stats.reconnects);
             say(&Said::Up(Up {
                 at,
                 connected,
                 reconnects,
                 kbps,
+                stage: format!("{stage:?}"),
             }));
         }
         if let Some(downlink) = &downlink {
@@ -152,6 +159,8 @@ async fn kiosk(job: Job) {
                 connected: stats.connected,
                 heard: stats.audio.tone_hz.is_some(),
                 freezes: stats.freezes,
+                late: stats.late,
+                skipped: stats.skipped,
             }));
         }
     }

@@ -5,6 +5,7 @@
 
 mod call;
 mod certificates;
+mod cost;
 mod https;
 mod media;
 mod nginx_tls;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rtckiosk::media::{Downlink, DownlinkConfig, LossCause, PlayEvent, Reconnect};
+use rtckiosk::media::{Downlink, DownlinkConfig, LossCause, PlayEvent, Reconnect, VideoSource};
 use rtckiosk::protocol::events::{PlayCode, PushCode};
 use rtckiosk::server::relay::{Relay, RelayConfig};
 use rtckiosk::tls::{ClientTls, Trust};
@@ -16,7 +16,7 @@ use crate::nginx_tls::TlsProxy;
 use crate::peers::PATIENCE;
 use crate::process::{ffmpeg_push, run, text};
 use crate::support::nginx::Nginx;
-use crate::uplink_rig::{Push, delays};
+use crate::uplink_rig::{Link, Push, delays, proxy};
 
 /// Our relay with this certificate; gives its port.
 async fn relay(issued: &Issued, plain: bool) -> (u16, Option<u16>, DropGuard) {
@@ -61,7 +61,7 @@ impl Play {
     }
 
     /// All that is said until the player gives up.
-    async fn to_its_end(mut self) -> Vec<PlayEvent> {
+    async fn until_its_end(mut self) -> Vec<PlayEvent> {
         let mut said = Vec::new();
         let end = async {
             while let Some(event) = self.events.recv().await {
@@ -174,6 +174,36 @@ async fn delay_over_tls_is_small() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slow_link_is_seen_through_the_tunnel() {
+    let ours = Authority::new("ours");
+    let (port, plain, _relay) = relay(&ours.for_this_machine(), true).await;
+    let (port, link) = proxy(port).await;
+    let tls = ours.trust().client(&[]);
+    let noise = "videotestsrc is-live=true pattern=snow ! video/x-raw,framerate=30/1";
+    let camera = VideoSource::Gst(noise.to_owned());
+    let to = format!("rtmps://127.0.0.1:{port}/live/slow");
+    let mut push = Push::from_camera(camera, &to, |config| config.tls = tls).await;
+    push.until(PushCode::PushBegin, PATIENCE).await;
+    // Half of what the stream makes.
+    link.send_replace(Link::Slow(50_000));
+    let busy = push.until(PushCode::NetBusy, PATIENCE).await;
+    push.until(PushCode::ChangeBitrate, PATIENCE).await;
+    sleep(Duration::from_secs(8)).await;
+    let url = format!("rtmp://127.0.0.1:{}/live/slow", plain.unwrap());
+    let seen = tokio::task::spawn_blocking(move || delays(&url, 40)).await;
+    let micros = seen.unwrap();
+    // Megabytes that went unseen into the tunnel would be tens of seconds.
+    assert!(
+        micros.iter().max() < Some(&3_000_000),
+        "{busy:?} {micros:?}"
+    );
+    let stats = push.uplink.stats().borrow().clone();
+    assert_eq!(stats.reconnects, 0, "{stats:?}");
+    assert!(stats.quality.kbps < 500, "{stats:?}");
+    push.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_proves_nothing_gets_no_stream_and_is_asked_once() {
     let ours = Authority::new("ours");
     let stranger = Authority::new("stranger");
@@ -205,7 +235,7 @@ async fn a_relay_that_proves_nothing_gets_no_stream_and_is_asked_once() {
     for (issued, host, words) in cases {
         let (port, _, _relay) = relay(&issued, false).await;
         let url = format!("rtmps://{host}:{port}/live/x?txSecret=hidden");
-        let said = Play::start(&url, &tls).to_its_end().await;
+        let said = Play::start(&url, &tls).until_its_end().await;
         let codes: Vec<_> = said.iter().map(|event| event.code).collect();
         assert_eq!(
             codes,
@@ -288,7 +318,7 @@ async fn the_systems_certificates_do_not_vouch_for_a_private_relay() {
     let (port, _, _relay) = relay(&ours.for_this_machine(), false).await;
     let url = format!("rtmps://localhost:{port}/live/x");
     let said = Play::start(&url, &Trust::system().client(&[]))
-        .to_its_end()
+        .until_its_end()
         .await;
     assert!(said[1].message.contains("not trusted here"), "{said:?}");
 }

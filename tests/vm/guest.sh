@@ -110,10 +110,16 @@ speaker_plays() {
     fi
 }
 
-# Which of camera and microphone delivers. vivid has a thread for as long as it
-# does; an open file says nothing, because GStreamer 1.22 forgets to close one.
+# delivers NUMBER: whether that camera streams. vivid has a thread for as long as
+# it does; an open file says nothing, because GStreamer 1.22 forgets to close one.
+delivers() {
+    grep -qs "^vivid-00$1-vid-c" /proc/[0-9]*/comm
+}
+
+# Which of cameras and microphone delivers.
 busy_devices() {
-    ! grep -qs '^vivid-000-vid-c' /proc/[0-9]*/comm || echo "the camera"
+    ! delivers 0 || echo "the camera"
+    ! delivers 1 || echo "the second camera"
     grep -q closed /proc/asound/Mic/pcm1c/sub0/status || echo "the microphone"
 }
 
@@ -130,15 +136,70 @@ expect_devices_idle() {
     done
 }
 
-call() {
+# A tone goes into the other side of the microphone, for as long as its card is there.
+play_tone() {
     gst-launch-1.0 -q --no-position audiotestsrc "freq=$KIOSK_HZ" volume=0.5 samplesperbuffer=4800 ! \
         audio/x-raw,format=S16LE,rate=48000,channels=2 ! alsasink device=hw:Mic,0 \
         >/tmp/tone.log 2>&1 &
-    local tone=$! kiosk frames
+    tone=$!
+}
+
+# driver COMMAND DRIVER DEVICE: "unbind" pulls a device out, "bind" puts it back. Pulling
+# it out waits until everybody has let go of it, the kiosk too.
+driver() {
+    timeout 30 bash -c "echo $3 >/sys/bus/platform/drivers/$2/$1" ||
+        fail "$3 cannot be told to $1 within 30 s"
+}
+
+# The last event about devices that has these words.
+event() {
+    jq -r --arg words "$1" '[.events[] | select(contains($words))] | last // "no event says: \($words)"' \
+        /tmp/status.json
+}
+
+# What the kiosk sends goes on: so many frames more, over one connection.
+sends_on() {
+    local frames
+    frames=$(jq .uplink.frames /tmp/status.json)
+    await 30 ".uplink.frames >= $frames + 10 and .uplink.reconnects == 0"
+}
+
+start_call() {
+    rtckiosk ctl --config "$config" call
+    await 120 '.session.state == "in_call" and .session.uplink == "up"'
+}
+
+hang_up() {
+    rtckiosk ctl --config "$config" hangup
+    await 60 '.session.state == "attract"'
+    expect_devices_idle "$1"
+}
+
+# refused WORDS COMMAND...: the daemon refuses the command and says why.
+refused() {
+    local words=$1
+    shift
+    if rtckiosk ctl --config "$config" "$@" >/tmp/refused.txt 2>&1; then
+        fail "'$*' was not refused"
+    fi
+    grep -q -e "$words" /tmp/refused.txt || {
+        cat /tmp/refused.txt
+        fail "the refusal of '$*' does not say '$words'"
+    }
+}
+
+start_kiosk() {
+    play_tone
     rtckiosk run --config "$config" >/tmp/kiosk.log 2>&1 &
     kiosk=$!
     await 60 '.session.state == "attract"'
     expect_devices_idle "before a call"
+    refused "only in a call" camera desk
+    refused "only in a call" snapshot /tmp/early.jpg
+}
+
+call() {
+    local frames
     rtckiosk ctl --config "$config" call
     await 120 '.session.state == "in_call" and .session.uplink == "up"
         and any(.downlinks[]; .frames >= 10)'
@@ -147,19 +208,95 @@ call() {
     ask seen-and-heard
     await 20 "([.downlinks[].frames] | add) >= $frames + 20"
     jq -cM '{uplink, downlinks}' /tmp/status.json
-    rtckiosk ctl --config "$config" hangup
-    await 60 '.session.state == "attract"'
-    expect_devices_idle "after the call"
+    hang_up "after the call"
     ask left
+}
 
-    # What the first call left behind must not keep the second from the devices.
-    rtckiosk ctl --config "$config" call
-    await 120 '.session.state == "in_call" and .session.uplink == "up"'
+# What the first call left behind must not keep the second from the devices. The
+# rest of the steps happens in this second call.
+second_call() {
+    start_call
     [[ $(busy_devices) == *camera*microphone* ]] ||
         fail "camera and microphone are not both in use in the second call"
-    rtckiosk ctl --config "$config" hangup
-    await 60 '.session.state == "attract"'
-    expect_devices_idle "after the second call"
+}
+
+switch() {
+    sends_on
+    rtckiosk ctl --config "$config" camera desk
+    await 5 '.devices.camera.live == "desk" and .devices.camera.wanted == "desk"'
+    event "camera desk delivers"
+    delivers 1 || fail "the second camera does not deliver"
+    sends_on
+    ! delivers 0 || fail "the first camera was left running"
+    refused "configured: front, desk" camera ceiling
+    rtckiosk ctl --config "$config" camera front
+    await 5 '.devices.camera.live == "front"'
+    event "camera front delivers"
+    sends_on
+}
+
+# is_picture FILE WIDTH HEIGHT: a JPEG file of that size, for its owner only.
+is_picture() {
+    local caps
+    [ "$(stat -c %a "$1")" = 600 ] || fail "$1 has the mode $(stat -c %a "$1")"
+    caps=$(gst-launch-1.0 -v filesrc "location=$1" ! jpegparse ! fakesink | tr ',' '\n')
+    if ! grep -q "width=(int)$2$" <<<"$caps" || ! grep -q "height=(int)$3$" <<<"$caps"; then
+        fail "$1 is not a picture of $2x$3"
+    fi
+}
+
+snapshot() {
+    (cd /tmp && rtckiosk ctl --config "$config" snapshot live.jpg)
+    is_picture /tmp/live.jpg 640 360
+    refused "(-3): /tmp/live.jpg exists already" snapshot /tmp/live.jpg
+    refused "(-2): /tmp/none/x.jpg" snapshot /tmp/none/x.jpg
+    # The camera that is not in use is opened for it, and the call goes on with the other.
+    rtckiosk ctl --config "$config" snapshot /tmp/desk.jpg --camera desk
+    is_picture /tmp/desk.jpg 640 360
+    ! delivers 1 || fail "the second camera was left running"
+    await 5 '.devices.camera.live == "front"'
+    event "snapshot written to /tmp/desk.jpg"
+    sends_on
+}
+
+# Both cameras are one device of the kernel's test driver: they go together.
+cameras_pulled_out() {
+    driver unbind vivid vivid.0
+    await 10 '.devices.camera.live == null and (.devices.camera.faults | length) == 2'
+    event "camera front lost"
+    sends_on
+    ask still-heard
+    driver bind vivid vivid.0
+    await 20 '.devices.camera.live == "front"'
+    event "camera front delivers"
+    sends_on
+    echo "open files of cameras: $(find "/proc/$kiosk/fd" -lname '/dev/video*' | wc -l)"
+}
+
+microphone_pulled_out() {
+    kill "$tone"
+    wait "$tone" || true
+    driver unbind snd_aloop snd_aloop.0
+    await 10 '.devices.microphone.live == null'
+    sends_on
+    driver bind snd_aloop snd_aloop.0
+    await 20 '.devices.microphone.live != null'
+    play_tone
+    ask still-heard
+    grep -o "microphone .* delivers.*" /tmp/kiosk.log | tail -n 1
+}
+
+speaker_pulled_out() {
+    driver unbind snd_aloop snd_aloop.1
+    await 10 '.devices.speaker.live == null'
+    sends_on
+    driver bind snd_aloop snd_aloop.1
+    await 20 '.devices.speaker.live != null'
+    speaker_plays
+}
+
+stop_kiosk() {
+    hang_up "after the second call"
     kill -TERM "$kiosk"
     wait "$kiosk" || fail "the kiosk ended with status $?"
     kill "$tone"
@@ -167,4 +304,12 @@ call() {
 
 step devices
 step check
+step start_kiosk
 step call
+step second_call
+step switch
+step snapshot
+step cameras_pulled_out
+step microphone_pulled_out
+step speaker_pulled_out
+step stop_kiosk

@@ -83,8 +83,18 @@ runtime_dir = "/run/rtckiosk"
 [room]
 server_url = "$base"
 user_id = "kiosk"
-[media.video]
+# A mode larger than the picture that is sent: snapshots are of its size.
+[[media.cameras]]
+name = "front"
 source = "/dev/video0"
+width = 640
+height = 360
+[[media.cameras]]
+name = "desk"
+source = "/dev/video1"
+width = 640
+height = 360
+[media.video]
 width = 320
 height = 180
 fps = 10
@@ -139,6 +149,23 @@ agent_sees_and_hears() {
     return 1
 }
 
+# The tone arrives, and so do frames: of a camera, or of the picture in its place.
+agent_still_hears() {
+    local deadline=$((SECONDS + 40)) before
+    before=$(grep -c '"downlinks"' "$work/agent.jsonl")
+    while [ "$SECONDS" -lt "$deadline" ]; do
+        # Only figures of from now on count.
+        if grep '"downlinks"' "$work/agent.jsonl" | tail -n "+$((before + 2))" | tail -n 1 |
+            jq -e --argjson hz "$KIOSK_HZ" 'any(.downlinks[]; .fps > 2 and .audio.rms_db > -40
+                and (.audio.tone_hz // 0) > $hz * 0.95 and .audio.tone_hz < $hz * 1.05)' >/dev/null; then
+            return 0
+        fi
+        sleep 0.5
+    done
+    tail -n 3 "$work/agent.jsonl"
+    return 1
+}
+
 # So does ffmpeg, which shares no code with us: the picture moves at the
 # configured rate, and the tone is the one played into the microphone.
 ffmpeg_sees_and_hears() {
@@ -165,6 +192,7 @@ kiosk_left() {
 check() {
     case $1 in
     seen-and-heard) agent_sees_and_hears && ffmpeg_sees_and_hears ;;
+    still-heard) agent_still_hears ;;
     left) kiosk_left ;;
     *) say "the virtual machine asks for an unknown check '$1'" && return 1 ;;
     esac

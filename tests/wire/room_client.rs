@@ -434,7 +434,11 @@ async fn garbage_is_a_named_error_in_time() {
             raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
             "broke",
         ),
-        ("not http", raw("SSH-2.0-OpenSSH_9.2\r\n"), "does not speak HTTP"),
+        (
+            "not http",
+            raw("SSH-2.0-OpenSSH_9.2\r\n"),
+            "does not speak HTTP",
+        ),
         ("hang up", Reply::HangUp, "broke"),
         ("silence", Reply::Silence, "no answer in time"),
         ("never ends", Reply::Trickle, "no answer in time"),

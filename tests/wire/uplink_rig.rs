@@ -9,7 +9,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
-use rtckiosk::media::capture::{AudioSource, Capture, CaptureConfig, VideoSource};
+use rtckiosk::media::capture::{AudioSource, CameraConfig, Capture, CaptureConfig, VideoSource};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
 use rtckiosk::media::{EncoderChoice, PushEvent, Reconnect, time_code};
 use rtckiosk::protocol::events::PushCode;
@@ -60,8 +60,9 @@ impl Push {
         let turn = TURN.lock().await;
         let (sender, events) = mpsc::channel(256);
         let config = CaptureConfig {
-            video,
+            cameras: CameraConfig::only(video),
             audio: AudioSource::Test { hz: 1000.0 },
+            microphone_level: None,
             width: WIDTH,
             height: HEIGHT,
             fps: FPS,

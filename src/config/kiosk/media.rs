@@ -1,14 +1,16 @@
-//! `[media]`: camera, microphone, loudspeaker, and how they are sent.
+//! `[media]`: cameras, microphone, loudspeaker, and how they are sent.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cameras::{self, Camera};
 use crate::config::document::Section;
 use crate::config::rules;
 
 /// `[media]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Media {
+    /// At least one; the first is wanted, the others stand in for it.
+    pub cameras: Vec<Camera>,
     pub video: Video,
     pub audio: Audio,
     pub network: Network,
@@ -17,7 +19,6 @@ pub struct Media {
 /// `[media.video]`: the picture we send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Video {
-    pub source: VideoSource,
     /// Pixels, even.
     pub width: u32,
     pub height: u32,
@@ -54,21 +55,6 @@ enum Aspect {
     Wide,
 }
 
-/// Where the picture comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VideoSource {
-    /// The first camera found.
-    Auto,
-    /// A moving test pattern.
-    Test,
-    /// A device such as `/dev/video0`.
-    Device(PathBuf),
-    /// A camera by the name that `rtckiosk devices` shows.
-    Name(String),
-    /// A GStreamer description of a source.
-    Gst(String),
-}
-
 /// Who compresses the picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Encoder {
@@ -84,8 +70,11 @@ pub struct Audio {
     pub microphone: AudioSource,
     pub speaker: Speaker,
     pub bitrate_kbps: u32,
-    /// Loudness of the speaker in percent.
+    /// Loudness of what is played, in percent.
     pub volume: u8,
+    /// What the sound cards' own mixers are set to, in percent; `None` leaves them as they are.
+    pub microphone_level: Option<u8>,
+    pub speaker_level: Option<u8>,
 }
 
 /// Where the sound comes from.
@@ -127,8 +116,6 @@ pub struct Network {
 
 /// Frequency of the `test` microphone: the concert pitch.
 const TEST_HZ: f64 = 440.0;
-const VIDEO_SOURCE_ALLOWED: &str = "\"auto\", \"test\", a device such as \"/dev/video0\", \
-     \"name:CAMERA\" or \"gst:SOURCE DESCRIPTION\"";
 const MICROPHONE_ALLOWED: &str = "\"auto\", \"test\", \"test:HERTZ\" (50 to 8000), an ALSA device \
      such as \"hw:1,0\", \"name:MICROPHONE\" or \"gst:SOURCE DESCRIPTION\"";
 const SPEAKER_ALLOWED: &str =
@@ -137,8 +124,10 @@ const ENCODER_ALLOWED: &str = "\"auto\" or the name of a GStreamer element such 
 
 impl Media {
     pub(super) fn read(media: &Section<'_>) -> Self {
+        let video = media.section("video");
         Self {
-            video: Video::read(&media.section("video")),
+            cameras: cameras::read(media, &video),
+            video: Video::read(&video),
             audio: Audio::read(&media.section("audio")),
             network: Network::read(&media.section("network")),
         }
@@ -204,7 +193,14 @@ impl Video {
         let aspects = [("4:3", Aspect::Classic), ("16:9", Aspect::Wide)];
         let preset = video.get("preset", Preset::Sd, rules::choice(&presets));
         let aspect = video.get("aspect", Aspect::Classic, rules::choice(&aspects));
+        let orientations = [("landscape", false), ("portrait", true)];
+        let portrait = video.get("orientation", false, rules::choice(&orientations));
         let (width, height) = preset.size(aspect);
+        let (width, height) = if portrait {
+            (height, width)
+        } else {
+            (width, height)
+        };
         let (bitrate_kbps, min_kbps, max_kbps) = read_rates(video, preset);
         let (width, height) = (
             video.get("width", width, rules::even(160..=1920)),
@@ -212,12 +208,10 @@ impl Video {
         );
         video.require(&["width"], &["height"]);
         video.require(&["height"], &["width"]);
+        if video.has("width") && portrait {
+            video.reject("orientation", "not besides width and height, which say it");
+        }
         Self {
-            source: video.get(
-                "source",
-                VideoSource::Auto,
-                rules::text(VIDEO_SOURCE_ALLOWED, VideoSource::parse),
-            ),
             width,
             height,
             fps: video.get("fps", 30, rules::whole(1..=60)),
@@ -251,6 +245,8 @@ impl Audio {
             // What AAC-LC makes of one channel of 48 kHz speech.
             bitrate_kbps: audio.get("bitrate_kbps", 48, rules::whole(16..=192)),
             volume: audio.get("volume", 100, rules::whole(0..=100)),
+            microphone_level: audio.optional("microphone_level", rules::whole(0..=100)),
+            speaker_level: audio.optional("speaker_level", rules::whole(0..=100)),
         }
     }
 }
@@ -269,21 +265,6 @@ impl Network {
                 window,
                 rules::seconds(5..=300),
             ),
-        }
-    }
-}
-
-impl VideoSource {
-    fn parse(text: &str) -> Option<Self> {
-        match split(text) {
-            ("auto", None) => Some(Self::Auto),
-            ("test", None) => Some(Self::Test),
-            ("name", Some(name)) => Some(Self::Name(name)),
-            ("gst", Some(description)) => Some(Self::Gst(description)),
-            _ if text.len() > "/dev/".len() && text.starts_with("/dev/") => {
-                Some(Self::Device(text.into()))
-            }
-            _ => None,
         }
     }
 }
@@ -331,7 +312,7 @@ impl Encoder {
 }
 
 /// `kind:rest` with a rest that is not blank, or a kind alone.
-fn split(text: &str) -> (&str, Option<String>) {
+pub(super) fn split(text: &str) -> (&str, Option<String>) {
     match text.split_once(':') {
         Some((kind, rest)) if !rest.trim().is_empty() => (kind, Some(rest.trim().to_owned())),
         _ => (text, None),

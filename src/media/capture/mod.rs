@@ -2,13 +2,22 @@
 //!
 //! Two pipelines, one for the picture and one for the sound, on one clock: a camera that is
 //! pulled out does not stop the sound. Each ends in a [`feed::Feed`]; the uplink taps the feeds,
-//! so that nothing that happens on the network reaches a device. While a device is away, a dark
-//! picture or silence flows in its place and the device is tried again.
+//! so that nothing that happens on the network reaches a device. While a device is away, a
+//! picture that says so or silence flows in its place and the device is tried again. Another
+//! camera is a pipeline of its own that takes over the feed with its first frame.
 
+mod cameras;
 pub(super) mod feed;
 mod line;
 mod mode;
+mod placeholder;
+mod rota;
+mod snapshot;
 mod sound;
+mod source;
+mod still;
+mod supervisor;
+mod v4l2;
 mod video;
 
 use std::fmt;
@@ -19,11 +28,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::cameras::Cameras;
+pub use self::line::LineStatus;
+pub use self::snapshot::SnapshotError;
 pub(super) use self::sound::sound_caps;
 pub(super) use self::video::picture_caps;
+pub use crate::config::kiosk::Rotation;
 
 use self::feed::Feed;
-use self::line::Line;
+use self::line::{Line, Order};
 use super::push_event::Events;
 use super::{MediaError, Picture, PushEvent};
 
@@ -87,12 +100,39 @@ impl fmt::Display for AudioSource {
     }
 }
 
+/// A camera by the name that people use for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraConfig {
+    pub name: String,
+    pub source: VideoSource,
+    /// How far its picture is turned, clockwise, to be upright.
+    pub rotation: Rotation,
+    /// Width and height of the mode it runs in, at least, where it has such a mode.
+    pub at_least: Option<(u32, u32)>,
+}
+
+impl CameraConfig {
+    /// The only camera of a capture, upright.
+    #[must_use]
+    pub fn only(source: VideoSource) -> Vec<Self> {
+        vec![Self {
+            name: "main".to_owned(),
+            source,
+            rotation: Rotation::None,
+            at_least: None,
+        }]
+    }
+}
+
 /// What to capture. The picture leaves as I420 of exactly this size, with black borders if the
 /// camera's shape differs, and at no more than this rate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaptureConfig {
-    pub video: VideoSource,
+    /// At least one. The first is used as long as it can be; the others stand in for it.
+    pub cameras: Vec<CameraConfig>,
     pub audio: AudioSource,
+    /// What the microphone's mixer is set to when it is opened, percent; `None` leaves it.
+    pub microphone_level: Option<u8>,
     pub width: u32,
     pub height: u32,
     pub fps: u32,
@@ -103,17 +143,20 @@ pub struct CaptureConfig {
 /// Camera and microphone, open until this is stopped or dropped.
 #[derive(Debug)]
 pub struct Capture {
-    pub(super) config: CaptureConfig,
+    pub(super) config: Arc<CaptureConfig>,
     pub(super) video: Arc<Feed>,
     pub(super) sound: Arc<Feed>,
     picture: Picture,
+    cameras: Cameras,
+    microphone: watch::Receiver<LineStatus>,
     lines: Vec<JoinHandle<()>>,
     stop: DropGuard,
 }
 
 impl Capture {
-    /// Opens both devices. One that fails is reported (-1301, -1302), replaced by a dark picture
-    /// or silence, and tried again for as long as the capture lives.
+    /// Opens camera and microphone. One that fails is reported (-1301, -1302), replaced by
+    /// another camera, a picture that says so, or silence, and tried again for as long as the
+    /// capture lives.
     ///
     /// # Errors
     /// When neither device can be opened, or a source description of the configuration cannot
@@ -122,27 +165,33 @@ impl Capture {
         config: CaptureConfig,
         events: mpsc::Sender<PushEvent>,
     ) -> Result<Self, MediaError> {
+        if config.cameras.is_empty() {
+            let wanted = "none is configured".to_owned();
+            return Err(MediaError::NoCamera { wanted });
+        }
+        let config = Arc::new(config);
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         let (shown, picture) = watch::channel(None);
         let (video, sound) = (Arc::new(Feed::showing(shown)), Arc::new(Feed::default()));
         let events = Events(events);
-        let (camera, camera_opened) = spawn(
-            video::line(&config, Arc::clone(&video), events.clone()),
+        let camera = spawn(video::line(&config, &video, events.clone()), &stop);
+        let microphone = spawn(
+            sound::line(&config, Arc::clone(&sound), events.clone()),
             &stop,
         );
-        let (microphone, microphone_opened) =
-            spawn(sound::line(&config, Arc::clone(&sound), events), &stop);
-        match (camera_opened.await, microphone_opened.await) {
+        match (camera.opened.await, microphone.opened.await) {
             (Ok(Err(error @ MediaError::BadSource { .. })), _)
             | (_, Ok(Err(error @ MediaError::BadSource { .. })))
             | (Ok(Err(error)), Ok(Err(_))) => Err(error),
             _ => Ok(Self {
+                cameras: Cameras::new(Arc::clone(&config), camera.orders, camera.status, events),
                 config,
                 video,
                 sound,
                 picture,
-                lines: vec![camera, microphone],
+                microphone: microphone.status,
+                lines: vec![camera.task, microphone.task],
                 stop: guard,
             }),
         }
@@ -152,6 +201,18 @@ impl Capture {
     #[must_use]
     pub fn picture(&self) -> Picture {
         self.picture.clone()
+    }
+
+    /// Switches cameras and takes stills, for as long as the capture lives.
+    #[must_use]
+    pub fn cameras(&self) -> Cameras {
+        self.cameras.clone()
+    }
+
+    /// How the microphone is.
+    #[must_use]
+    pub fn microphone(&self) -> LineStatus {
+        self.microphone.borrow().clone()
     }
 
     /// Closes both devices; they are free when this returns.
@@ -165,12 +226,28 @@ impl Capture {
     }
 }
 
-fn spawn(
-    line: Line,
-    stop: &CancellationToken,
-) -> (JoinHandle<()>, oneshot::Receiver<Result<(), MediaError>>) {
-    let (opened, first) = oneshot::channel();
-    (tokio::spawn(line.run(stop.clone(), opened)), first)
+/// Orders that may wait for a line.
+const ORDERS: usize = 4;
+
+/// A line that runs.
+struct Started {
+    task: JoinHandle<()>,
+    opened: oneshot::Receiver<Result<(), MediaError>>,
+    orders: mpsc::Sender<Order>,
+    status: watch::Receiver<LineStatus>,
+}
+
+fn spawn(line: Line, stop: &CancellationToken) -> Started {
+    let (opened_in, opened) = oneshot::channel();
+    let (orders, orders_in) = mpsc::channel(ORDERS);
+    let (status_out, status) = watch::channel(LineStatus::default());
+    let running = line.run(stop.clone(), orders_in, status_out, opened_in);
+    Started {
+        task: tokio::spawn(running),
+        opened,
+        orders,
+        status,
+    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer_audio as gst_audio;
 
+use super::super::devices::hotplug::Kind;
 use super::super::pipeline::{Pipeline, make, parse_source};
 use super::super::push_event::Events;
 use super::super::{MediaError, devices};
 use super::feed::{Feed, sink};
-use super::line::{Codes, Line, Source};
+use super::line::{Codes, Device, Line};
+use super::source::Source;
 use super::{AudioSource, CaptureConfig, SOUND_HZ};
 use crate::protocol::events::PushCode;
 
@@ -28,23 +30,28 @@ const PERIOD_US: i64 = 10_000;
 const DEVICE_BUFFER_US: i64 = 80_000;
 
 pub(super) fn line(config: &CaptureConfig, feed: Arc<Feed>, events: Events) -> Line {
+    let level = config.microphone_level;
     let (wanted, silent_feed) = (config.audio.clone(), Arc::clone(&feed));
     Line {
         what: "microphone",
+        kind: Kind::Sound,
         codes: CODES,
         events,
-        device: Arc::new(move || build(source(&wanted)?, &feed)),
+        devices: vec![Device {
+            name: wanted.to_string(),
+            build: Arc::new(move || build(source(&wanted, level)?, &feed)),
+        }],
         stand_in: Arc::new(move || build(tone("silence", 440.0)?, &silent_feed)),
     }
 }
 
-fn source(wanted: &AudioSource) -> Result<gst::Element, MediaError> {
+fn source(wanted: &AudioSource, level: Option<u8>) -> Result<gst::Element, MediaError> {
     match wanted {
         AudioSource::Test { hz } => tone("sine", *hz),
         AudioSource::Gst(description) => parse_source(description),
-        AudioSource::Device(name) => microphone(name),
+        AudioSource::Device(name) => microphone(name, level),
         AudioSource::Auto | AudioSource::Name(_) => {
-            microphone(&find(wanted, devices::microphones())?)
+            microphone(&find(wanted, devices::microphones())?, level)
         }
     }
 }
@@ -59,7 +66,13 @@ fn tone(wave: &str, hz: f64) -> Result<gst::Element, MediaError> {
         .build()?)
 }
 
-fn microphone(device: &str) -> Result<gst::Element, MediaError> {
+fn microphone(device: &str, level: Option<u8>) -> Result<gst::Element, MediaError> {
+    // Each time: a card that was pulled out comes back with its own idea.
+    if let Some(percent) = level
+        && let Err(reason) = devices::mixer::set_level(device, alsa::Direction::Capture, percent)
+    {
+        log::warn!(device; "the microphone's level is not set: {reason}");
+    }
     log::info!(device; "microphone chosen");
     Ok(make("alsasrc", "microphone")
         .property("device", device)
@@ -93,7 +106,7 @@ fn find(
 
 fn build(source: gst::Element, feed: &Arc<Feed>) -> Result<Source, MediaError> {
     let pipeline = Pipeline::urgent("microphone");
-    let frames = Arc::default();
+    let (frames, turn) = (Arc::default(), feed.turn());
     pipeline.chain(&[
         source,
         make("audioconvert", "convert").build()?,
@@ -101,9 +114,14 @@ fn build(source: gst::Element, feed: &Arc<Feed>) -> Result<Source, MediaError> {
         make("capsfilter", "sound")
             .property("caps", sound_caps())
             .build()?,
-        sink(feed, &frames),
+        sink(&turn, &frames),
     ])?;
-    Ok(Source { pipeline, frames })
+    Ok(Source {
+        pipeline,
+        frames,
+        turn,
+        stills: None,
+    })
 }
 
 pub(in super::super) fn sound_caps() -> gst::Caps {

@@ -7,13 +7,18 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
+use super::super::devices::hotplug::Kind;
 use super::super::pipeline::{Pipeline, make, parse_source};
 use super::super::push_event::Events;
-use super::super::{MediaError, devices, time_code};
+use super::super::{MediaError, time_code};
 use super::feed::{Feed, sink};
-use super::line::{Codes, Line, Source};
-use super::mode::{self, Wanted};
-use super::{CaptureConfig, VideoSource};
+use super::line::{Codes, Device, Line};
+use super::mode::Wanted;
+use super::placeholder;
+use super::source::Source;
+use super::still::Stills;
+use super::v4l2::{self, Plug};
+use super::{CameraConfig, CaptureConfig, Rotation, VideoSource};
 use crate::protocol::events::PushCode;
 
 const CODES: Codes = Codes {
@@ -24,37 +29,127 @@ const CODES: Codes = Codes {
     back: Some(PushCode::CameraAvailable),
 };
 
-pub(super) fn line(config: &CaptureConfig, feed: Arc<Feed>, events: Events) -> Line {
-    let (device, stand_in) = ((config.clone(), Arc::clone(&feed)), (config.clone(), feed));
+pub(super) fn line(config: &Arc<CaptureConfig>, feed: &Arc<Feed>, events: Events) -> Line {
+    let device = |camera: &CameraConfig| {
+        let (config, camera, feed) = (Arc::clone(config), camera.clone(), Arc::clone(feed));
+        let plug = Plug::default();
+        Device {
+            name: camera.name.clone(),
+            build: Arc::new(move || {
+                let front = source(&config, &camera, &plug)?;
+                build(&config, front, camera.rotation, &feed)
+            }),
+        }
+    };
+    let (stand_in, feed) = (Arc::clone(config), Arc::clone(feed));
     Line {
         what: "camera",
+        kind: Kind::Camera,
         codes: CODES,
         events,
-        device: Arc::new(move || build(&device.0, source(&device.0)?, &device.1)),
-        stand_in: Arc::new(move || build(&stand_in.0, dark(stand_in.0.fps)?, &stand_in.1)),
+        devices: config.cameras.iter().map(device).collect(),
+        stand_in: Arc::new(move || build(&stand_in, away(&stand_in)?, Rotation::None, &feed)),
     }
 }
 
-/// The elements up to raw video.
-fn source(config: &CaptureConfig) -> Result<Vec<gst::Element>, MediaError> {
-    match &config.video {
-        VideoSource::Test => test_pattern("smpte75", config.fps),
-        VideoSource::Gst(description) => Ok(vec![parse_source(description)?]),
-        VideoSource::Auto | VideoSource::Device(_) | VideoSource::Name(_) => camera(config),
+/// The elements up to the frames as the camera makes them.
+pub(super) struct Front {
+    pub(super) elements: Vec<gst::Element>,
+    /// JPEG; else raw video.
+    pub(super) jpeg: bool,
+}
+
+impl From<Vec<gst::Element>> for Front {
+    fn from(elements: Vec<gst::Element>) -> Self {
+        Self {
+            elements,
+            jpeg: false,
+        }
+    }
+}
+
+fn source(config: &CaptureConfig, camera: &CameraConfig, plug: &Plug) -> Result<Front, MediaError> {
+    let (width, height) = turned(config, camera.rotation);
+    let (wide, high) = camera.at_least.unwrap_or_default();
+    let wanted = Wanted {
+        width: width.max(wide),
+        height: height.max(high),
+        fps: config.fps,
+    };
+    front(config, camera, wanted, plug)
+}
+
+/// Frames per second of a camera that is opened for a still: raw modes of full size are slow.
+const STILL_FPS: u32 = 5;
+
+/// A camera for a still: in a mode of the configured size, else in its largest, since nothing
+/// has to be in time.
+pub(super) fn largest(config: &CaptureConfig, camera: &CameraConfig) -> Result<Front, MediaError> {
+    let most = u32::from(u16::MAX);
+    let (width, height) = camera.at_least.unwrap_or((most, most));
+    let wanted = Wanted {
+        width,
+        height,
+        fps: STILL_FPS,
+    };
+    front(config, camera, wanted, &Plug::default())
+}
+
+fn front(
+    config: &CaptureConfig,
+    camera: &CameraConfig,
+    wanted: Wanted,
+    plug: &Plug,
+) -> Result<Front, MediaError> {
+    match &camera.source {
+        VideoSource::Test => Ok(test_pattern("smpte75", config.fps, camera.at_least)?.into()),
+        VideoSource::Gst(description) => Ok(vec![parse_source(description)?].into()),
+        VideoSource::Auto | VideoSource::Device(_) | VideoSource::Name(_) => {
+            v4l2::front(&camera.source, wanted, plug)
+        }
+    }
+}
+
+/// Width and height that the picture has before it is turned by `rotation`.
+fn turned(config: &CaptureConfig, rotation: Rotation) -> (u32, u32) {
+    if rotation.lies_down() {
+        (config.height, config.width)
+    } else {
+        (config.width, config.height)
     }
 }
 
 /// What flows while the camera is away.
-fn dark(fps: u32) -> Result<Vec<gst::Element>, MediaError> {
-    test_pattern("black", fps)
+fn away(config: &CaptureConfig) -> Result<Front, MediaError> {
+    let (width, height) = (config.width, config.height);
+    let elements = test_pattern("black", config.fps, Some((width, height)))?;
+    let text = match &config.cameras[..] {
+        [camera] => format!("camera {} is away", camera.name),
+        _ => "all cameras are away".to_owned(),
+    };
+    let luma = placeholder::luma(width, height, &["No picture", &text]);
+    if let Some(last) = elements.last() {
+        change_luma(last, move |_, plane, stride, width, _| {
+            for (row, drawn) in plane.chunks_mut(stride).zip(luma.chunks(width)) {
+                row[..width].copy_from_slice(drawn);
+            }
+        });
+    }
+    Ok(elements.into())
 }
 
-fn test_pattern(pattern: &str, fps: u32) -> Result<Vec<gst::Element>, MediaError> {
+fn test_pattern(
+    pattern: &str,
+    fps: u32,
+    size: Option<(u32, u32)>,
+) -> Result<Vec<gst::Element>, MediaError> {
     let rate = gst::Fraction::new(i32::try_from(fps).unwrap_or(30), 1);
-    let caps = gst_video::VideoCapsBuilder::new()
+    let mut caps = gst_video::VideoCapsBuilder::new()
         .format(gst_video::VideoFormat::I420)
-        .framerate(rate)
-        .build();
+        .framerate(rate);
+    if let Some((width, height)) = size {
+        caps = caps.width(side(width)).height(side(height));
+    }
     let pattern = make("videotestsrc", "source")
         .property("is-live", true)
         .property_from_str("pattern", pattern)
@@ -62,79 +157,67 @@ fn test_pattern(pattern: &str, fps: u32) -> Result<Vec<gst::Element>, MediaError
         .property("horizontal-speed", 4_i32);
     Ok(vec![
         pattern.build()?,
-        make("capsfilter", "rate").property("caps", caps).build()?,
+        make("capsfilter", "rate")
+            .property("caps", caps.build())
+            .build()?,
     ])
-}
-
-fn camera(config: &CaptureConfig) -> Result<Vec<gst::Element>, MediaError> {
-    let camera = find(&config.video, devices::cameras())?;
-    let wanted = Wanted {
-        width: config.width,
-        height: config.height,
-        fps: config.fps,
-    };
-    let chosen = mode::choose(&camera.modes, wanted);
-    log::info!(camera = camera.path.display().to_string(), mode:? = chosen; "camera chosen");
-    let source = make("v4l2src", "camera").property("device", camera.path.display().to_string());
-    let mut elements = vec![source.build()?];
-    // A camera that lists nothing gets the choice itself.
-    if let Some(caps) = chosen.and_then(mode::caps) {
-        elements.push(make("capsfilter", "mode").property("caps", caps).build()?);
-    }
-    if chosen.is_some_and(|mode| mode.format == devices::PixelFormat::Mjpeg) {
-        elements.push(make("jpegdec", "jpeg").build()?);
-    }
-    Ok(elements)
-}
-
-/// The camera that the configuration means.
-fn find(
-    wanted: &VideoSource,
-    cameras: Vec<devices::Camera>,
-) -> Result<devices::Camera, MediaError> {
-    let present: Vec<String> = cameras
-        .iter()
-        .map(|camera| format!("{} ({})", camera.path.display(), camera.name))
-        .collect();
-    let fits = |camera: &devices::Camera| match wanted {
-        VideoSource::Device(path) => {
-            camera.path == *path
-                || std::fs::canonicalize(path).is_ok_and(|real| real == camera.path)
-        }
-        VideoSource::Name(name) => camera.name.contains(name.as_str()),
-        VideoSource::Auto | VideoSource::Test | VideoSource::Gst(_) => true,
-    };
-    cameras
-        .into_iter()
-        .find(fits)
-        .ok_or_else(|| MediaError::NoCamera {
-            wanted: format!("wanted {wanted}, present: [{}]", present.join(", ")),
-        })
 }
 
 fn build(
     config: &CaptureConfig,
-    source: Vec<gst::Element>,
+    front: Front,
+    rotation: Rotation,
     feed: &Arc<Feed>,
 ) -> Result<Source, MediaError> {
     let pipeline = Pipeline::new("camera");
-    let frames = Arc::default();
-    let mut chain = source;
+    let (frames, turn) = (Arc::default(), feed.turn());
+    let stills = front.elements.last().map(Stills::of);
+    let mut chain = front.elements;
     chain.push(latest_only()?);
+    if front.jpeg {
+        chain.push(make("jpegdec", "jpeg").build()?);
+    }
     chain.push(make("videoscale", "scale").build()?);
     chain.push(make("videoconvert", "convert").build()?);
+    if rotation != Rotation::None {
+        let (width, height) = turned(config, rotation);
+        let lying = raw_caps(config, width, height);
+        chain.push(
+            make("capsfilter", "lying")
+                .property("caps", lying)
+                .build()?,
+        );
+        chain.extend(upright(rotation)?);
+    }
     chain.push(fewer_frames(config.fps)?);
     chain.push(
         make("capsfilter", "picture")
             .property("caps", picture_caps(config))
             .build()?,
     );
-    chain.push(sink(feed, &frames));
+    chain.push(sink(&turn, &frames));
     pipeline.chain(&chain)?;
     if config.time_code {
         stamp_frames(&chain[chain.len() - 2]);
     }
-    Ok(Source { pipeline, frames })
+    Ok(Source {
+        pipeline,
+        frames,
+        turn,
+        stills,
+    })
+}
+
+/// Turns the picture clockwise; nothing where it is upright.
+pub(super) fn upright(rotation: Rotation) -> Result<Option<gst::Element>, MediaError> {
+    let direction = match rotation {
+        Rotation::None => return Ok(None),
+        Rotation::Right => "90r",
+        Rotation::Half => "180",
+        Rotation::Left => "90l",
+    };
+    let turn = make("videoflip", "turn").property_from_str("video-direction", direction);
+    Ok(Some(turn.build()?))
 }
 
 /// Takes the conversion off the camera's thread; when it falls behind, old frames are lost.
@@ -156,8 +239,15 @@ fn fewer_frames(fps: u32) -> Result<gst::Element, MediaError> {
         .build()?)
 }
 
+fn side(pixels: u32) -> i32 {
+    i32::try_from(pixels).unwrap_or(i32::MAX)
+}
+
 pub(in super::super) fn picture_caps(config: &CaptureConfig) -> gst::Caps {
-    let side = |pixels| i32::try_from(pixels).unwrap_or(i32::MAX);
+    raw_caps(config, config.width, config.height)
+}
+
+fn raw_caps(config: &CaptureConfig, width: u32, height: u32) -> gst::Caps {
     // What a decoder assumes when the stream does not say.
     let colorimetry = if config.height > 576 {
         "bt709"
@@ -166,8 +256,8 @@ pub(in super::super) fn picture_caps(config: &CaptureConfig) -> gst::Caps {
     };
     gst_video::VideoCapsBuilder::new()
         .format(gst_video::VideoFormat::I420)
-        .width(side(config.width))
-        .height(side(config.height))
+        .width(side(width))
+        .height(side(height))
         .pixel_aspect_ratio(gst::Fraction::new(1, 1))
         .field("colorimetry", colorimetry)
         .build()
@@ -175,10 +265,21 @@ pub(in super::super) fn picture_caps(config: &CaptureConfig) -> gst::Caps {
 
 /// Writes into each frame when it was captured.
 fn stamp_frames(element: &gst::Element) {
+    change_luma(element, |captured, luma, stride, width, height| {
+        time_code::stamp(luma, stride, width, height, captured);
+    });
+}
+
+/// Changes the luma of each frame that `element` puts out. `change` gets the time of capture in
+/// microseconds, the plane, its stride, width and height.
+fn change_luma(
+    element: &gst::Element,
+    change: impl Fn(u64, &mut [u8], usize, usize, usize) + Send + Sync + 'static,
+) {
     let Some(pad) = element.static_pad("src") else {
         return;
     };
-    pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let captured = captured_micros(pad, info.buffer());
         let video = pad
             .current_caps()
@@ -191,7 +292,7 @@ fn stamp_frames(element: &gst::Element) {
                 let (width, height) = (frame.width() as usize, frame.height() as usize);
                 let stride = frame.plane_stride()[0].unsigned_abs() as usize;
                 if let Ok(luma) = frame.plane_data_mut(0) {
-                    time_code::stamp(luma, stride, width, height, micros);
+                    change(micros, luma, stride, width, height);
                 }
             }
         }
@@ -204,50 +305,4 @@ fn captured_micros(pad: &gst::Pad, buffer: Option<&gst::Buffer>) -> Option<u64> 
     let segment = pad.sticky_event::<gst::event::Segment>(0)?;
     let segment = segment.segment().downcast_ref::<gst::ClockTime>()?.clone();
     Some((base + segment.to_running_time(buffer?.pts())?).useconds())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::PathBuf;
-
-    #[test]
-    fn finds_the_camera_that_is_meant() {
-        let cameras = || {
-            ["HD Webcam", "vivid"]
-                .iter()
-                .zip(["/dev/video0", "/dev/video2"])
-                .map(|(name, path)| devices::Camera {
-                    path: PathBuf::from(path),
-                    name: (*name).to_owned(),
-                    driver: String::new(),
-                    bus: String::new(),
-                    modes: Vec::new(),
-                })
-        };
-        for (wanted, expected) in [
-            (VideoSource::Auto, Some("/dev/video0")),
-            (
-                VideoSource::Device("/dev/video2".into()),
-                Some("/dev/video2"),
-            ),
-            (VideoSource::Device("/dev/video7".into()), None),
-            (VideoSource::Name("vivid".to_owned()), Some("/dev/video2")),
-            (VideoSource::Name("Web".to_owned()), Some("/dev/video0")),
-            (VideoSource::Name("none".to_owned()), None),
-        ] {
-            let found = find(&wanted, cameras().collect());
-            assert_eq!(
-                found.ok().map(|c| c.path),
-                expected.map(PathBuf::from),
-                "{wanted:?}"
-            );
-        }
-        let error = find(&VideoSource::Name("none".to_owned()), cameras().collect());
-        let text = error.expect_err("not there").to_string();
-        assert!(
-            text.contains("none") && text.contains("/dev/video2 (vivid)"),
-            "{text}"
-        );
-    }
 }

@@ -27,6 +27,10 @@ const SEVERE: Duration = Duration::from_millis(400);
 /// The link takes all that we send.
 const CLEAN: Duration = Duration::from_millis(70);
 
+/// All three by so much more as TCP needs to send a lost packet again: a round trip each, but
+/// not more than this.
+const LONGEST_ROUND: Duration = Duration::from_millis(200);
+
 /// A step down shows in the figures after this.
 const EFFECT: Duration = Duration::from_millis(300);
 /// A queue that has not gone in this long needs another step.
@@ -46,6 +50,8 @@ const FIRST_HOLD: Duration = Duration::from_secs(2);
 const LONGEST_HOLD: Duration = Duration::from_secs(6);
 /// A picture that had to go waits longer.
 const PICTURE_HOLD: Duration = Duration::from_secs(4);
+/// When even key frames pass at once for this long, the link takes much more than we send.
+const SMOOTH: Duration = Duration::from_secs(3);
 /// Trouble this soon after a step up is its fault.
 const BLAME: Duration = Duration::from_secs(3);
 /// Near, as parts of the rate that failed.
@@ -59,8 +65,11 @@ pub struct Facts {
     pub backlog: Duration,
     /// Bytes that wait, in our queue and the kernel's.
     pub waiting: u64,
-    /// What the peer took in the last moments, sound and all.
+    /// What the peer took in the last moments, sound and all. Nothing at all means that the
+    /// link is gone or that TCP sends again what was lost: no rate follows from it.
     pub taken_kbps: u32,
+    /// From writing to acknowledgement on the empty path.
+    pub rtt: Duration,
 }
 
 /// A change of what is sent.
@@ -91,8 +100,12 @@ pub struct Controller {
     cut: Option<Cut>,
     raised: Option<Instant>,
     clean_since: Option<Instant>,
+    /// When something waited last, if only for a moment.
+    rough: Option<Instant>,
     /// The rate at which the last probe failed.
     failed: Option<f64>,
+    /// A probe near that rate has been made since.
+    probing: bool,
     hold: Duration,
 }
 
@@ -110,7 +123,9 @@ impl Controller {
             cut: None,
             raised: None,
             clean_since: None,
+            rough: None,
             failed: None,
+            probing: false,
             hold: FIRST_HOLD,
         }
     }
@@ -131,21 +146,27 @@ impl Controller {
     /// Looks at the link; returns the step to take, if there is one. Called several times
     /// in [`STANDING`].
     pub fn observe(&mut self, facts: &Facts, now: Instant) -> Option<Step> {
+        let round = facts.rtt.min(LONGEST_ROUND);
+        if facts.backlog >= CLEAN + round {
+            self.rough = Some(now);
+        }
         let standing = self.standing(facts.backlog, now)?;
         let from = self.quality();
-        let reason = if standing >= BUSY {
+        let busy = standing >= BUSY + round;
+        if standing >= CLEAN + round {
             self.clean_since = None;
-            self.lower(facts, standing, now)?
-        } else if standing >= CLEAN {
-            self.clean_since = None;
-            return None;
-        } else {
+        }
+        let reason = if busy && facts.taken_kbps > 0 {
+            self.lower(facts, standing >= SEVERE + round, now)?
+        } else if standing < CLEAN + round {
             self.raise(now)?
+        } else {
+            return None;
         };
         let to = self.quality();
         (from != to).then(|| Step {
             reason: describe(from, to, &reason),
-            busy: standing >= BUSY,
+            busy,
             from,
             to,
         })
@@ -162,7 +183,7 @@ impl Controller {
         old(first).then(|| self.backlogs.iter().map(|&(_, backlog)| backlog).min())?
     }
 
-    fn lower(&mut self, facts: &Facts, standing: Duration, now: Instant) -> Option<String> {
+    fn lower(&mut self, facts: &Facts, severe: bool, now: Instant) -> Option<String> {
         if let Some(cut) = self.cut {
             let since = now.saturating_duration_since(cut.at);
             // Bytes, because the oldest of them goes on ageing while they become fewer.
@@ -172,21 +193,18 @@ impl Controller {
             }
         }
         self.blame(now);
+        self.probing = false;
         self.cut = Some(Cut {
             at: now,
             waiting: facts.waiting,
         });
         let min = f64::from(self.limits.min_kbps);
         if self.kbps <= min {
-            if standing >= SEVERE {
+            if severe {
                 self.stage = Stage::SoundOnly;
             }
         } else {
-            let part = if standing >= SEVERE {
-                OF_TAKEN_SEVERE
-            } else {
-                OF_TAKEN
-            };
+            let part = if severe { OF_TAKEN_SEVERE } else { OF_TAKEN };
             let room = f64::from(facts.taken_kbps) * part - f64::from(self.limits.sound_kbps);
             self.kbps = room
                 .clamp(self.kbps * DEEPEST_CUT, self.kbps * LEAST_CUT)
@@ -214,7 +232,8 @@ impl Controller {
 
     fn raise(&mut self, now: Instant) -> Option<String> {
         let clean = now.saturating_duration_since(*self.clean_since.get_or_insert(now));
-        let (wait, why) = self.patience();
+        let near = self.near_failed();
+        let (wait, why) = self.patience(now);
         let raised = self.raised.map(|at| now.saturating_duration_since(at));
         if clean < wait || raised.is_some_and(|since| since < wait) {
             return None;
@@ -235,18 +254,30 @@ impl Controller {
             self.hold = FIRST_HOLD;
         }
         self.raised = Some(now);
+        self.probing |= near;
         Some(format!("{why} for {:.1} s", clean.as_secs_f64()))
     }
 
+    /// Whether the next step up would come near the rate that failed.
+    fn near_failed(&self) -> bool {
+        let next = self.kbps * GROWTH;
+        self.failed
+            .is_some_and(|failed| next >= failed * NEAR.start)
+    }
+
     /// How long the link must have been clean for a step up.
-    fn patience(&self) -> (Duration, &'static str) {
-        let near = |failed: f64| self.kbps * GROWTH >= failed * NEAR.start;
+    fn patience(&self, now: Instant) -> (Duration, &'static str) {
+        let smooth = self
+            .rough
+            .is_none_or(|at| now.saturating_duration_since(at) >= SMOOTH);
+        // The limit of then is gone: a probe near it lives, and not even key frames wait.
+        let gone = self.probing && smooth;
         if self.stage == Stage::SoundOnly {
             (
                 self.hold.max(PICTURE_HOLD),
                 "no backlog without the picture",
             )
-        } else if self.failed.is_some_and(near) {
+        } else if self.near_failed() && !gone {
             (self.hold, "no backlog near the last limit")
         } else if self.raised.is_none() {
             (FIRST_HOLD, "no backlog")

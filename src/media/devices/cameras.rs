@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use v4l::FourCC;
 use v4l::capability::Flags;
+use v4l::control;
 use v4l::frameinterval::FrameIntervalEnum;
 use v4l::framesize::FrameSizeEnum;
 use v4l::video::Capture;
@@ -17,6 +18,22 @@ pub struct Camera {
     pub driver: String,
     pub bus: String,
     pub modes: Vec<CameraMode>,
+    /// What can be set; only where the whole machine is listed.
+    pub controls: Vec<CameraControl>,
+}
+
+/// Something that can be set on a camera, such as its brightness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CameraControl {
+    pub name: String,
+    /// V4L2's number of it.
+    pub id: u32,
+    pub min: i64,
+    pub max: i64,
+    pub step: u64,
+    pub default: i64,
+    /// Absent where the camera does not tell it now.
+    pub value: Option<i64>,
 }
 
 /// One of a camera's modes.
@@ -98,9 +115,16 @@ impl PixelFormat {
     }
 }
 
+/// By its V4L2 four characters.
+impl std::fmt::Display for PixelFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.fourcc()))
+    }
+}
+
 impl Serialize for PixelFormat {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&String::from_utf8_lossy(&self.fourcc()))
+        serializer.collect_str(self)
     }
 }
 
@@ -127,6 +151,48 @@ pub fn cameras() -> Vec<Camera> {
         .collect()
 }
 
+/// The same with what can be set on each, which some cameras take their time to tell.
+pub(super) fn with_controls() -> Vec<Camera> {
+    let mut cameras = cameras();
+    for camera in &mut cameras {
+        camera.controls = controls(&camera.path).unwrap_or_default();
+    }
+    cameras
+}
+
+fn controls(path: &PathBuf) -> Option<Vec<CameraControl>> {
+    let device = v4l::Device::with_path(path).ok()?;
+    // The crate panics at kinds of controls that are younger than it, and at names that are not
+    // UTF-8: such a camera is listed without controls.
+    let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| device.query_controls()));
+    let Ok(Ok(found)) = asked else {
+        log::warn!(camera = path.display().to_string(); "the camera's controls cannot be read");
+        return None;
+    };
+    let plain = |control: &control::Description| {
+        use control::Type::{Bitmask, Boolean, Integer, IntegerMenu, Menu};
+        matches!(
+            control.typ,
+            Integer | Boolean | Menu | Bitmask | IntegerMenu
+        ) && !control.flags.contains(control::Flags::DISABLED)
+    };
+    let value = |id| match device.control(id).ok()?.value {
+        control::Value::Integer(value) => Some(value),
+        control::Value::Boolean(value) => Some(value.into()),
+        _ => None,
+    };
+    let describe = |control: control::Description| CameraControl {
+        value: value(control.id),
+        name: control.name,
+        id: control.id,
+        min: control.minimum,
+        max: control.maximum,
+        step: control.step,
+        default: control.default,
+    };
+    Some(found.into_iter().filter(plain).map(describe).collect())
+}
+
 fn camera(path: PathBuf) -> Option<Camera> {
     let device = v4l::Device::with_path(&path).ok()?;
     let caps = device.query_caps().ok()?;
@@ -140,6 +206,7 @@ fn camera(path: PathBuf) -> Option<Camera> {
         driver: caps.driver,
         bus: caps.bus,
         modes: modes(&device),
+        controls: Vec::new(),
     })
 }
 

@@ -5,8 +5,10 @@ use alsa::pcm::{HwParams, PCM};
 use alsa::{Direction, card};
 use serde::Serialize;
 
+use super::mixer::{self, MixerControl};
+
 /// One direction of an ALSA device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SoundDevice {
     /// ALSA's name, which stays the same over reboots: `hw:CARD=Device,DEV=0`.
     pub device: String,
@@ -14,6 +16,8 @@ pub struct SoundDevice {
     pub name: String,
     /// Lowest and highest sample rate in Hz; `None` while another program has the device.
     pub rates: Option<(u32, u32)>,
+    /// Volume and mute of its card in this direction.
+    pub mixer: Vec<MixerControl>,
 }
 
 /// Devices that record. Blocks.
@@ -51,11 +55,11 @@ fn of_card(card: &alsa::Card, direction: Direction) -> Vec<SoundDevice> {
             let pcm = control.pcm_info(number, 0, direction).ok()?;
             let device = format!("hw:CARD={id},DEV={number}");
             let name = format!("{card_name}: {}", pcm.get_name().unwrap_or_default());
-            let rates = rates(&device, direction);
             Some(SoundDevice {
+                rates: rates(&device, direction),
+                mixer: mixer::controls(&device, direction),
                 device,
                 name,
-                rates,
             })
         })
         .collect()

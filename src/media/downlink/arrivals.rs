@@ -25,6 +25,11 @@ pub(super) struct Arrivals {
     pub(super) keys: AtomicU64,
     /// Coded audio frames received.
     pub(super) audio: AtomicU64,
+    /// Coded bytes of pictures and of sound.
+    pub(super) picture_bytes: AtomicU64,
+    pub(super) sound_bytes: AtomicU64,
+    /// Coded pictures that the decoder was not given.
+    pub(super) undecoded: AtomicU64,
     /// Decoded pictures given to [`Picture`](crate::media::Picture).
     pub(super) frames: AtomicU64,
     /// Samples of sound decoded.

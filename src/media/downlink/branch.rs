@@ -187,6 +187,8 @@ fn count_video(pad: &gst::Pad, arrivals: &Arc<Arrivals>) {
                 arrivals.keys.fetch_add(1, Relaxed);
             }
             arrivals.video.fetch_add(1, Relaxed);
+            let bytes = buffer.size() as u64;
+            arrivals.picture_bytes.fetch_add(bytes, Relaxed);
         }
         gst::PadProbeReturn::Ok
     });
@@ -212,7 +214,10 @@ fn gate(queue: &gst::Element, arrivals: &Arc<Arrivals>) {
         let passage = &arrivals.passage;
         match passage.picture_taken(now(), media, (key, gap), backlog) {
             Verdict::Show | Verdict::DecodeOnly => gst::PadProbeReturn::Ok,
-            Verdict::Drop => gst::PadProbeReturn::Drop,
+            Verdict::Drop => {
+                arrivals.undecoded.fetch_add(1, Relaxed);
+                gst::PadProbeReturn::Drop
+            }
         }
     });
 }
@@ -246,6 +251,8 @@ fn audio(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaEr
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(buffer) = info.buffer() {
             arrivals.passage.sound_arrived(now(), micros(buffer.pts()));
+            let bytes = buffer.size() as u64;
+            arrivals.sound_bytes.fetch_add(bytes, Relaxed);
         }
         arrivals.audio.fetch_add(1, Relaxed);
         gst::PadProbeReturn::Ok

@@ -84,6 +84,18 @@ impl Fault {
         }
     }
 
+    /// It is the way to the relay that is gone, as far as can be seen.
+    pub(super) fn is_of_the_path(&self) -> bool {
+        match self {
+            Self::NoAnswer(_) | Self::Silence(_) => true,
+            Self::Pipeline { .. } => matches!(
+                self.code(),
+                PlayCode::DnsFail | PlayCode::ServerConnFail | PlayCode::ShakeFail
+            ),
+            _ => false,
+        }
+    }
+
     /// Trying again cannot help.
     pub(super) fn is_final(&self) -> bool {
         match self {
@@ -210,6 +222,12 @@ mod tests {
             let fault = Fault::Pipeline { error, connected };
             assert_eq!(fault.code(), code, "{message}");
             assert_eq!(fault.blames_decoder(), element == "video-decoder");
+            let path = [
+                PlayCode::DnsFail,
+                PlayCode::ServerConnFail,
+                PlayCode::ShakeFail,
+            ];
+            assert_eq!(fault.is_of_the_path(), path.contains(&code));
             assert!(!fault.is_final());
         }
     }

@@ -8,6 +8,7 @@ mod branch;
 mod catch_up;
 pub(super) mod decoder;
 mod fault;
+mod figures;
 mod jitter;
 mod passage;
 mod player;
@@ -27,6 +28,7 @@ use super::speaker::SpeakerInput;
 pub use super::tone::AudioLevel;
 use super::{Picture, Reconnect};
 use crate::protocol::events::PlayCode;
+use crate::protocol::net_status::NetStatus;
 use crate::tls::ClientTls;
 
 /// What to play, and where.
@@ -88,6 +90,8 @@ pub struct DownlinkStats {
     pub decoder: &'static str,
     /// The TLS version, cipher and key exchange of the connection; empty without TLS.
     pub tls: String,
+    /// The last record of 200002.
+    pub net_status: NetStatus,
 }
 
 /// Where the delay comes from that this kiosk adds to what it receives. In ms, each the mean of

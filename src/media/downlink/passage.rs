@@ -201,6 +201,11 @@ impl Passage {
         }
     }
 
+    /// Pictures that have come and are neither shown nor given up.
+    pub(super) fn on_the_way(&self) -> u64 {
+        self.state().pictures.len() as u64
+    }
+
     pub(super) fn tally(&self) -> Tally {
         self.state().tally
     }
@@ -285,6 +290,23 @@ mod tests {
             (1..=3).contains(&passage.tally().late),
             "the first ones only"
         );
+    }
+
+    #[test]
+    fn with_a_jitter_of_100_ms_less_than_one_in_a_hundred_is_late() {
+        let (passage, mut last, mut random) = (Passage::default(), 0, 7u64);
+        for n in 0..1200 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let delay = (random >> 40) as i64 % (100 * MS);
+            let media = n * 33_333;
+            last = (media + 700 * MS + delay).max(last);
+            let picture = pass(&passage, last, media, Duration::ZERO).expect("to be shown");
+            let wait = i64::try_from(picture.wait().as_micros()).unwrap();
+            passage.picture_shown(last + 4 * MS + wait, picture);
+        }
+        assert!(passage.tally().late <= 12, "{:?}", passage.tally());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::arrivals::Arrivals;
 use super::branch::{self, Outlets};
 use super::decoder::{self, Decoder, Decoders};
 use super::fault::{self, Fault};
+use super::figures::Figures;
 use super::passage::Tally;
 use super::progress::{Notice, Progress};
 use super::rates::Rates;
@@ -22,15 +23,18 @@ use super::{DownlinkConfig, DownlinkStats, PlayEvent};
 use crate::media::MediaError;
 use crate::media::codecs::{self, Report, Shape};
 use crate::media::pipeline::{BusEvent, Pipeline};
+use crate::media::reach::Question;
 use crate::media::reconnect::Backoff;
 use crate::media::relay_link::{self, RelayLink};
+use crate::media::relay_url;
 use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
 
 const TICK: Duration = Duration::from_millis(50);
 const STATS_EVERY: Duration = Duration::from_millis(500);
-const NET_STATUS_EVERY: Duration = Duration::from_secs(2);
+/// A relay that cannot be reached is asked for this long before a connection is tried anyway.
+const LONGEST_ASK: Duration = Duration::from_secs(10);
 
 /// How the work on one connection ended.
 enum End {
@@ -58,7 +62,7 @@ pub(super) struct Player {
     software_only: bool,
     started: Instant,
     stats_due: Instant,
-    net_status_due: Instant,
+    figures: Figures,
 }
 
 impl Player {
@@ -80,7 +84,7 @@ impl Player {
             software_only: false,
             started: now,
             stats_due: now,
-            net_status_due: now + NET_STATUS_EVERY,
+            figures: Figures::new(now),
         }
     }
 
@@ -103,10 +107,24 @@ impl Player {
             self.stats.reconnects += 1;
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(wait) => {}
+                () = self.reach(&fault, wait) => {}
             }
         }
         self.picture.send_replace(None);
+    }
+
+    /// Waits before the next try; when the path is gone, until the relay can be reached, but not
+    /// for ever.
+    async fn reach(&self, fault: &Fault, wait: Duration) {
+        tokio::time::sleep(wait).await;
+        let url = self.config.url.expose_secret();
+        if fault.is_of_the_path()
+            && let Some(relay) = relay_url::host(url).zip(relay_url::port(url))
+        {
+            let patience = (self.config.reconnect.window / 3).min(LONGEST_ASK);
+            // Either way a connection is tried now.
+            let _ = tokio::time::timeout(patience, Question::ask(relay).wait()).await;
+        }
     }
 
     /// One connection from its start to its end.
@@ -195,6 +213,7 @@ impl Player {
         if let Err(error) = pipeline.start().await {
             return Fault::pipeline(error, &url, false);
         }
+        self.figures.restart(&url).await;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -240,9 +259,10 @@ impl Player {
             let message = self.describe(notice);
             self.report(notice, message);
         }
-        if now >= self.net_status_due {
-            self.net_status_due = now + NET_STATUS_EVERY;
-            self.report_net_status();
+        if let Some(status) = self.figures.renew(arrivals, &self.stats, now) {
+            self.stats.net_status = status;
+            let params = [Some(status.net_kbps as i64), Some(status.fps as i64)];
+            self.report((PlayCode::NetStatus, params), status.to_string());
         }
     }
 
@@ -348,16 +368,6 @@ impl Player {
             (PlayCode::PlayLoading, _) => "the picture stands still".to_owned(),
             _ => redacted(self.config.url.expose_secret()),
         }
-    }
-
-    fn report_net_status(&mut self) {
-        let stats = &self.stats;
-        let message = format!(
-            "NET_SPEED {:.0} VIDEO_FPS {:.1} VIDEO_WIDTH {} VIDEO_HEIGHT {} CACHE_SIZE {}",
-            stats.kbps, stats.fps, stats.width, stats.height, stats.buffer_ms
-        );
-        let params = [Some(stats.kbps as i64), Some(stats.fps as i64)];
-        self.report((PlayCode::NetStatus, params), message);
     }
 
     fn report(&mut self, (code, params): Notice, message: String) {

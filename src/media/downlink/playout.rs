@@ -9,13 +9,14 @@ use super::jitter::{Jitter, Spread};
 
 /// The most that jitter may cost. Tencent's players for calls keep 100 to 300 ms.
 const BUDGET: i64 = 250_000;
-/// What jitter has not been seen yet, of either track; sound is also pulled in blocks of 10 ms,
-/// and a gap in it is worse than a late picture.
+/// What jitter has not been seen yet: a part of what has, and of either track a little more. Sound
+/// is also pulled in blocks of 10 ms, and a gap in it is worse than a late picture.
+const RESERVE_PART: i64 = 8;
 const PICTURE_RESERVE: i64 = 5_000;
 const SOUND_RESERVE: i64 = 20_000;
 /// A picture that can be shown by so much before its time is: nobody sees it, and a picture that
-/// waits is old. About the distance of two pictures of a screen.
-const EARLY: i64 = 20_000;
+/// waits is old. Less than the distance of two pictures.
+const EARLY: i64 = 30_000;
 /// How far sound may be before its picture and after it. ITU-R BT.1359 says 45 and 125 ms; the
 /// rest is for the screen, and for what cannot be held exactly.
 const SOUND_BEFORE: i64 = 20_000;
@@ -60,7 +61,7 @@ impl Playout {
     /// When the picture of `media` is to be shown; `None` before any has arrived.
     pub(super) fn due(&self, media: i64) -> Option<Due> {
         let base = media + self.picture.base()?;
-        let needs = self.picture.spread() + self.decoding.bound() + PICTURE_RESERVE;
+        let needs = expected(&self.picture) + self.decoding.bound() + PICTURE_RESERVE;
         let until = base + needs.min(BUDGET);
         let from = until - EARLY;
         let with_sound = self
@@ -77,7 +78,7 @@ impl Playout {
     /// arrived.
     pub(super) fn sound_lag(&self) -> Option<i64> {
         let base = self.sound.base()?;
-        let needs = (self.sound.spread() + SOUND_RESERVE).min(BUDGET);
+        let needs = (expected(&self.sound) + SOUND_RESERVE).min(BUDGET);
         let with_picture = self
             .together()
             .map(|(seen, _)| seen - SOUND_BEFORE - self.device);
@@ -110,6 +111,10 @@ impl Playout {
         let lags = self.seen.zip(self.heard);
         lags.filter(|(seen, heard)| (heard - seen).abs() <= APART)
     }
+}
+
+fn expected(track: &Jitter) -> i64 {
+    track.spread() + track.spread() / RESERVE_PART
 }
 
 fn follow(smooth: &mut Option<i64>, value: i64) {
@@ -163,15 +168,15 @@ mod tests {
     #[test]
     fn on_a_quiet_network_pictures_do_not_wait() {
         let due = playout(8 * MS, 5 * MS).due(0).unwrap();
-        assert_eq!(due.from, BASE + (8 + 3 + 5 - 20) * MS);
-        assert_eq!(due.until, BASE + (8 + 3 + 5) * MS);
-        assert_eq!(playout(0, 5 * MS).sound_lag(), Some(BASE + 25 * MS));
+        assert_eq!(due.from, BASE + (9 + 3 + 5 - 30) * MS);
+        assert_eq!(due.until, BASE + (9 + 3 + 5) * MS);
+        assert_eq!(playout(0, 8 * MS).sound_lag(), Some(BASE + 29 * MS));
     }
 
     #[test]
     fn jitter_costs_what_it_is_and_never_more_than_the_budget() {
-        let due = playout(100 * MS, 0).due(0).unwrap();
-        assert_eq!((due.from, due.until), (BASE + 88 * MS, BASE + 108 * MS));
+        let due = playout(96 * MS, 0).due(0).unwrap();
+        assert_eq!((due.from, due.until), (BASE + 86 * MS, BASE + 116 * MS));
         let due = playout(249 * MS, 0).due(0).unwrap();
         assert_eq!(due.until, BASE + BUDGET);
         assert_eq!(playout(0, 249 * MS).sound_lag(), Some(BASE + BUDGET));
@@ -211,6 +216,6 @@ mod tests {
         playout.shown(BASE, 0);
         assert_eq!(playout.sound_after_picture(), None);
         playout.heard(BASE + 5_000 * MS, 0);
-        assert_eq!(playout.due(0).unwrap().from, BASE - 12 * MS);
+        assert_eq!(playout.due(0).unwrap().from, BASE - 22 * MS);
     }
 }

@@ -6,28 +6,30 @@
 //! no stream can hold up another.
 
 mod input;
+mod keeper;
 mod mixer;
 mod stretch;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSrc, AppSrcCallbacks};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use input::{Played, Timing};
 
 use input::Input;
+use keeper::{Keeper, stop_pipeline};
 use mixer::Mixer;
 
 use super::MediaError;
-use super::capture::{SOUND_HZ, sound_caps};
+use super::capture::{LineStatus, SOUND_HZ, sound_caps};
 use super::devices;
-use super::pipeline::{BusEvent, Pipeline, make};
-use super::reconnect::{Backoff, Reconnect};
+use super::pipeline::{Pipeline, make};
 use super::time_code::now_micros;
 
 /// Samples per second of all sound inside the kiosk: mono, 16 bits.
@@ -51,6 +53,18 @@ pub enum AudioSink {
     Name(String),
     /// No device: sound is mixed in real time and thrown away.
     None,
+}
+
+/// In the words of the configuration.
+impl fmt::Display for AudioSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Device(device) => f.write_str(device),
+            Self::Name(name) => write!(f, "name:{name}"),
+            Self::None => f.write_str("none"),
+        }
+    }
 }
 
 type Shared = Arc<Mutex<Mixer>>;
@@ -107,6 +121,7 @@ impl Drop for InputHandle {
 #[derive(Debug)]
 pub struct Speaker {
     mixer: Shared,
+    status: watch::Receiver<LineStatus>,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
 }
@@ -117,17 +132,44 @@ impl Speaker {
     ///
     /// # Errors
     /// `NoSpeaker` when there is no such device, `Pipeline` or `StateTimeout` when it does not
-    /// play. A call may go on without sound.
+    /// play.
     pub async fn start(sink: AudioSink) -> Result<Self, MediaError> {
         let mixer = Arc::new(Mutex::new(Mixer::new()));
         let pipeline = open(&sink, &mixer).await?;
+        Ok(Self::keep(sink, None, mixer, Ok(pipeline)))
+    }
+
+    /// The same for a call, which goes on without sound: a device that does not play now is
+    /// tried again. Its mixer is set to `level` percent each time it is opened.
+    pub async fn start_or_wait(sink: AudioSink, level: Option<u8>) -> Self {
+        let mixer = Arc::new(Mutex::new(Mixer::new()));
+        let opened = open(&sink, &mixer).await;
+        if let Err(error) = &opened {
+            log::warn!("the call goes on without a loudspeaker: {error}");
+        }
+        Self::keep(sink, level, mixer, opened)
+    }
+
+    fn keep(
+        sink: AudioSink,
+        level: Option<u8>,
+        mixer: Shared,
+        opened: Result<Pipeline, MediaError>,
+    ) -> Self {
         let stop = CancellationToken::new();
-        let keeper = keep_playing(pipeline, sink, Arc::clone(&mixer), stop.clone());
-        Ok(Self {
+        let (keeper, status) = Keeper::new(sink, level, Arc::clone(&mixer));
+        Self {
             mixer,
-            task: Some(tokio::spawn(keeper)),
+            status,
+            task: Some(tokio::spawn(keeper.run(opened, stop.clone()))),
             stop,
-        })
+        }
+    }
+
+    /// Whether the device plays, and why not.
+    #[must_use]
+    pub fn status(&self) -> LineStatus {
+        self.status.borrow().clone()
     }
 
     /// A new input for `member`.
@@ -169,68 +211,6 @@ impl Speaker {
 impl Drop for Speaker {
     fn drop(&mut self) {
         self.stop.cancel();
-    }
-}
-
-/// Holds the device open until `stop`.
-async fn keep_playing(
-    mut pipeline: Pipeline,
-    sink: AudioSink,
-    mixer: Shared,
-    stop: CancellationToken,
-) {
-    let mut backoff = Backoff::new(Reconnect {
-        window: Duration::MAX,
-        min: Duration::from_millis(500),
-        max: Duration::from_secs(8),
-    });
-    loop {
-        let fault = tokio::select! {
-            () = stop.cancelled() => break,
-            fault = failure(&mut pipeline) => fault,
-        };
-        log::warn!(error:% = fault; "the loudspeaker failed");
-        stop_pipeline(&mut pipeline).await;
-        tokio::select! {
-            () = stop.cancelled() => break,
-            reopened = reopen(&sink, &mixer, &mut backoff) => pipeline = reopened,
-        }
-        log::info!("the loudspeaker plays again");
-    }
-    stop_pipeline(&mut pipeline).await;
-}
-
-async fn stop_pipeline(pipeline: &mut Pipeline) {
-    if let Err(error) = pipeline.stop().await {
-        log::warn!(error:%; "the loudspeaker does not stop");
-    }
-}
-
-async fn reopen(sink: &AudioSink, mixer: &Shared, backoff: &mut Backoff) -> Pipeline {
-    loop {
-        // The back-off has no end: a call without a loudspeaker goes on.
-        let wait = backoff.next(tokio::time::Instant::now(), rand::random());
-        tokio::time::sleep(wait.unwrap_or(Duration::from_secs(8))).await;
-        match open(sink, mixer).await {
-            Ok(pipeline) => {
-                backoff.succeeded();
-                return pipeline;
-            }
-            Err(error) => log::debug!(error:%; "the loudspeaker is not back"),
-        }
-    }
-}
-
-/// What ends the playing.
-async fn failure(pipeline: &mut Pipeline) -> String {
-    loop {
-        match pipeline.next_event().await {
-            BusEvent::Error(error) => return error.to_string(),
-            BusEvent::Eos => return "the device ended the sound".to_owned(),
-            BusEvent::Warning { element, message } => {
-                log::debug!(element, message; "the loudspeaker warns");
-            }
-        }
     }
 }
 
@@ -370,6 +350,7 @@ fn is_fallback(device: &gst::Element) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn inputs_come_and_go_while_it_plays_in_real_time() {
@@ -421,6 +402,7 @@ mod tests {
                     device: format!("hw:{name}"),
                     name: name.to_owned(),
                     rates: None,
+                    mixer: vec![],
                 })
                 .to_vec()
         };

@@ -17,6 +17,7 @@ use super::super::encoder::H264;
 use super::super::loss::{Loss, LossCause};
 use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE};
 use super::super::push_event::Events;
+use super::super::reach::Question;
 use super::super::reconnect::Backoff;
 use super::super::relay_link::{self, RelayLink};
 use super::super::relay_url;
@@ -187,7 +188,7 @@ impl Task {
         );
         if let Some(relay) = self.relay.filter(|_| path) {
             // Either way a connection is tried now.
-            let _ = tokio::time::timeout(ASK, stall::Question::ask(relay).wait()).await;
+            let _ = tokio::time::timeout(ASK, Question::ask(relay).wait()).await;
         }
     }
 

@@ -5,19 +5,10 @@
 //! refuses the stream's name. So while the path is gone the old one is kept, and when the relay
 //! can be reached again it is replaced if it would take longer than a new one.
 
-use std::net::SocketAddr;
 use std::time::Duration;
-
-use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
 
 /// Bytes that stand still for this long make us ask whether the relay can be reached.
 const ASK: Duration = Duration::from_millis(1500);
-/// Between two questions, and for an answer.
-const AGAIN: Duration = Duration::from_millis(400);
-const ANSWER: Duration = Duration::from_millis(1200);
 /// A retransmission that is due before this is waited for: a new connection takes longer.
 const SOON: Duration = Duration::from_millis(500);
 /// A peer that can be reached and takes nothing for this long hangs.
@@ -61,44 +52,6 @@ pub(super) fn judge(facts: &Facts) -> Verdict {
         }
         None if facts.still >= ASK => Verdict::Ask,
         _ => Verdict::Wait,
-    }
-}
-
-/// Asks a relay again and again whether it can be reached; ends when it can, or when dropped.
-#[derive(Debug)]
-pub(super) struct Question {
-    answer: watch::Receiver<Option<Instant>>,
-    asking: JoinHandle<()>,
-}
-
-impl Question {
-    pub(super) fn ask(relay: SocketAddr) -> Self {
-        let (answered, answer) = watch::channel(None);
-        let asking = tokio::spawn(async move {
-            while !matches!(timeout(ANSWER, TcpStream::connect(relay)).await, Ok(Ok(_))) {
-                // Not all kiosks of a branch at once.
-                sleep(AGAIN.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
-            }
-            answered.send_replace(Some(Instant::now()));
-        });
-        Self { answer, asking }
-    }
-
-    /// Since when the relay can be reached; does not wait.
-    pub(super) fn answered(&self) -> Option<Instant> {
-        *self.answer.borrow()
-    }
-
-    /// Waits until the relay can be reached.
-    pub(super) async fn wait(mut self) {
-        // An error means that the task ended with its answer.
-        let _ = self.answer.wait_for(Option::is_some).await;
-    }
-}
-
-impl Drop for Question {
-    fn drop(&mut self) {
-        self.asking.abort();
     }
 }
 

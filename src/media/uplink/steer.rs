@@ -12,6 +12,7 @@ use super::outbox::Waiting;
 use super::sock_diag::Held;
 use super::{UplinkConfig, stall};
 use crate::media::congestion::{Controller, Facts, Ledger, Limits, Quality, Reading, Step};
+use crate::media::reach::Question;
 
 /// How often the counters are looked at.
 const LOOK: Duration = Duration::from_millis(40);
@@ -113,6 +114,7 @@ impl Steering {
             backlog: reading.lag + waiting.oldest,
             waiting: held.bytes + waiting.bytes,
             taken_kbps: reading.taken_kbps,
+            rtt: reading.rtt.unwrap_or_default(),
         };
         let step = self.controller.observe(&facts, now);
         if let Some(step) = &step {
@@ -196,7 +198,7 @@ fn allowance(quality: Quality, sound_kbps: u32, rtt: Option<Duration>) -> u64 {
 pub(super) struct Standstill {
     taken: u64,
     since: Instant,
-    question: Option<stall::Question>,
+    question: Option<Question>,
     /// It was told that the stream is lost.
     pub(super) told: bool,
 }
@@ -247,7 +249,7 @@ impl Standstill {
         match stall::judge(&facts) {
             stall::Verdict::Replace => return true,
             stall::Verdict::Ask if self.question.is_none() => {
-                self.question = relay.map(stall::Question::ask);
+                self.question = relay.map(Question::ask);
             }
             stall::Verdict::Ask | stall::Verdict::Wait => {}
         }

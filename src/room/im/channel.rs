@@ -48,7 +48,7 @@ pub(in crate::room) fn start(
     let (announces, watched) = watch::channel(false);
     let told = Arc::new(Mutex::new(None));
     let channel = Channel {
-        client: ImClient::new(settings.url(true), room)?,
+        client: ImClient::new(settings, true, room)?,
         settings: settings.clone(),
         room: room.clone(),
         link,
@@ -189,7 +189,7 @@ impl Channel {
         let here = self.link.messages_here();
         let url = self.settings.url(here);
         if self.client.base != *url {
-            self.client = ImClient::new(url, &self.room).map_err(Box::new)?;
+            self.client = ImClient::new(&self.settings, here, &self.room).map_err(Box::new)?;
             self.guessed = self.settings.is_guess(here);
             log::info!(host:% = url.host_str().unwrap_or_default(); "the message service");
         }

@@ -93,11 +93,20 @@ pub(super) struct ImClient {
 }
 
 impl ImClient {
-    /// Takes certificates and patience from the room server's settings.
-    pub(super) fn new(url: &Url, room: &ClientSettings) -> Result<Self, SetupError> {
+    /// The service where the room server is one (`here`) or is not. Takes certificates and
+    /// patience from the room server's settings.
+    pub(super) fn new(
+        settings: &ImSettings,
+        here: bool,
+        room: &ClientSettings,
+    ) -> Result<Self, SetupError> {
+        let pins = match settings {
+            ImSettings::AsTold { .. } if here => &room.pins,
+            ImSettings::AsTold { .. } | ImSettings::At(_) => &room.im_pins,
+        };
         Ok(Self {
-            http: http_client(room, &room.im_pins)?,
-            base: url.clone(),
+            http: http_client(room, pins)?,
+            base: settings.url(here).clone(),
             deadline: room.deadline,
             requests: Arc::new(AtomicU64::new(1)),
             c2c_seq: Arc::new(AtomicU64::new(rand::random_range(0..FIRST_C2C_SEQ))),

@@ -29,6 +29,7 @@ mod call;
 pub(super) mod fuzzing;
 mod limits;
 mod live;
+mod patient;
 mod reply;
 pub(super) mod serve;
 #[cfg(test)]
@@ -52,7 +53,7 @@ pub struct HttpSettings {
     pub cors_origins: Option<Vec<String>>,
     /// Longest request body in bytes.
     pub max_body: usize,
-    /// From the end of a request's head to the answer.
+    /// From the end of a request's head to the answer, and for a client to take a piece of it.
     pub request_timeout: Duration,
     /// For a request's head, and for the pause before it on a connection kept open.
     pub header_timeout: Duration,

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::patient::Patient;
 use super::{HttpSettings, Peer};
 use crate::tls::AcceptError;
 
@@ -46,7 +47,8 @@ pub(in crate::server) async fn run(
                 return;
             };
             let (stream, remote) = accept(&listener).await;
-            let connection = connection(stream, remote, router.clone(), settings, &stop);
+            // Boxed, because each future around it would hold it twice: thousands are idle.
+            let connection = Box::pin(connection(stream, remote, router.clone(), settings, &stop));
             let connection = abort.clone().run_until_cancelled_owned(connection);
             connections.spawn(async move {
                 connection.await;
@@ -119,11 +121,12 @@ async fn talk(
         request.extensions_mut().insert(peer);
         service.call(request)
     });
+    let patience = settings.request_timeout;
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, patience)), service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use rtckiosk::protocol::user_sig::{Form, SigningKey};
 use rtckiosk::server::Rate;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
 
 use super::peer::{APP, Client, JOIN, QUIT, READ, SEND, login_target, post, server, sign};
 use super::talk::room;
@@ -281,5 +282,45 @@ async fn floods_and_giants_are_refused() {
     let deep = "[".repeat(50_000);
     let reply = post(server.addr, &target, "application/json", &deep).await;
     assert_eq!(reply.json()["ErrorCode"], 10004);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_never_reads_an_answer_is_cut_and_delays_nobody() {
+    let (server, key) = server(|settings| {
+        settings.http.request_timeout = Duration::from_millis(500);
+        settings.im.per_user = rate(1000, 1000);
+        settings.im.messages = rate(1000, 1000);
+    })
+    .await;
+    room(&server, "r").await;
+    let eve = Client::login(&server, &key, "eve").await;
+    eve.join("r").await;
+    for _ in 0..15 {
+        assert_eq!(eve.say("r", &"x".repeat(8000)).await, 0);
+    }
+    // More answers of a hundred kilobytes than the kernel keeps for somebody who does not read.
+    let body = json!({"GroupId": "r", "ReqMsgSeq": 99, "ReqMsgNumber": 50}).to_string();
+    let ask = format!(
+        "POST /v4/group_open_http_svc/group_msg_get?{}&sdkappid={APP} HTTP/1.1\r\nHost: h\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        eve.identity,
+        body.len()
+    );
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut lazy = socket.connect(server.addr).await.unwrap();
+    lazy.write_all(ask.repeat(100).as_bytes()).await.unwrap();
+    for _ in 0..20 {
+        let start = Instant::now();
+        assert_eq!(eve.code("v4/openim/authkey", json!({})).await, 0);
+        assert!(start.elapsed() < Duration::from_millis(500));
+        sleep(Duration::from_millis(100)).await;
+    }
+    // What was under way still comes, and then the end.
+    let mut rest = Vec::new();
+    let ended = timeout(Duration::from_secs(5), lazy.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "still connected after {} bytes", rest.len());
+    assert!(rest.len() < 100 * 120_000, "{} bytes", rest.len());
     server.stop().await;
 }

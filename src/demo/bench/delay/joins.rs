@@ -16,8 +16,8 @@ use crate::server::Settings;
 use crate::session::{Command, Transition};
 
 /// Players that join one after the other, each at another moment between two key frames.
-const PLAYERS: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(1370);
+const PLAYERS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(1170);
 const CALLS: u32 = 3;
 /// For a first picture.
 const PATIENCE: Duration = Duration::from_secs(10);

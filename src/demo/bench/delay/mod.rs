@@ -28,8 +28,8 @@ use crate::appliance::run::{block_on, stop_signal};
 use crate::demo::meter::read_time_code;
 use crate::display::{Backend, Display, DisplayConfig, Remote};
 use crate::media::{
-    self, AudioSink, AudioSource, Capture, CaptureConfig, Downlink, DownlinkConfig, EncoderChoice,
-    PushEvent, Reconnect, Speaker, Uplink, UplinkConfig, VideoSource,
+    self, AudioSink, AudioSource, CameraConfig, Capture, CaptureConfig, Downlink, DownlinkConfig,
+    EncoderChoice, PushEvent, Reconnect, Speaker, Uplink, UplinkConfig, VideoSource,
 };
 use crate::protocol::events::PushCode;
 use crate::tls::ClientTls;
@@ -221,8 +221,9 @@ impl Kiosk {
 
 fn camera() -> CaptureConfig {
     CaptureConfig {
-        video: VideoSource::Test,
+        cameras: CameraConfig::only(VideoSource::Test),
         audio: AudioSource::Test { hz: 440.0 },
+        microphone_level: None,
         width: WIDTH,
         height: HEIGHT,
         fps: FPS,
@@ -262,6 +263,7 @@ fn screen() -> DisplayConfig {
         width: 960,
         height: 720,
         self_view: None,
+        mirror: false,
         title: "bench".to_owned(),
     }
 }

@@ -192,6 +192,7 @@ fn sound() -> Result<Vec<gst::Element>> {
             .property("freq", 1000.0)
             .build()?,
         format,
+        make("audioconvert").build()?,
         make("avenc_aac").property("bitrate", 48_000i32).build()?,
         make("queue").build()?,
     ])

@@ -1,5 +1,5 @@
 //! A member's message channel: logs in, joins the group of the room, and holds both polls open
-//! as a mini-program does, the group's and the ordinary one.
+//! as a mini-program does, the group's and, as far as files go, the ordinary one.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,7 +31,7 @@ pub(super) struct Listener {
     app: App,
     me: LoggedIn,
     next: BigGroupPollRequest,
-    ordinary: LongPollRequest,
+    ordinary: Option<LongPollRequest>,
     /// Where the polls go, the group's and the ordinary one; everything else goes by the line of
     /// the crowd.
     lines: [Line; 2],
@@ -88,6 +88,7 @@ impl Listener {
                 ..LongPollCookie::default()
             },
         };
+        let ordinary = (number < crowd.ordinary).then_some(ordinary);
         Ok(Self {
             lines: [number, number].map(|number| Line::new(crowd.server, number)),
             ordinary,
@@ -130,8 +131,8 @@ impl Listener {
             }
         };
         let ordinary = async {
-            loop {
-                let polled = asker.ask(&mut line, Command::LongPolling, &ordinary).await;
+            while let Some(ordinary) = &ordinary {
+                let polled = asker.ask(&mut line, Command::LongPolling, ordinary).await;
                 let polled = polled.map(|polled: LongPolled| polled.event_array.len());
                 asker.count(polled).await;
             }

@@ -29,6 +29,8 @@ pub(super) struct Crowd {
     pub(super) server: SocketAddr,
     pub(super) kind: RoomType,
     pub(super) members: usize,
+    /// The first so many hold the ordinary poll beside that of their group.
+    pub(super) ordinary: usize,
     /// Members beat at even distances from here on.
     pub(super) start: Instant,
     pub(super) tally: Tally,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use tokio::runtime::Builder;
 use tokio::sync::{Mutex, Semaphore};
@@ -57,8 +57,9 @@ pub struct Options {
 const ENTER_DEADLINE: Duration = Duration::from_secs(300);
 /// Rooms entered at the same time: a crowd that comes in, not a storm.
 const ENTERING: usize = 16;
-/// Polls of a member that are held.
-const POLLS: usize = 2;
+/// Connections for everything but polls, where open files are scarce: so few requests are under
+/// way at once.
+const FEW_CONNECTIONS: usize = 256;
 /// Connections to the peer: so many requests are never under way to it.
 const PEER_CONNECTIONS: usize = 64;
 /// For those that the server still has to close.
@@ -85,19 +86,16 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
 
 async fn measure(options: &Options) -> Result<Report> {
     let members = usize::try_from(options.members)?;
-    let polls = POLLS * members;
     let besides = OTHER_FILES + PEER_CONNECTIONS;
     // The server inherits the limit.
-    let files = files::raise_limit(besides + polls + members);
-    // A poll occupies a connection; what else a member says needs one for a moment only.
-    let connections = members.min(files.saturating_sub(besides + polls));
-    ensure!(
-        connections > 0,
-        "the polls of {members} members need more than the {files} files that may be open at once \
-         (ulimit -Hn)"
-    );
+    let files = files::raise_limit(besides + 3 * members);
+    let share = Share::of(members, files.saturating_sub(besides)).with_context(|| {
+        format!("{members} members need more than the {files} files that may be open at once (ulimit -Hn)")
+    })?;
+    let (polls, connections) = (members + share.ordinary, share.connections);
     let cores = Cores::split()?;
-    let mut server = Server::start(&config(members, connections), &cores).await?;
+    let config = config(members, polls, connections);
+    let mut server = Server::start(&config, &cores).await?;
     let peer = if options.nginx {
         Some(Nginx::start(&cores).await?)
     } else {
@@ -108,6 +106,7 @@ async fn measure(options: &Options) -> Result<Report> {
     let crowd = Arc::new(Crowd {
         kind,
         members,
+        ordinary: share.ordinary,
         start: Instant::now(),
         tally: tally::Tally::default(),
         lines: (0..connections)
@@ -189,10 +188,33 @@ async fn measure(options: &Options) -> Result<Report> {
     Ok(report.with(&counts))
 }
 
-/// The server's configuration: free ports, and limits that leave room for all members with their
-/// polls and `others` connections.
-fn config(members: usize, others: usize) -> String {
-    let polls = POLLS * members;
+/// What the connections are for. Every member has one that holds the group's poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Share {
+    /// Members that hold the ordinary poll too: all, where files suffice.
+    ordinary: usize,
+    /// For everything else. A poll occupies a connection; what else a member says needs one for a
+    /// moment only.
+    connections: usize,
+}
+
+impl Share {
+    /// Of so many files; None when they do not suffice.
+    fn of(members: usize, files: usize) -> Option<Self> {
+        let spare = files.checked_sub(members)?;
+        let few = FEW_CONNECTIONS.min(members);
+        let connections = members.min(spare.saturating_sub(members).max(few));
+        let ordinary = members.min(spare.checked_sub(connections)?);
+        Some(Self {
+            ordinary,
+            connections,
+        })
+    }
+}
+
+/// The server's configuration: free ports, and limits that leave room for all members with
+/// `polls` and `others` connections.
+fn config(members: usize, polls: usize, others: usize) -> String {
     // Polls may take three quarters of all connections.
     let connections = (polls + others).max(4 * polls.div_ceil(3)) + SPARE_CONNECTIONS;
     format!(
@@ -251,11 +273,28 @@ mod tests {
 
     #[test]
     fn the_server_accepts_its_configuration() {
-        for (members, others) in [(2, 1), (3, 3), (10_000, 1), (10_000, 10_000), (100_000, 1)] {
-            let config = ServerConfig::parse("load", &config(members, others)).unwrap();
+        for (members, polls, others) in [
+            (2, 4, 1),
+            (3, 6, 3),
+            (10_000, 20_000, 1),
+            (10_000, 10_000, 10_000),
+            (100_000, 200_000, 1),
+        ] {
+            let config = ServerConfig::parse("load", &config(members, polls, others)).unwrap();
             let connections = config.http.max_connections;
-            assert!(connections >= POLLS * members + others);
-            assert!(connections / 4 * 3 >= POLLS * members, "{members} members");
+            assert!(connections >= polls + others);
+            assert!(connections / 4 * 3 >= polls, "{members} members");
         }
+    }
+
+    #[test]
+    fn files_go_to_polls_first() {
+        let share = |members, files| Share::of(members, files).map(|s| (s.ordinary, s.connections));
+        assert_eq!(share(10, 30), Some((10, 10)));
+        assert_eq!(share(10, 1000), Some((10, 10)));
+        assert_eq!(share(10, 20), Some((0, 10)));
+        assert_eq!(share(10, 19), None);
+        assert_eq!(share(10_000, 20_000), Some((9744, 256)));
+        assert_eq!(share(10_000, 25_000), Some((10_000, 5000)));
     }
 }

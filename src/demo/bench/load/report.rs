@@ -21,7 +21,7 @@ pub(super) struct Report {
     pub(super) failures: Vec<String>,
     pub(super) room_type: &'static str,
     pub(super) members: usize,
-    /// Two for each member's polls, and those that carry everything else.
+    /// Two for a member's polls, one where files are scarce, and those that carry everything else.
     pub(super) poll_connections: usize,
     pub(super) other_connections: usize,
     /// From the first login to the last member's entry.

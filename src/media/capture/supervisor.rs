@@ -1,0 +1,406 @@
+//! Keeps one kind of device delivering: notices when the device is gone, puts another or a
+//! stand-in in its place, and opens it again.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::super::MediaError;
+use super::super::devices::hotplug::Hotplug;
+use super::super::pipeline::{STATE_DEADLINE, off_runtime};
+use super::super::progress::Progress;
+use super::line::{Build, Codes, Line, LineStatus, Order, Reply};
+use super::rota::{Next, Rota};
+use super::source::{Source, broken};
+use super::v4l2;
+
+/// A device that delivered for this long is well: the next fault is a new one.
+const WELL: Duration = Duration::from_secs(5);
+
+/// A device that takes longer to close hangs: the next one does not wait for it.
+const CLOSING: Duration = Duration::from_millis(1500);
+
+/// What delivers now.
+struct Running {
+    /// None: the stand-in.
+    device: Option<usize>,
+    source: Source,
+    progress: Progress,
+    since: Instant,
+}
+
+type Open = Pin<Box<dyn Future<Output = Result<Source, MediaError>> + Send>>;
+
+/// A device that is being opened beside what delivers.
+struct Opening {
+    device: usize,
+    open: Open,
+    begun: Instant,
+    /// Who asked for it; empty when nobody did.
+    replies: Vec<Reply>,
+}
+
+pub(super) struct Supervisor {
+    line: Line,
+    rota: Rota,
+    running: Option<Running>,
+    opening: Option<Opening>,
+    /// What no longer delivers and is not closed yet: the next device waits for it.
+    closing: Option<JoinHandle<()>>,
+    opened: Option<Reply>,
+    /// A device has delivered since the start.
+    ever: bool,
+    /// When the kernel spoke of such devices since the last one was opened.
+    announced: Option<Instant>,
+    status: watch::Sender<LineStatus>,
+}
+
+impl Supervisor {
+    pub(super) fn new(line: Line, status: watch::Sender<LineStatus>, opened: Reply) -> Self {
+        Self {
+            rota: Rota::new(line.devices.len()),
+            running: None,
+            opening: None,
+            closing: None,
+            opened: Some(opened),
+            ever: false,
+            announced: None,
+            status,
+            line,
+        }
+    }
+
+    /// Never returns.
+    pub(super) async fn supervise(&mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut hotplug = Hotplug::of(self.line.kind);
+        self.show();
+        loop {
+            let due = self.decide();
+            tokio::select! {
+                fault = look(&mut self.running) => match fault {
+                    Some(error) => self.lost(error).await,
+                    None => self.note_well(),
+                },
+                opened = finish(&mut self.opening) => self.take(opened).await,
+                Some(order) = orders.recv() => self.obey(order),
+                () = hotplug.changed() => {
+                    self.announced = Some(Instant::now());
+                    self.rota.announced();
+                }
+                () = wait_until(due) => {}
+            }
+        }
+    }
+
+    fn live(&self) -> Option<usize> {
+        self.running.as_ref()?.device
+    }
+
+    /// Begins to open what is due; returns when to look again.
+    fn decide(&mut self) -> Option<Instant> {
+        if self.opening.is_none() {
+            match self.rota.next(Instant::now(), self.live()) {
+                Next::Open(device) => self.begin(device, vec![]),
+                Next::At(due) => return Some(due),
+                Next::Stay => {}
+            }
+        }
+        None
+    }
+
+    fn begin(&mut self, device: usize, replies: Vec<Reply>) {
+        let build = Arc::clone(&self.line.devices[device].build);
+        let closing = self.closing.take();
+        self.opening = Some(Opening {
+            device,
+            open: Box::pin(async move {
+                if let Some(closing) = closing {
+                    // Whatever came of it: the device may do all the same.
+                    let _ = timeout(CLOSING, closing).await;
+                }
+                open(build).await
+            }),
+            begun: Instant::now(),
+            replies,
+        });
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Stills(reply) => {
+                let live = self
+                    .running
+                    .as_ref()
+                    .and_then(|running| Some((running.device?, running.source.stills.clone()?)));
+                // Who asked may have gone.
+                let _ = reply.send(live);
+            }
+            Order::Switch(device, reply) => self.switch(device, reply),
+        }
+    }
+
+    fn switch(&mut self, device: usize, reply: Reply) {
+        if let Some(opening) = self.opening.as_mut().filter(|o| o.device == device) {
+            opening.replies.push(reply);
+            return;
+        }
+        // What is being opened is not what is wanted any more.
+        if let Some(former) = self.opening.take() {
+            let other = broken("another one was asked for meanwhile");
+            answer(former.replies, &Err(other));
+            self.keep_on();
+        }
+        if self.live() == Some(device) {
+            self.rota.want(device);
+            self.show();
+            answer(vec![reply], &Ok(()));
+        } else {
+            self.begin(device, vec![reply]);
+        }
+    }
+
+    /// What delivers goes on, even if its successor has had a frame already.
+    fn keep_on(&self) {
+        if let Some(running) = &self.running {
+            running.source.turn.renew();
+        }
+    }
+
+    /// The device that was being opened delivers, or cannot.
+    async fn take(&mut self, opened: Result<Source, MediaError>) {
+        let Some(Opening {
+            device,
+            begun,
+            replies,
+            ..
+        }) = self.opening.take()
+        else {
+            return;
+        };
+        let given_up = !replies.is_empty() && replies.iter().all(Reply::is_closed);
+        let result = match opened {
+            // Whoever asked was told that it takes too long.
+            Ok(source) if given_up && self.live().is_some() => {
+                self.keep_on();
+                self.close_beside(source);
+                Ok(())
+            }
+            Ok(source) => {
+                self.put_on(Some(device), source);
+                if !replies.is_empty() {
+                    self.rota.want(device);
+                }
+                self.tell_open(device, begun.elapsed());
+                answer(self.opened.take(), &Ok(()));
+                Ok(())
+            }
+            Err(error) => {
+                self.failed(device, &error, !replies.is_empty()).await;
+                Err(error)
+            }
+        };
+        self.show();
+        answer(replies, &result);
+    }
+
+    /// `source` delivers: what delivered before is closed beside it.
+    fn put_on(&mut self, device: Option<usize>, source: Source) {
+        // What was built before the one that delivers now comes after it all the same.
+        source.turn.renew();
+        self.retire();
+        self.running = Some(Running {
+            device,
+            source,
+            progress: Source::progress(),
+            since: Instant::now(),
+        });
+        if let Some(device) = device {
+            let name = &self.line.devices[device].name;
+            self.status
+                .send_modify(|status| drop(status.faults.remove(name)));
+        }
+    }
+
+    /// Closes what delivers, without waiting for it.
+    fn retire(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.close_beside(running.source);
+        }
+    }
+
+    fn close_beside(&mut self, source: Source) {
+        let former = self.closing.take();
+        self.closing = Some(tokio::spawn(async move {
+            source.stop().await;
+            if let Some(former) = former {
+                let _ = former.await;
+            }
+        }));
+    }
+
+    /// The device cannot be opened; `asked` when somebody waits for it.
+    async fn failed(&mut self, device: usize, error: &MediaError, asked: bool) {
+        let name = self.line.devices[device].name.clone();
+        let what = self.line.what;
+        if asked || self.rota.tries(device) == 0 {
+            let code = self.line.codes.failed;
+            self.line
+                .events
+                .tell(code, format!("{what} {name}: {error}"));
+        }
+        let wait = self.rota.failed(device, Instant::now(), rand::random());
+        let tries = self.rota.tries(device);
+        log::warn!(error:%, wait:?, tries; "{what} {name} is tried again");
+        self.note_fault(name, error);
+        if self.running.is_none() {
+            self.stand_in().await;
+        }
+        let hopeless = matches!(error, MediaError::BadSource { .. });
+        let all_tried = (0..self.line.devices.len()).all(|device| self.rota.tries(device) > 0);
+        if hopeless || all_tried {
+            answer(self.opened.take(), &Err(error.clone()));
+        }
+    }
+
+    /// What delivered is gone.
+    async fn lost(&mut self, error: MediaError) {
+        let device = self.live();
+        self.retire();
+        if let Some(device) = device {
+            let name = self.line.devices[device].name.clone();
+            let what = self.line.what;
+            let code = self.line.codes.lost;
+            self.line
+                .events
+                .tell(code, format!("{what} {name} lost: {error}"));
+            let wait = self.rota.failed(device, Instant::now(), rand::random());
+            log::warn!(error:%, wait:?; "{what} {name} is lost");
+            self.note_fault(name, &error);
+        } else {
+            log::error!(error:%; "what stands in for the {} failed", self.line.what);
+        }
+        self.stand_in().await;
+        self.show();
+    }
+
+    async fn stand_in(&mut self) {
+        match open(Arc::clone(&self.line.stand_in)).await {
+            Ok(source) => self.put_on(None, source),
+            Err(error) => {
+                log::error!(error:%; "nothing can stand in for the {}", self.line.what);
+            }
+        }
+    }
+
+    fn note_well(&mut self) {
+        if let Some(Running {
+            device: Some(device),
+            since,
+            ..
+        }) = self.running
+            && since.elapsed() >= WELL
+        {
+            self.rota.well(device);
+        }
+    }
+
+    fn note_fault(&self, name: String, error: &MediaError) {
+        self.status
+            .send_modify(|status| drop(status.faults.insert(name, error.to_string())));
+    }
+
+    /// Says in the status what delivers.
+    fn show(&self) {
+        let name = |device: usize| self.line.devices[device].name.clone();
+        let (live, wanted) = (self.live().map(name), name(self.rota.wanted()));
+        self.status.send_modify(|status| {
+            status.live = live;
+            status.wanted = wanted;
+        });
+    }
+
+    fn tell_open(&mut self, device: usize, took: Duration) {
+        let Codes {
+            opened,
+            first_frame,
+            back,
+            ..
+        } = self.line.codes;
+        let codes = if self.ever {
+            [back, None]
+        } else {
+            [opened, first_frame]
+        };
+        self.ever = true;
+        let (what, name) = (self.line.what, &self.line.devices[device].name);
+        let mut message = format!(
+            "{what} {name} delivers, {} ms after it was tried",
+            took.as_millis()
+        );
+        if let Some(announced) = self.announced.take() {
+            message += &format!(
+                " and {} ms after it was announced",
+                announced.elapsed().as_millis()
+            );
+        }
+        log::info!("{message}");
+        for code in codes.into_iter().flatten() {
+            self.line.events.tell(code, message.clone());
+        }
+    }
+
+    /// Closes everything; the devices are free when this returns.
+    pub(super) async fn close(mut self) {
+        self.opening = None;
+        self.retire();
+        if let Some(closing) = self.closing.take() {
+            let _ = closing.await;
+        }
+    }
+}
+
+/// Looks for a moment at what delivers.
+async fn look(running: &mut Option<Running>) -> Option<MediaError> {
+    match running {
+        Some(running) => running.source.look(&mut running.progress).await,
+        None => pending().await,
+    }
+}
+
+/// Waits for the device that is being opened. Safe to drop and call again.
+async fn finish(opening: &mut Option<Opening>) -> Result<Source, MediaError> {
+    match opening {
+        Some(opening) => opening.open.as_mut().await,
+        None => pending().await,
+    }
+}
+
+async fn wait_until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
+    }
+}
+
+/// Builds and starts a pipeline; its first frame has come when this returns.
+async fn open(build: Build) -> Result<Source, MediaError> {
+    let built = timeout(STATE_DEADLINE, off_runtime(move || build())).await;
+    let mut source = built
+        .ok()
+        .and_then(Result::ok)
+        .unwrap_or_else(|| Err(broken("the device does not answer")))?;
+    source.start().await.map_err(v4l2::explain)?;
+    Ok(source)
+}
+
+/// Tells everybody who waits; they may have stopped waiting.
+fn answer(waiting: impl IntoIterator<Item = Reply>, result: &Result<(), MediaError>) {
+    for reply in waiting {
+        let _ = reply.send(result.clone());
+    }
+}

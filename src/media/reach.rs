@@ -1,0 +1,99 @@
+//! Whether a relay can be reached, asked often: when a link comes back, streams come back with
+//! it, and do not wait for the next of their own ever rarer tries.
+
+use std::time::Duration;
+
+use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Longest time between two questions, and for an answer: a far relay may answer after the next
+/// question was asked.
+const AGAIN: Duration = Duration::from_millis(400);
+const ANSWER: Duration = Duration::from_millis(1500);
+
+/// Asks a relay again and again whether it takes connections; ends when it does, or when
+/// dropped.
+#[derive(Debug)]
+pub(super) struct Question {
+    answer: watch::Receiver<Option<Instant>>,
+    asking: JoinHandle<()>,
+}
+
+impl Question {
+    /// The host is resolved anew each time: with a link its name servers are gone too.
+    pub(super) fn ask<A: ToSocketAddrs + Clone + Send + Sync + 'static>(relay: A) -> Self {
+        let (answered, answer) = watch::channel(None);
+        let asking = tokio::spawn(async move {
+            let mut questions = JoinSet::new();
+            loop {
+                let relay = relay.clone();
+                questions.spawn(async move {
+                    let connected = timeout(ANSWER, TcpStream::connect(relay)).await;
+                    matches!(connected, Ok(Ok(_)))
+                });
+                if yes(&mut questions, pause()).await {
+                    break;
+                }
+            }
+            answered.send_replace(Some(Instant::now()));
+        });
+        Self { answer, asking }
+    }
+
+    /// Since when the relay can be reached; does not wait.
+    pub(super) fn answered(&self) -> Option<Instant> {
+        *self.answer.borrow()
+    }
+
+    /// Waits until the relay can be reached.
+    pub(super) async fn wait(mut self) {
+        // An error means that the task ended with its answer.
+        let _ = self.answer.wait_for(Option::is_some).await;
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.asking.abort();
+    }
+}
+
+/// Not all kiosks of a branch at once.
+fn pause() -> Duration {
+    AGAIN.mul_f64(0.5 + rand::random::<f64>() / 2.0)
+}
+
+/// Whether one of the questions is answered with yes within `limit`; takes all of it if not.
+async fn yes(questions: &mut JoinSet<bool>, limit: Duration) -> bool {
+    let pause = sleep(limit);
+    tokio::pin!(pause);
+    loop {
+        tokio::select! {
+            () = &mut pause => return false,
+            Some(answer) = questions.join_next() => if answer.unwrap_or(false) {
+                return true;
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_relay_that_comes_up_is_noticed_soon() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("an address");
+        drop(free);
+        let question = Question::ask(("localhost", address.port()));
+        sleep(3 * AGAIN).await;
+        assert_eq!(question.answered(), None);
+        let _relay = TcpListener::bind(address).await.expect("the port again");
+        let waited = timeout(ANSWER + AGAIN, question.wait()).await;
+        assert!(waited.is_ok(), "not noticed");
+    }
+}
