@@ -82,7 +82,9 @@ fn push(mut lab: Lab, pusher: &Pusher) -> Vec<(f64, f64)> {
         other: pusher.other,
         ..Job::default()
     });
+    let patience = now_micros() + 20 * SECOND;
     while player.notes().pictures.is_empty() {
+        assert!(now_micros() < patience, "{}: no picture", pusher.name);
         sleep(0.05);
     }
     sleep(2.0);
