@@ -11,7 +11,7 @@ help:
 	@echo "make demo     a whole call on this machine (ARGS=... goes to rtckiosk demo)"
 	@echo "make test     unit, wire, call and fault tests (ARGS=... goes to cargo test)"
 	@echo "make lint     format, clippy in every feature set, shellcheck"
-	@echo "make bench    delay, event latency, load (ARGS=... goes to rtckiosk bench server), bad networks"
+	@echo "make bench    delay, cost of a call, event latency, load (ARGS=... goes to rtckiosk bench server), bad networks"
 	@echo "make vm-test  a call with kernel cameras and sound cards in a virtual machine"
 
 demo:
@@ -37,6 +37,7 @@ bench:
 	@tests/setup.sh bench test
 	$(CARGO) build --locked --release
 	$(TARGET)/release/rtckiosk bench media delay
+	$(TARGET)/release/rtckiosk bench media cost
 	$(TARGET)/release/rtckiosk bench events
 	$(TARGET)/release/rtckiosk bench server $(ARGS)
 	$(CARGO) test --locked --test net -- --ignored --exact --nocapture \

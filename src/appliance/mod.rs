@@ -8,6 +8,8 @@ pub mod control;
 pub mod journal;
 #[cfg(feature = "kiosk")]
 mod limits;
+#[cfg(feature = "kiosk")]
+mod memory;
 pub mod output;
 #[cfg(feature = "kiosk")]
 pub mod run;

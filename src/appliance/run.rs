@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{self, ControlServer, Request};
 use super::wiring::{self, Kiosk};
-use super::{check, journal, limits, output, show};
+use super::{check, journal, limits, memory, output, show};
 use crate::config::KioskConfig;
 use crate::media::devices;
 use crate::session::{Role, Transition};
@@ -74,6 +74,7 @@ fn start_log(config: &KioskConfig) {
 /// # Errors
 /// What keeps the kiosk from starting.
 pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
+    memory::use_one_heap();
     let (file, config) = config(file)?;
     start_log(&config);
     log::info!(config:? = file; "rtckiosk {} starts", env!("CARGO_PKG_VERSION"));
@@ -104,6 +105,7 @@ pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
 /// # Errors
 /// What keeps it from starting.
 pub fn agent(file: Option<&Path>, name: Option<&str>) -> Result<ExitCode> {
+    memory::use_one_heap();
     let (_, mut config) = config(file)?;
     if let Some(name) = name {
         config = config.with_name(name).map_err(anyhow::Error::msg)?;

@@ -389,7 +389,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         ),
         (
             "[media.camera]\nwidth = 640",
-            "1:8: media.camera: unknown key, known here: audio, network, video",
+            "1:8: media.camera: unknown key, did you mean media.cameras?",
         ),
         ("fps = 30\nfps = 30", "2:1: not valid TOML: duplicate key"),
     ];

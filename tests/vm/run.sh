@@ -83,12 +83,10 @@ runtime_dir = "/run/rtckiosk"
 [room]
 server_url = "$base"
 user_id = "kiosk"
-# A mode larger than the picture that is sent: snapshots are of its size.
 [[media.cameras]]
 name = "front"
 source = "/dev/video0"
-width = 640
-height = 360
+# A mode larger than the picture that is sent: snapshots are of its size.
 [[media.cameras]]
 name = "desk"
 source = "/dev/video1"

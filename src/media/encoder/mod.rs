@@ -114,10 +114,7 @@ impl H264 {
         }
         let distance = match self.rate {
             Rate::Kbps { gop } | Rate::Bps { gop } => set(&encoder, gop, &target.gop.to_string()),
-            Rate::V4l2 => {
-                encoder.set_property("extra-controls", v4l2_controls(target));
-                Ok(())
-            }
+            Rate::V4l2 => set_controls(&encoder, v4l2_controls(target)),
         };
         distance
             .and_then(|()| self.set_kbps(&encoder, target.kbps))
@@ -143,10 +140,8 @@ impl H264 {
             Rate::Bps { .. } => set(encoder, "bitrate", &kbps.saturating_mul(1000).to_string()),
             Rate::V4l2 if encoder.current_state() == gst::State::Null => Ok(()),
             Rate::V4l2 => {
-                // Set on the open device at once.
                 let rate = gst::Structure::builder("controls").field("video_bitrate", bps(kbps));
-                encoder.set_property("extra-controls", rate.build());
-                Ok(())
+                set_controls(encoder, rate.build())
             }
         }
     }
@@ -166,6 +161,15 @@ fn set(element: &gst::Element, name: &str, value: &str) -> Result<(), String> {
     let value = gst::glib::Value::deserialize_with_pspec(value, &property)
         .map_err(|_| format!("its property {name} does not take {value}"))?;
     element.set_property_from_value(name, &value);
+    Ok(())
+}
+
+/// Sets V4L2 controls, on an open device at once.
+fn set_controls(element: &gst::Element, controls: gst::Structure) -> Result<(), String> {
+    if element.find_property("extra-controls").is_none() {
+        return Err("it takes no V4L2 controls".to_owned());
+    }
+    element.set_property("extra-controls", controls);
     Ok(())
 }
 

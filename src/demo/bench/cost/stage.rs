@@ -46,14 +46,17 @@ impl Stage {
         let serving = tokio::spawn(server.run(stop.clone()));
         let agent = cast::agent(1, RoomType::Double, &base_url, None).await?;
         let kiosk = KioskProcess::start(&base_url).await?;
-        Ok(Self {
+        let stage = Self {
             server: handle,
             relay: format!("rtmp://{relay}/live"),
             kiosk,
             agent,
             serving,
             stop,
-        })
+        };
+        // Before, there is nobody to call.
+        stage.agents_stream().await?;
+        Ok(stage)
     }
 
     /// The one stream while there is no call: the agent's.
