@@ -24,6 +24,8 @@ const STANDING: Duration = Duration::from_millis(250);
 const BUSY: Duration = Duration::from_millis(150);
 /// So much less that the picture itself may have to go.
 const SEVERE: Duration = Duration::from_millis(400);
+/// For so long, before the picture goes: TCP that sends lost packets again is as slow for moments.
+const HOPELESS: Duration = Duration::from_millis(1500);
 /// The link takes all that we send.
 const CLEAN: Duration = Duration::from_millis(70);
 
@@ -100,6 +102,7 @@ pub struct Controller {
     cut: Option<Cut>,
     raised: Option<Instant>,
     clean_since: Option<Instant>,
+    severe_since: Option<Instant>,
     /// When something waited last, if only for a moment.
     rough: Option<Instant>,
     /// The rate at which the last probe failed.
@@ -123,6 +126,7 @@ impl Controller {
             cut: None,
             raised: None,
             clean_since: None,
+            severe_since: None,
             rough: None,
             failed: None,
             probing: false,
@@ -140,6 +144,7 @@ impl Controller {
     pub fn restart(&mut self) {
         self.backlogs.clear();
         self.clean_since = None;
+        self.severe_since = None;
         self.cut = None;
     }
 
@@ -156,8 +161,13 @@ impl Controller {
         if standing >= CLEAN + round {
             self.clean_since = None;
         }
+        if standing < SEVERE + round {
+            self.severe_since = None;
+        } else {
+            self.severe_since.get_or_insert(now);
+        }
         let reason = if busy && facts.taken_kbps > 0 {
-            self.lower(facts, standing >= SEVERE + round, now)?
+            self.lower(facts, now)?
         } else if standing < CLEAN + round {
             self.raise(now)?
         } else {
@@ -183,7 +193,7 @@ impl Controller {
         old(first).then(|| self.backlogs.iter().map(|&(_, backlog)| backlog).min())?
     }
 
-    fn lower(&mut self, facts: &Facts, severe: bool, now: Instant) -> Option<String> {
+    fn lower(&mut self, facts: &Facts, now: Instant) -> Option<String> {
         if let Some(cut) = self.cut {
             let since = now.saturating_duration_since(cut.at);
             // Bytes, because the oldest of them goes on ageing while they become fewer.
@@ -200,11 +210,16 @@ impl Controller {
         });
         let min = f64::from(self.limits.min_kbps);
         if self.kbps <= min {
-            if severe {
+            let hopeless = |since| now.saturating_duration_since(since) >= HOPELESS;
+            if self.severe_since.is_some_and(hopeless) {
                 self.stage = Stage::SoundOnly;
             }
         } else {
-            let part = if severe { OF_TAKEN_SEVERE } else { OF_TAKEN };
+            let part = if self.severe_since.is_some() {
+                OF_TAKEN_SEVERE
+            } else {
+                OF_TAKEN
+            };
             let room = f64::from(facts.taken_kbps) * part - f64::from(self.limits.sound_kbps);
             self.kbps = room
                 .clamp(self.kbps * DEEPEST_CUT, self.kbps * LEAST_CUT)

@@ -121,6 +121,19 @@ fn the_first_step_follows_what_went_through() {
 }
 
 #[test]
+fn the_picture_outlives_moments_in_which_packets_are_sent_again() {
+    let mut run = Run::new(limits(100, 100));
+    run.rtt = Duration::from_millis(100);
+    for _ in 0..20 {
+        run.stay(1.0, 764, 61);
+        run.stay(0.4, 0, 200);
+    }
+    assert!(run.controller.quality().video(), "{:?}", run.reasons());
+    run.stay(4.0, 764, 61);
+    assert!(!run.controller.quality().video(), "{:?}", run.reasons());
+}
+
+#[test]
 fn a_link_that_is_gone_says_nothing_of_its_rate() {
     let mut run = Run::new(limits(100, 800));
     run.stay(1.0, 0, 800);
