@@ -100,6 +100,10 @@ bitrate_kbps = 300
 [media.audio]
 microphone = "hw:CARD=Mic,DEV=1"
 speaker = "hw:CARD=Speaker,DEV=0"
+# Too much for an emulated processor; tests/echo has it.
+echo_cancellation = "off"
+noise_suppression = false
+gain_control = false
 [media.network]
 connect_timeout_seconds = 60
 [display]
