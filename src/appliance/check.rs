@@ -14,7 +14,7 @@ use super::wiring;
 use crate::config::kiosk::KioskConfig;
 use crate::display::{Display, DisplayError, Output};
 use crate::media::codecs::{self, Kind};
-use crate::media::{self, Capture, PushEvent, Speaker};
+use crate::media::{self, Capture, EchoControl, PushEvent, Speaker};
 use crate::protocol::events::PushCode;
 use crate::room::{Credentials, RoomSession};
 use crate::tls::{self, ClientTls, Trust};
@@ -131,6 +131,7 @@ async fn screen(config: &KioskConfig) -> Result<String, String> {
 
 async fn media_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
     let settings = wiring::session_settings(config, trust);
+    let echo = echo(settings.capture.voice.echo);
     let codecs = codecs::finished(settings.shape()).await;
     let codec = |kind: Kind| check(kind.name(), codecs.verdict(kind, &settings.uplink.encoder));
     let mut checks: Vec<_> = Kind::ALL.into_iter().map(codec).collect();
@@ -165,7 +166,18 @@ async fn media_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
         Err(error) => Err(error.to_string()),
     };
     checks.push(check("speaker", speaker));
+    checks.push(check("echo", Ok(echo)));
     checks
+}
+
+/// What is done against the echo; a call can be made in any case.
+fn echo(wanted: EchoControl) -> String {
+    match (wanted, media::echo::probe()) {
+        (EchoControl::Off, _) => "left alone, as configured".to_owned(),
+        (EchoControl::HalfDuplex, _) => "half duplex, as configured".to_owned(),
+        (EchoControl::Cancel, Ok(())) => "is cancelled".to_owned(),
+        (EchoControl::Cancel, Err(error)) => format!("half duplex: {error}"),
+    }
 }
 
 async fn first_picture(reports: &mut mpsc::Receiver<PushEvent>) -> Result<(), String> {

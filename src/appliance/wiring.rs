@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::config::kiosk::{self, KioskConfig};
 use crate::display::{self, Display};
-use crate::media::{self, CaptureConfig, Reconnect};
+use crate::media::{self, CaptureConfig, Reconnect, VoiceConfig};
 use crate::protocol::RoomType;
 use crate::protocol::user_sig::Form;
 use crate::room::{
@@ -166,6 +166,7 @@ pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Setting
             height: video.height,
             fps: video.fps,
             time_code: false,
+            voice: voice(audio),
         },
         uplink: UplinkProfile {
             bitrate_kbps: video.bitrate_kbps,
@@ -183,6 +184,7 @@ pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Setting
             kiosk::Speaker::None => media::AudioSink::None,
             kiosk::Speaker::Device(device) => media::AudioSink::Device(device.clone()),
             kiosk::Speaker::Name(name) => media::AudioSink::Name(name.clone()),
+            kiosk::Speaker::Gst(description) => media::AudioSink::Gst(description.clone()),
         },
         speaker_level: audio.speaker_level,
         volume: f64::from(audio.volume) / 100.0,
@@ -222,6 +224,18 @@ fn audio_source(source: &kiosk::AudioSource) -> media::AudioSource {
         kiosk::AudioSource::Device(device) => media::AudioSource::Device(device.clone()),
         kiosk::AudioSource::Name(name) => media::AudioSource::Name(name.clone()),
         kiosk::AudioSource::Gst(description) => media::AudioSource::Gst(description.clone()),
+    }
+}
+
+fn voice(audio: &kiosk::Audio) -> VoiceConfig {
+    VoiceConfig {
+        echo: match audio.echo {
+            kiosk::EchoControl::Cancel => media::EchoControl::Cancel,
+            kiosk::EchoControl::HalfDuplex => media::EchoControl::HalfDuplex,
+            kiosk::EchoControl::Off => media::EchoControl::Off,
+        },
+        noise_suppression: audio.noise_suppression,
+        gain_control: audio.gain_control,
     }
 }
 

@@ -12,7 +12,7 @@ mod room;
 mod tls;
 
 pub use cameras::{Camera, Rotation, VideoSource};
-pub use media::{Audio, AudioSource, Encoder, Media, Network, Speaker, Video};
+pub use media::{Audio, AudioSource, EchoControl, Encoder, Media, Network, Speaker, Video};
 pub use room::{Credentials, Im, Mode, Room, RoomType, SigForm, UserSig};
 pub use tls::Tls;
 

@@ -99,6 +99,36 @@ fn the_message_service_is_beside_the_room_server_elsewhere_or_none() {
 }
 
 #[test]
+fn voices_are_cleaned_and_test_tones_are_not() {
+    use kiosk::EchoControl::{Cancel, HalfDuplex, Off};
+    let cases = [
+        ("", (Cancel, true, true)),
+        ("microphone = \"gst:pulsesrc\"", (Cancel, true, true)),
+        ("speaker = \"gst:pulsesink\"", (Cancel, true, true)),
+        ("speaker = \"none\"", (Off, true, true)),
+        ("microphone = \"test\"", (Off, false, false)),
+        (
+            "microphone = \"test\"\nspeaker = \"none\"\necho_cancellation = \"cancel\"",
+            (Cancel, false, false),
+        ),
+        (
+            "echo_cancellation = \"half-duplex\"",
+            (HalfDuplex, true, true),
+        ),
+        (
+            "echo_cancellation = \"off\"\nnoise_suppression = false\ngain_control = false",
+            (Off, false, false),
+        ),
+    ];
+    for (text, expected) in cases {
+        let config = KioskConfig::parse("k", &format!("[media.audio]\n{text}\n")).unwrap();
+        let audio = &config.media.audio;
+        let found = (audio.echo, audio.noise_suppression, audio.gain_control);
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
 fn an_identity_is_asked_for_brought_or_signed() {
     let credentials = |lines: &str| {
         let own = "sdk_app_id = 1\naccount_type = \"1\"\nuser_id = \"k\"\n";
@@ -311,7 +341,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         (
             "[media.audio]\nspeaker = \"atuo\"",
             "2:11: media.audio.speaker = \"atuo\": must be \"auto\", \"none\", \
-             an ALSA device such as \"hw:1,0\" or \"name:SPEAKER\"",
+             an ALSA device such as \"hw:1,0\", \"name:SPEAKER\" or \"gst:SINK DESCRIPTION\"",
         ),
         (
             "[room]\nheartbeat_seconds = 13",
@@ -389,7 +419,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         ),
         (
             "[media.camera]\nwidth = 640",
-            "1:8: media.camera: unknown key, known here: audio, network, video",
+            "1:8: media.camera: unknown key, did you mean media.cameras?",
         ),
         ("fps = 30\nfps = 30", "2:1: not valid TOML: duplicate key"),
     ];

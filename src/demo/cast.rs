@@ -11,6 +11,7 @@ use crate::appliance::wiring::Kiosk;
 use crate::display::{Backend, Corner, DisplayConfig, DisplayHandle};
 use crate::media::{
     AudioSink, AudioSource, CameraConfig, CaptureConfig, EncoderChoice, Reconnect, VideoSource,
+    VoiceConfig,
 };
 use crate::protocol::RoomType;
 use crate::room::{ChannelState, ClientSettings, Credentials, ImSettings, SessionSettings};
@@ -264,6 +265,7 @@ fn settings(role: Role, name: &str, hz: f64) -> Settings {
             height: 480,
             fps: 30,
             time_code: true,
+            voice: VoiceConfig::default(),
         },
         uplink: UplinkProfile {
             bitrate_kbps: 800,

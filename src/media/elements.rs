@@ -46,6 +46,9 @@ pub(super) const AAC_ENCODERS: &[Element] = &[
 pub(super) const AAC_DECODERS: &[Element] =
     &[("avdec_aac", LIBAV), ("faad", BAD), ("fdkaacdec", FDKAAC)];
 
+/// Without these there is no echo cancellation; the image may lack them.
+const VOICE: &[Element] = &[("webrtcdsp", BAD), ("webrtcechoprobe", BAD)];
+
 /// What no choice is about.
 const REQUIRED: &[(&str, &str)] = &[
     ("capsfilter", CORE),
@@ -87,8 +90,17 @@ pub struct Missing {
 /// Also loads the plugins: reading libav from an SD card takes seconds, and the first call
 /// must not wait for that.
 pub(super) fn check() -> Result<(), MediaError> {
+    require(REQUIRED)
+}
+
+/// Whether the elements of the voice processing are here.
+pub(super) fn check_voice() -> Result<(), MediaError> {
+    require(VOICE)
+}
+
+fn require(elements: &[Element]) -> Result<(), MediaError> {
     let loads = |name: &str| gst::ElementFactory::find(name).is_some_and(|f| f.load().is_ok());
-    let missing = missing(REQUIRED, loads);
+    let missing = missing(elements, loads);
     if missing.is_empty() {
         Ok(())
     } else {

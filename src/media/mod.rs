@@ -9,6 +9,7 @@ pub mod congestion;
 mod cpu;
 pub mod devices;
 pub mod downlink;
+pub mod echo;
 mod elements;
 mod encoder;
 mod loss;
@@ -34,6 +35,7 @@ pub use capture::{
     SnapshotError, VideoSource,
 };
 pub use downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
+pub use echo::{Echo, EchoControl, EchoStatus, VoiceConfig};
 pub use encoder::EncoderChoice;
 pub use loss::LossCause;
 pub use push_event::PushEvent;

@@ -249,6 +249,22 @@ pub(crate) fn parse_source(description: &str) -> Result<gst::Element, MediaError
     Ok(bin.upcast())
 }
 
+/// A sink from the configuration, in GStreamer's launch syntax.
+///
+/// # Errors
+/// `NoSpeaker` with GStreamer's reason.
+pub(crate) fn parse_sink(description: &str) -> Result<gst::Element, MediaError> {
+    let bad = |reason: &str| MediaError::NoSpeaker {
+        wanted: format!("{description:?} cannot be used: {reason}"),
+    };
+    let bin = gst::parse::bin_from_description(description, true)
+        .map_err(|error| bad(&error.to_string()))?;
+    if bin.static_pad("sink").is_none() {
+        return Err(bad("it has no input"));
+    }
+    Ok(bin.upcast())
+}
+
 /// Runs a blocking job on a thread of its own. Not tokio's blocking pool: a driver that hangs
 /// would keep the runtime from ever shutting down.
 pub(crate) fn off_runtime<T: Send + 'static>(

@@ -103,7 +103,7 @@ fn is_no_http(error: &reqwest::Error) -> bool {
     while let Some(error) = next {
         if error
             .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_parse)
+            .is_some_and(|error| error.is_parse() && !error.is_parse_too_large())
         {
             return true;
         }

@@ -15,8 +15,8 @@ use super::{Command, Outgoing, Patience, Role, Transition};
 use crate::display::DisplayHandle;
 use crate::media::codecs::{Report, Shape};
 use crate::media::{
-    AudioSink, Cameras, CaptureConfig, DownlinkStats, EncoderChoice, LineStatus, Reconnect,
-    UplinkStats,
+    AudioSink, Cameras, CaptureConfig, DownlinkStats, EchoStatus, EncoderChoice, LineStatus,
+    Reconnect, UplinkStats,
 };
 use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
 use crate::tls::ClientTls;
@@ -95,6 +95,8 @@ pub struct Status {
     pub screen_ms: Option<f64>,
     /// By userID.
     pub downlinks: BTreeMap<String, DownlinkStats>,
+    /// In a call.
+    pub echo: Option<EchoStatus>,
     /// Which encoders and decoders work, and why others do not.
     pub codecs: Option<Report>,
     /// The last messages of others, oldest first.

@@ -314,6 +314,11 @@ impl Shell {
                 .map(|uplink| uplink.stats().borrow().clone()),
             screen_ms: self.screen_ms(),
             downlinks: self.call.downlink_stats(),
+            echo: self
+                .call
+                .devices
+                .as_ref()
+                .map(|d| d.capture.echo().status()),
             codecs: codecs::known(),
             messages: self.messages.iter().cloned().collect(),
             events: self.history.iter().cloned().collect(),

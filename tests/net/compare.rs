@@ -82,7 +82,9 @@ fn push(mut lab: Lab, pusher: &Pusher) -> Vec<(f64, f64)> {
         other: pusher.other,
         ..Job::default()
     });
+    let patience = now_micros() + 20 * SECOND;
     while player.notes().pictures.is_empty() {
+        assert!(now_micros() < patience, "{}: no picture", pusher.name);
         sleep(0.05);
     }
     sleep(2.0);
@@ -120,10 +122,10 @@ fn push(mut lab: Lab, pusher: &Pusher) -> Vec<(f64, f64)> {
     points.collect()
 }
 
-/// Seconds until the shown picture is, and stays, younger than 200 ms.
+/// Seconds until the shown picture is, and stays, younger than 500 ms.
 fn oldest_since(seen: &[Seen], from: u64, to: u64) -> f64 {
     let tenth = SECOND / POINTS;
-    let old = |n: &u64| oldest_shown(seen, &(from + n * tenth..from + (n + 1) * tenth)) >= 200.0;
+    let old = |n: &u64| oldest_shown(seen, &(from + n * tenth..from + (n + 1) * tenth)) >= 500.0;
     let last = (0..(to - from) / tenth).rev().find(old);
     last.map_or(0.0, |n| (n + 1) as f64 / POINTS as f64)
 }

@@ -8,7 +8,7 @@ use rtckiosk::media::capture::{AudioSource, CameraConfig, Capture, CaptureConfig
 use rtckiosk::media::congestion::Quality;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
-use rtckiosk::media::{EncoderChoice, PlayEvent, PushEvent, Reconnect, time_code};
+use rtckiosk::media::{EncoderChoice, PlayEvent, PushEvent, Reconnect, VoiceConfig, time_code};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -124,6 +124,7 @@ async fn kiosk(job: Job) {
         height: SIZE.1,
         fps: FPS,
         time_code: true,
+        voice: VoiceConfig::default(),
     };
     let (_capture, uplink) = match job.push {
         Some(url) => {

@@ -2,7 +2,7 @@
 //! with raw pictures that carry a time code.
 
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -24,7 +24,9 @@ pub(crate) fn push(other: Other, url: &str, kbps: u32) {
         Other::GstLaunch => gst_launch(url, kbps),
         Other::Ffmpeg => ffmpeg(url, kbps),
     };
-    let camera = camera(&program);
+    // Taken out, because waiting for a program closes its input.
+    let input = program.stdin.take().expect("a pipe");
+    let camera = camera(&input);
     let status = program.wait();
     let _ = camera.set_state(gst::State::Null);
     panic!("{other:?} ended: {status:?}");
@@ -33,11 +35,11 @@ pub(crate) fn push(other: Other, url: &str, kbps: u32) {
 fn gst_launch(url: &str, kbps: u32) -> Child {
     let (width, height) = SIZE;
     let text = format!(
-        "fdsrc fd=0 do-timestamp=true ! \
+        "fdsrc fd=0 ! \
          rawvideoparse format=i420 width={width} height={height} framerate={FPS}/1 ! \
          x264enc tune=zerolatency speed-preset=ultrafast bitrate={kbps} key-int-max={FPS} ! \
          h264parse ! queue ! flvmux name=mux streamable=true ! \
-         rtmp2sink location={url} chunk-size=4096 sync=false async=false \
+         rtmp2sink location={url} chunk-size=4096 sync=false \
          audiotestsrc is-live=true ! audioconvert ! avenc_aac bitrate=48000 ! queue ! mux."
     );
     start(
@@ -68,8 +70,8 @@ fn start(command: &mut Command) -> Child {
 
 /// Writes pictures of now to a program's input. As a camera does, it waits for nobody: what is
 /// not read in time is lost.
-fn camera(program: &Child) -> gst::Pipeline {
-    let pipe = program.stdin.as_ref().expect("a pipe").as_raw_fd();
+fn camera(input: &ChildStdin) -> gst::Pipeline {
+    let pipe = input.as_raw_fd();
     let (width, height) = SIZE;
     let text = format!(
         "{CAMERA} ! videoconvert ! \

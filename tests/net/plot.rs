@@ -77,7 +77,7 @@ pub(crate) fn draw(file: &Path, title: &str, seconds: f64, narrow: &Range<f64>, 
         for pair in points.windows(2) {
             line(&mut image, pair[0], pair[1], color, 3);
         }
-        let at = Point::new(RIGHT - 330, TOP + 25 + 24 * index as i32);
+        let at = Point::new(RIGHT - 350, TOP + 25 + 24 * index as i32);
         line(&mut image, at, at + Point::new(40, 0), color, 5);
         write(
             &mut image,

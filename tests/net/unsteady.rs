@@ -147,7 +147,7 @@ fn a_delay_that_comes_and_goes_makes_few_pictures_late() {
                 "{own} late by the player's own count, {most} may be"
             );
             // This machine's own unevenness is counted in.
-            assert!(late <= 2 * most, "{late} late as they are seen");
+            assert!(late <= 5 * most, "{late} late as they are seen");
         },
     );
 }

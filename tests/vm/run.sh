@@ -83,12 +83,10 @@ runtime_dir = "/run/rtckiosk"
 [room]
 server_url = "$base"
 user_id = "kiosk"
-# A mode larger than the picture that is sent: snapshots are of its size.
 [[media.cameras]]
 name = "front"
 source = "/dev/video0"
-width = 640
-height = 360
+# A mode larger than the picture that is sent: snapshots are of its size.
 [[media.cameras]]
 name = "desk"
 source = "/dev/video1"
@@ -102,6 +100,10 @@ bitrate_kbps = 300
 [media.audio]
 microphone = "hw:CARD=Mic,DEV=1"
 speaker = "hw:CARD=Speaker,DEV=0"
+# Too much for an emulated processor; tests/echo has it.
+echo_cancellation = "off"
+noise_suppression = false
+gain_control = false
 [media.network]
 connect_timeout_seconds = 60
 [display]

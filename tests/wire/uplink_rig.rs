@@ -11,7 +11,7 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 use rtckiosk::media::capture::{AudioSource, CameraConfig, Capture, CaptureConfig, VideoSource};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
-use rtckiosk::media::{EncoderChoice, PushEvent, Reconnect, time_code};
+use rtckiosk::media::{EncoderChoice, PushEvent, Reconnect, VoiceConfig, time_code};
 use rtckiosk::protocol::events::PushCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -67,6 +67,7 @@ impl Push {
             height: HEIGHT,
             fps: FPS,
             time_code: true,
+            voice: VoiceConfig::default(),
         };
         let capture = Capture::start(config, sender.clone())
             .await

@@ -75,6 +75,11 @@ pub struct Audio {
     /// What the sound cards' own mixers are set to, in percent; `None` leaves them as they are.
     pub microphone_level: Option<u8>,
     pub speaker_level: Option<u8>,
+    pub echo: EchoControl,
+    /// Takes steady noise out of the microphone's sound.
+    pub noise_suppression: bool,
+    /// Brings voices to the same loudness.
+    pub gain_control: bool,
 }
 
 /// Where the sound comes from.
@@ -103,6 +108,18 @@ pub enum Speaker {
     Device(String),
     /// A loudspeaker by the name that `rtckiosk devices` shows.
     Name(String),
+    /// A GStreamer description of a sink.
+    Gst(String),
+}
+
+/// What is done so that the agent does not hear himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EchoControl {
+    /// What the loudspeaker plays is taken out of what the microphone hears.
+    Cancel,
+    /// The microphone is turned down while the far end speaks.
+    HalfDuplex,
+    Off,
 }
 
 /// `[media.network]`: what a call bears.
@@ -118,8 +135,7 @@ pub struct Network {
 const TEST_HZ: f64 = 440.0;
 const MICROPHONE_ALLOWED: &str = "\"auto\", \"test\", \"test:HERTZ\" (50 to 8000), an ALSA device \
      such as \"hw:1,0\", \"name:MICROPHONE\" or \"gst:SOURCE DESCRIPTION\"";
-const SPEAKER_ALLOWED: &str =
-    "\"auto\", \"none\", an ALSA device such as \"hw:1,0\" or \"name:SPEAKER\"";
+const SPEAKER_ALLOWED: &str = "\"auto\", \"none\", an ALSA device such as \"hw:1,0\", \"name:SPEAKER\" or \"gst:SINK DESCRIPTION\"";
 const ENCODER_ALLOWED: &str = "\"auto\" or the name of a GStreamer element such as \"x264enc\"";
 
 impl Media {
@@ -231,22 +247,39 @@ impl Video {
 
 impl Audio {
     fn read(audio: &Section<'_>) -> Self {
+        let microphone = audio.get(
+            "microphone",
+            AudioSource::Auto,
+            rules::text(MICROPHONE_ALLOWED, AudioSource::parse),
+        );
+        let speaker = audio.get(
+            "speaker",
+            Speaker::Auto,
+            rules::text(SPEAKER_ALLOWED, Speaker::parse),
+        );
+        // A test tone is to arrive as it is.
+        let voice = !matches!(microphone, AudioSource::Test { .. });
+        let echo = if voice && speaker != Speaker::None {
+            EchoControl::Cancel
+        } else {
+            EchoControl::Off
+        };
+        let controls = [
+            ("cancel", EchoControl::Cancel),
+            ("half-duplex", EchoControl::HalfDuplex),
+            ("off", EchoControl::Off),
+        ];
         Self {
-            microphone: audio.get(
-                "microphone",
-                AudioSource::Auto,
-                rules::text(MICROPHONE_ALLOWED, AudioSource::parse),
-            ),
-            speaker: audio.get(
-                "speaker",
-                Speaker::Auto,
-                rules::text(SPEAKER_ALLOWED, Speaker::parse),
-            ),
+            microphone,
+            speaker,
             // What AAC-LC makes of one channel of 48 kHz speech.
             bitrate_kbps: audio.get("bitrate_kbps", 48, rules::whole(16..=192)),
             volume: audio.get("volume", 100, rules::whole(0..=100)),
             microphone_level: audio.optional("microphone_level", rules::whole(0..=100)),
             speaker_level: audio.optional("speaker_level", rules::whole(0..=100)),
+            echo: audio.get("echo_cancellation", echo, rules::choice(&controls)),
+            noise_suppression: audio.get("noise_suppression", voice, rules::flag),
+            gain_control: audio.get("gain_control", voice, rules::flag),
         }
     }
 }
@@ -291,6 +324,7 @@ impl Speaker {
             ("auto", None) => Some(Self::Auto),
             ("none", None) => Some(Self::None),
             ("name", Some(name)) => Some(Self::Name(name)),
+            ("gst", Some(description)) => Some(Self::Gst(description)),
             _ => alsa_device(text).map(Self::Device),
         }
     }

@@ -173,6 +173,7 @@ impl Side {
 
     /// Time from entering until the other side is told; the push URL is there before.
     async fn enters_before(&mut self, other: &mut Self) -> Result<Duration> {
+        self.forget_events();
         let push_url = self.handle.get_push_url(ROOM).await?;
         let start = Instant::now();
         let is_me = |event: &RoomEvent| matches!(event, RoomEvent::MemberJoined(who) if who.user_id == self.user_id);
@@ -191,6 +192,11 @@ impl Side {
         let (left, told) = tokio::join!(self.handle.leave(), other.told("left", is_me));
         left?;
         Ok(told? - start)
+    }
+
+    /// What this side was told meanwhile is of no interest, and must not fill its queue.
+    fn forget_events(&mut self) {
+        while self.events.try_recv().is_ok() {}
     }
 
     /// Time from saying a text until the other side hears it.

@@ -135,11 +135,20 @@ impl Drop for Attachment {
 
 /// A sink that publishes what arrives, at once and without a queue, and counts it.
 pub(super) fn sink(turn: &Arc<Turn>, frames: &Arc<AtomicU64>) -> gst::Element {
-    let (turn, frames) = (Arc::clone(turn), Arc::clone(frames));
+    let turn = Arc::clone(turn);
+    sink_to(frames, move |frame| turn.publish(frame))
+}
+
+/// A sink that hands on what arrives, at once and without a queue, and counts it.
+pub(super) fn sink_to(
+    frames: &Arc<AtomicU64>,
+    mut take: impl FnMut(Frame) + Send + 'static,
+) -> gst::Element {
+    let frames = Arc::clone(frames);
     let publish = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if let Some(captured) = captured(sink, &sample) {
-            turn.publish(Frame { sample, captured });
+            take(Frame { sample, captured });
             frames.fetch_add(1, Ordering::Relaxed);
         }
         Ok(gst::FlowSuccess::Ok)

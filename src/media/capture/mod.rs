@@ -37,6 +37,7 @@ pub use crate::config::kiosk::Rotation;
 
 use self::feed::Feed;
 use self::line::{Line, Order};
+use super::echo::{Echo, VoiceConfig};
 use super::push_event::Events;
 use super::{MediaError, Picture, PushEvent};
 
@@ -138,6 +139,8 @@ pub struct CaptureConfig {
     pub fps: u32,
     /// Stamps each frame with the time at which it was captured (see `time_code`).
     pub time_code: bool,
+    /// What is done to the microphone's sound.
+    pub voice: VoiceConfig,
 }
 
 /// Camera and microphone, open until this is stopped or dropped.
@@ -147,6 +150,7 @@ pub struct Capture {
     pub(super) video: Arc<Feed>,
     pub(super) sound: Arc<Feed>,
     picture: Picture,
+    echo: Echo,
     cameras: Cameras,
     microphone: watch::Receiver<LineStatus>,
     lines: Vec<JoinHandle<()>>,
@@ -176,8 +180,9 @@ impl Capture {
         let (video, sound) = (Arc::new(Feed::showing(shown)), Arc::new(Feed::default()));
         let events = Events(events);
         let camera = spawn(video::line(&config, &video, events.clone()), &stop);
+        let echo = Echo::new(config.voice);
         let microphone = spawn(
-            sound::line(&config, Arc::clone(&sound), events.clone()),
+            sound::line(&config, echo.clone(), Arc::clone(&sound), events.clone()),
             &stop,
         );
         match (camera.opened.await, microphone.opened.await) {
@@ -190,6 +195,7 @@ impl Capture {
                 video,
                 sound,
                 picture,
+                echo,
                 microphone: microphone.status,
                 lines: vec![camera.task, microphone.task],
                 stop: guard,
@@ -201,6 +207,13 @@ impl Capture {
     #[must_use]
     pub fn picture(&self) -> Picture {
         self.picture.clone()
+    }
+
+    /// What the loudspeaker has to tell what it plays (see
+    /// [`Speaker::tell`](super::Speaker::tell)), and what comes back of it.
+    #[must_use]
+    pub fn echo(&self) -> &Echo {
+        &self.echo
     }
 
     /// Switches cameras and takes stills, for as long as the capture lives.

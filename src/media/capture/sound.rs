@@ -1,15 +1,18 @@
-//! The microphone's pipeline: any source in, 48 kHz mono S16 out in pieces of about 10 ms.
+//! The microphone's pipeline: any source in, 48 kHz mono S16 out in pieces of about 10 ms, freed
+//! of the loudspeaker's echo.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use gstreamer as gst;
 use gstreamer_audio as gst_audio;
 
 use super::super::devices::hotplug::Kind;
+use super::super::echo::{Echo, Voice, samples};
 use super::super::pipeline::{Pipeline, make, parse_source};
 use super::super::push_event::Events;
 use super::super::{MediaError, devices};
-use super::feed::{Feed, sink};
+use super::feed::{Feed, Frame, Turn, sink, sink_to};
 use super::line::{Codes, Device, Line};
 use super::source::Source;
 use super::{AudioSource, CaptureConfig, SOUND_HZ};
@@ -29,7 +32,7 @@ const PERIOD_US: i64 = 10_000;
 /// Microseconds that the device keeps for us when we are late; costs no delay.
 const DEVICE_BUFFER_US: i64 = 80_000;
 
-pub(super) fn line(config: &CaptureConfig, feed: Arc<Feed>, events: Events) -> Line {
+pub(super) fn line(config: &CaptureConfig, echo: Echo, feed: Arc<Feed>, events: Events) -> Line {
     let level = config.microphone_level;
     let (wanted, silent_feed) = (config.audio.clone(), Arc::clone(&feed));
     Line {
@@ -39,9 +42,9 @@ pub(super) fn line(config: &CaptureConfig, feed: Arc<Feed>, events: Events) -> L
         events,
         devices: vec![Device {
             name: wanted.to_string(),
-            build: Arc::new(move || build(source(&wanted, level)?, &feed)),
+            build: Arc::new(move || build(source(&wanted, level)?, &feed, echo.voice())),
         }],
-        stand_in: Arc::new(move || build(tone("silence", 440.0)?, &silent_feed)),
+        stand_in: Arc::new(move || build(tone("silence", 440.0)?, &silent_feed, None)),
     }
 }
 
@@ -104,9 +107,37 @@ fn find(
     })
 }
 
-fn build(source: gst::Element, feed: &Arc<Feed>) -> Result<Source, MediaError> {
+/// A sink that publishes what the voice processing leaves.
+fn through(mut voice: Voice, turn: &Arc<Turn>, frames: &Arc<AtomicU64>) -> gst::Element {
+    let (turn, caps) = (Arc::clone(turn), sound_caps());
+    let mut sound = Vec::new();
+    sink_to(frames, move |frame| {
+        sound.clear();
+        let bytes = frame.sample.buffer().and_then(|b| b.map_readable().ok());
+        sound.extend(bytes.iter().flat_map(|bytes| samples(bytes)));
+        voice.push(frame.captured, &sound, |captured, block| {
+            let bytes: Vec<u8> = block.into_iter().flat_map(i16::to_le_bytes).collect();
+            let mut buffer = gst::Buffer::from_mut_slice(bytes);
+            if let Some(buffer) = buffer.get_mut() {
+                buffer.set_duration(gst::ClockTime::from_mseconds(10));
+            }
+            let sample = gst::Sample::builder().caps(&caps).buffer(&buffer).build();
+            turn.publish(Frame { sample, captured });
+        });
+    })
+}
+
+fn build(
+    source: gst::Element,
+    feed: &Arc<Feed>,
+    voice: Option<Voice>,
+) -> Result<Source, MediaError> {
     let pipeline = Pipeline::urgent("microphone");
     let (frames, turn) = (Arc::default(), feed.turn());
+    let sink = match voice {
+        Some(voice) => through(voice, &turn, &frames),
+        None => sink(&turn, &frames),
+    };
     pipeline.chain(&[
         source,
         make("audioconvert", "convert").build()?,
@@ -114,7 +145,7 @@ fn build(source: gst::Element, feed: &Arc<Feed>) -> Result<Source, MediaError> {
         make("capsfilter", "sound")
             .property("caps", sound_caps())
             .build()?,
-        sink(&turn, &frames),
+        sink,
     ])?;
     Ok(Source {
         pipeline,

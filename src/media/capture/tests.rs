@@ -23,6 +23,7 @@ fn config(video: VideoSource, audio: AudioSource) -> CaptureConfig {
         height: 240,
         fps: 30,
         time_code: false,
+        voice: VoiceConfig::default(),
     }
 }
 

@@ -137,7 +137,7 @@ impl Keeper {
                 AudioSink::Name(name) => named(name, devices::speakers())
                     .map_err(|error| error.to_string())
                     .and_then(|device| mixer::set_level(&device, Direction::Playback, percent)),
-                AudioSink::None => Ok(()),
+                AudioSink::None | AudioSink::Gst(_) => Ok(()),
             };
             if let Err(reason) = set {
                 log::warn!(speaker:% = sink; "the loudspeaker's level is not set: {reason}");

@@ -11,7 +11,7 @@ mod mixer;
 mod stretch;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -29,7 +29,8 @@ use mixer::Mixer;
 use super::MediaError;
 use super::capture::{LineStatus, SOUND_HZ, sound_caps};
 use super::devices;
-use super::pipeline::{Pipeline, make};
+use super::echo::{self, Echo};
+use super::pipeline::{Pipeline, make, parse_sink};
 use super::time_code::now_micros;
 
 /// Samples per second of all sound inside the kiosk: mono, 16 bits.
@@ -51,6 +52,8 @@ pub enum AudioSink {
     Device(String),
     /// A part of the sound card's name, in any case.
     Name(String),
+    /// A GStreamer sink description that takes raw audio.
+    Gst(String),
     /// No device: sound is mixed in real time and thrown away.
     None,
 }
@@ -62,16 +65,33 @@ impl fmt::Display for AudioSink {
             Self::Auto => f.write_str("auto"),
             Self::Device(device) => f.write_str(device),
             Self::Name(name) => write!(f, "name:{name}"),
+            Self::Gst(description) => write!(f, "gst:{description}"),
             Self::None => f.write_str("none"),
         }
     }
 }
 
-type Shared = Arc<Mutex<Mixer>>;
+#[derive(Debug)]
+struct Sound {
+    mixer: Mutex<Mixer>,
+    /// Who is told what the device gets.
+    echo: OnceLock<Echo>,
+}
+
+type Shared = Arc<Sound>;
+
+impl Sound {
+    fn shared() -> Shared {
+        Arc::new(Self {
+            mixer: Mutex::new(Mixer::new()),
+            echo: OnceLock::new(),
+        })
+    }
+}
 
 /// No code that could panic half-way runs under this lock.
 fn lock(mixer: &Shared) -> MutexGuard<'_, Mixer> {
-    mixer.lock().unwrap_or_else(PoisonError::into_inner)
+    mixer.mixer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where one member's sound goes in. Clones are the same input; it ends with the last of them.
@@ -134,7 +154,7 @@ impl Speaker {
     /// `NoSpeaker` when there is no such device, `Pipeline` or `StateTimeout` when it does not
     /// play.
     pub async fn start(sink: AudioSink) -> Result<Self, MediaError> {
-        let mixer = Arc::new(Mutex::new(Mixer::new()));
+        let mixer = Sound::shared();
         let pipeline = open(&sink, &mixer).await?;
         Ok(Self::keep(sink, None, mixer, Ok(pipeline)))
     }
@@ -142,7 +162,7 @@ impl Speaker {
     /// The same for a call, which goes on without sound: a device that does not play now is
     /// tried again. Its mixer is set to `level` percent each time it is opened.
     pub async fn start_or_wait(sink: AudioSink, level: Option<u8>) -> Self {
-        let mixer = Arc::new(Mutex::new(Mixer::new()));
+        let mixer = Sound::shared();
         let opened = open(&sink, &mixer).await;
         if let Err(error) = &opened {
             log::warn!("the call goes on without a loudspeaker: {error}");
@@ -189,6 +209,11 @@ impl Speaker {
         if !volume.is_nan() {
             lock(&self.mixer).volume = volume.clamp(0.0, 1.0);
         }
+    }
+
+    /// Tells `echo` from now on what the device gets; only the first call counts.
+    pub fn tell(&self, echo: &Echo) {
+        let _ = self.mixer.echo.set(echo.clone());
     }
 
     /// Calls back with each block as it goes to the device, and with the µs until it is heard. On
@@ -269,6 +294,10 @@ fn source(mixer: &Shared, device: &gst::Element) -> AppSrc {
         let device = device.upgrade();
         let delay = device.map_or(0, |device| holds(&device, &mut clock, position));
         let samples = lock(&mixer).mix(BLOCK, now_micros() as i64, delay);
+        if let Some(echo) = mixer.echo.get() {
+            let block: Vec<i16> = echo::samples(&samples).collect();
+            echo.played(gst::SystemClock::obtain().time(), &block);
+        }
         let mut buffer = gst::Buffer::from_mut_slice(samples);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(position);
@@ -317,6 +346,7 @@ fn device(sink: &AudioSink) -> Result<gst::Element, MediaError> {
         }
         AudioSink::Device(device) => alsa(device),
         AudioSink::Name(name) => alsa(&named(name, devices::speakers())?),
+        AudioSink::Gst(description) => parse_sink(description),
         // Without a device nothing but the clock sets the pace.
         AudioSink::None => Ok(make("fakesink", "speaker").property("sync", true).build()?),
     }
@@ -337,7 +367,9 @@ fn named(name: &str, speakers: Vec<devices::SoundDevice>) -> Result<String, Medi
 
 /// `autoaudiosink` without any device plays into a `fakesink`, as fast as it can.
 fn is_fallback(device: &gst::Element) -> bool {
-    let Some(bin) = device.dynamic_cast_ref::<gst::Bin>() else {
+    let is_auto = |f: gst::ElementFactory| f.name() == "autoaudiosink";
+    let bin = device.dynamic_cast_ref::<gst::Bin>();
+    let Some(bin) = bin.filter(|_| device.factory().is_some_and(is_auto)) else {
         return false;
     };
     let mut factories = bin
@@ -423,6 +455,8 @@ mod tests {
         for (sink, name) in [
             (AudioSink::Device("plughw:77,0".to_owned()), "plughw:77,0"),
             (AudioSink::Name("no such card".to_owned()), "no such card"),
+            (AudioSink::Gst("no_such_sink".to_owned()), "no_such_sink"),
+            (AudioSink::Gst("videotestsrc".to_owned()), "no input"),
         ] {
             let error = Speaker::start(sink)
                 .await

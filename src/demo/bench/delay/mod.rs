@@ -29,7 +29,7 @@ use crate::demo::meter::read_time_code;
 use crate::display::{Backend, Display, DisplayConfig, Remote};
 use crate::media::{
     self, AudioSink, AudioSource, CameraConfig, Capture, CaptureConfig, Downlink, DownlinkConfig,
-    EncoderChoice, PushEvent, Reconnect, Speaker, Uplink, UplinkConfig, VideoSource,
+    EncoderChoice, PushEvent, Reconnect, Speaker, Uplink, UplinkConfig, VideoSource, VoiceConfig,
 };
 use crate::protocol::events::PushCode;
 use crate::tls::ClientTls;
@@ -228,6 +228,7 @@ fn camera() -> CaptureConfig {
         height: HEIGHT,
         fps: FPS,
         time_code: true,
+        voice: VoiceConfig::default(),
     }
 }
 

@@ -218,7 +218,8 @@ impl Ffmpeg {
         command.args(["-loglevel", "error"]);
         if flags == Flags::LowLatency {
             command.args(["-fflags", "nobuffer", "-flags", "low_delay"]);
-            command.args(["-probesize", "32", "-analyzeduration", "0"]);
+            // In µs. With less it often takes a stream with sound for one without picture.
+            command.args(["-analyzeduration", "300000"]);
         }
         command.args(["-i", url, "-map", "0:v", "-fps_mode", "passthrough"]);
         command.args(["-f", "rawvideo", "-pix_fmt", "gray", "-"]);

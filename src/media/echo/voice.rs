@@ -1,0 +1,117 @@
+//! The microphone's sound on its way to whoever sends it: cut into blocks, each freed of the
+//! echo and cleaned.
+
+use gstreamer as gst;
+
+use super::canceller::Canceller;
+use super::delay::DelayFinder;
+use super::half_duplex::{self, HalfDuplex};
+use super::level::{ReturnMeter, db, power};
+use super::{BLOCK, Block, Echo, EchoControl};
+use crate::media::speaker::SAMPLE_RATE;
+
+/// What is done to the sound of one microphone, from its opening to its end.
+#[derive(Debug)]
+pub struct Voice {
+    echo: Echo,
+    /// Samples that do not fill a block yet.
+    waiting: Vec<i16>,
+    canceller: Option<Canceller>,
+    finder: DelayFinder,
+    gate: Option<HalfDuplex>,
+    /// Of the last block.
+    gain: f64,
+    meter: ReturnMeter,
+}
+
+impl Voice {
+    pub(super) fn new(echo: Echo) -> Self {
+        let mut voice = Self {
+            echo,
+            waiting: Vec::with_capacity(2 * BLOCK),
+            canceller: None,
+            finder: DelayFinder::default(),
+            gate: None,
+            gain: 1.0,
+            meter: ReturnMeter::default(),
+        };
+        let config = voice.echo.config();
+        if config.echo == EchoControl::HalfDuplex {
+            voice.gate = Some(HalfDuplex::default());
+        }
+        voice.echo.tell(config.echo, None);
+        let cancel = config.echo == EchoControl::Cancel;
+        if cancel || config.noise_suppression || config.gain_control {
+            match Canceller::start(config, cancel) {
+                Ok(canceller) => voice.canceller = Some(canceller),
+                Err(error) => voice.do_without(&error.to_string()),
+            }
+        }
+        voice
+    }
+
+    /// Goes on without the elements, half duplex if the echo was theirs.
+    fn do_without(&mut self, reason: &str) {
+        self.canceller = None;
+        let reason = format!("the voice processor does not work: {reason}");
+        if self.echo.config().echo == EchoControl::Off {
+            log::warn!("{reason}");
+            self.echo.tell(EchoControl::Off, Some(reason));
+            return;
+        }
+        log::warn!("{reason}; the microphone is turned down while the far end speaks");
+        self.gate = Some(HalfDuplex::default());
+        self.echo.tell(EchoControl::HalfDuplex, Some(reason));
+    }
+
+    /// Takes mono samples at 48 kHz, the first of them captured at `captured`, and gives every
+    /// block that they complete with the time of its first sample.
+    pub fn push(
+        &mut self,
+        captured: gst::ClockTime,
+        samples: &[i16],
+        mut give: impl FnMut(gst::ClockTime, Block),
+    ) {
+        let mut time = captured.saturating_sub(length(self.waiting.len()));
+        self.waiting.extend_from_slice(samples);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let blocks = waiting.chunks_exact(BLOCK);
+        for samples in blocks {
+            let mut block = [0; BLOCK];
+            block.copy_from_slice(samples);
+            self.process(time, &mut block);
+            give(time, block);
+            time += length(BLOCK);
+        }
+        waiting.drain(..waiting.len() / BLOCK * BLOCK);
+        self.waiting = waiting;
+    }
+
+    fn process(&mut self, time: gst::ClockTime, block: &mut Block) {
+        let far = self.echo.played_at(time);
+        let (far_power, heard) = (power(&far.now), power(block));
+        if let Some(canceller) = &mut self.canceller {
+            let delay = self.finder.add(&far.now, db(far_power), block);
+            let done = canceller.process(&far.echoing, block);
+            if let Some(delay) = delay {
+                self.echo.found(delay);
+            }
+            if let Err(error) = done {
+                self.do_without(&error.to_string());
+            }
+        }
+        if let Some(gate) = &mut self.gate {
+            let gain = gate.gain(db(far_power), db(heard));
+            half_duplex::apply(block, self.gain, gain);
+            self.gain = gain;
+        }
+        if let Some(found) = self.meter.add(far_power, heard, power(block)) {
+            self.echo.measured(found);
+        }
+    }
+}
+
+/// How long so many samples last.
+fn length(samples: usize) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(samples as u64 * 1_000_000_000 / u64::from(SAMPLE_RATE))
+}
