@@ -195,6 +195,8 @@ impl Supervisor {
                 if !replies.is_empty() {
                     self.rota.want(device);
                 }
+                // Whoever hears of it may look at once.
+                self.show();
                 self.tell_open(device, begun.elapsed());
                 answer(self.opened.take(), &Ok(()));
                 Ok(())
