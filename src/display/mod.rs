@@ -252,6 +252,8 @@ impl DisplayHandle {
     /// frame is handed to the screen. It must not block. Replaces the one before.
     pub fn on_shown(&self, shown: impl Fn(&str, &gst::Sample) + Send + Sync + 'static) {
         *lock(&self.shared.shown) = Some(Arc::new(shown));
+        // The worker may sleep through frames that nobody was told of.
+        self.shared.scene.send_modify(|_| {});
     }
 
     /// Writes what is to be seen now as PNG. Blocks for tens of milliseconds.

@@ -159,7 +159,7 @@ impl Screen {
                     self.adopt(&scene.borrow_and_update());
                     due = due.min(last + MEMBER_PERIOD);
                 }
-                source = self.sources.changed() => {
+                source = self.sources.changed(self.window.is_some()), if self.is_watched() => {
                     due = due.min(last + source.period());
                 }
                 () = sleep_until(due) => {
@@ -179,6 +179,7 @@ impl Screen {
     /// Composes a canvas.
     fn compose(&mut self) -> Result<gst::Sample, DisplayError> {
         let began = Instant::now();
+        self.sources.refresh();
         let view = View {
             members: self.sources.members.iter().map(Source::member).collect(),
             self_view: self
@@ -194,9 +195,15 @@ impl Screen {
         Ok(canvas)
     }
 
+    /// Whether somebody looks, or is told of what could be seen. Else no frame need wake this
+    /// thread.
+    fn is_watched(&self) -> bool {
+        self.window.is_some() || super::lock(&self.shared.shown).is_some()
+    }
+
     fn show(&mut self) {
         if self.window.is_none() {
-            // Nobody looks: a canvas is composed when a snapshot asks for one.
+            // A canvas is composed when a snapshot asks for one.
             let frames = self.sources.take_fresh();
             return self.shared.report_shown(&frames);
         }
@@ -282,13 +289,23 @@ impl Sources {
         }
     }
 
-    /// Waits for a frame, and takes it; older frames not yet shown are forgotten.
-    async fn changed(&mut self) -> Changed {
+    /// Takes the latest frame of each.
+    fn refresh(&mut self) {
+        self.members
+            .iter_mut()
+            .chain(&mut self.own)
+            .for_each(Source::refresh);
+    }
+
+    /// Waits for a frame, on a window for one of the self-view too, and takes it; older frames not
+    /// yet shown are forgotten.
+    async fn changed(&mut self, window: bool) -> Changed {
         let members = self
             .members
             .iter_mut()
             .map(|source| (source, Changed::Member));
-        let own = self.own.iter_mut().map(|source| (source, Changed::Own));
+        let own = self.own.iter_mut().filter(|_| window);
+        let own = own.map(|source| (source, Changed::Own));
         let open: Vec<_> = members
             .chain(own)
             .filter(|(source, _)| source.open)
@@ -354,15 +371,27 @@ impl Source {
         self.taken = std::time::Instant::now();
     }
 
-    /// Waits for the next frame and takes it; false when the sender is gone, and then an old
-    /// frame would be a lie.
+    /// Waits for the next frame and takes it; false when the sender is gone.
     async fn changed(&mut self) -> bool {
-        self.open = self.remote.picture.changed().await.is_ok();
-        if self.open {
-            self.take_latest();
-        } else {
-            self.latest = None;
+        match self.remote.picture.changed().await {
+            Ok(()) => self.take_latest(),
+            Err(_) => self.close(),
         }
         self.open
+    }
+
+    /// Takes a frame that has come.
+    fn refresh(&mut self) {
+        match self.remote.picture.has_changed() {
+            Ok(true) => self.take_latest(),
+            Ok(false) => {}
+            Err(_) => self.close(),
+        }
+    }
+
+    /// The sender is gone: an old frame would be a lie.
+    fn close(&mut self) {
+        self.open = false;
+        self.latest = None;
     }
 }
