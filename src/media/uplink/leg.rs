@@ -8,8 +8,8 @@
 //! Nothing here makes the capture wait. What the network has not taken yet waits in the outbox;
 //! while a picture waits there, no other is encoded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -23,6 +23,7 @@ use super::super::capture::feed::{Attachment, Feed, Frame};
 use super::super::capture::{Capture, SOUND_HZ, picture_caps, sound_caps};
 use super::super::encoder::{self, H264, Target};
 use super::super::pipeline::{Pipeline, make};
+use super::batch::Batch;
 use super::flv::{self, Metadata, Packet};
 use super::outbox::Outbox;
 use super::pace::Pace;
@@ -227,17 +228,25 @@ impl Leg {
                     .stages
                     .note(Track::Picture, Point::Captured, age(frame));
                 given.fetch_add(1, Ordering::Relaxed);
-                push(&video, frame, instead, base);
+                if let Some(buffer) = timed(frame, instead, base) {
+                    // Refused only while the pipeline stops: whoever stops it knows.
+                    let _ = video.push_buffer(buffer);
+                }
             }
         };
         let (mutes, outbox) = (Arc::clone(&taps.mutes), Arc::clone(&self.outbox));
+        let batch = Mutex::new(Batch::default());
         let play = move |frame: &Frame| {
             outbox
                 .stages
                 .note(Track::Sound, Point::Captured, age(frame));
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
-            push(&sound, frame, silence.as_ref(), base);
+            let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
+            let block = timed(frame, silence.as_ref(), base);
+            if let Some(block) = block.and_then(|block| batch.put(block)) {
+                let _ = sound.push_buffer(block);
+            }
         };
         [taps.video.attach(show), taps.sound.attach(play)]
     }
@@ -333,27 +342,20 @@ fn age(frame: &Frame) -> Duration {
         .into()
 }
 
-/// Pushes a captured frame, or `instead` of it, at the frame's time.
-fn push(
-    input: &gst_app::AppSrc,
+/// A captured frame, or `instead` of it, at the frame's time; `None` for one from before the leg.
+fn timed(
     frame: &Frame,
     instead: Option<&gst::Buffer>,
     base: gst::ClockTime,
-) {
-    let Some(time) = frame.captured.checked_sub(base) else {
-        return;
-    };
-    let Some(buffer) = instead.map(AsRef::as_ref).or(frame.sample.buffer()) else {
-        return;
-    };
+) -> Option<gst::Buffer> {
+    let time = frame.captured.checked_sub(base)?;
     // Copies the description of the frame, not its pixels.
-    let mut buffer = buffer.copy();
+    let mut buffer = instead.map(AsRef::as_ref).or(frame.sample.buffer())?.copy();
     if let Some(buffer) = buffer.get_mut() {
         buffer.set_pts(time);
         buffer.set_dts(gst::ClockTime::NONE);
     }
-    // Refused only while the pipeline stops: whoever stops it knows.
-    let _ = input.push_buffer(buffer);
+    Some(buffer)
 }
 
 fn black(caps: &gst::Caps) -> Option<gst::Buffer> {

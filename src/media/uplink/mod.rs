@@ -3,6 +3,7 @@
 //! Every connection is a pipeline of its own (see `leg`), so that each starts with a key frame
 //! and with frames of now. One task (see `run`) makes, watches and replaces them.
 
+mod batch;
 mod decide;
 mod flv;
 mod kernel_queue;
