@@ -16,7 +16,7 @@ use super::still::Stills;
 const STALL: Duration = Duration::from_secs(2);
 /// A USB camera may take this long from being opened to its first frame.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(250);
 /// Until the first frame: somebody may wait for it.
 const SHORT_LOOK: Duration = Duration::from_millis(10);
 

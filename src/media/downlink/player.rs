@@ -31,7 +31,9 @@ use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
 
+/// Looks at the counters: until it plays, and then.
 const TICK: Duration = Duration::from_millis(50);
+const PLAYING_TICK: Duration = Duration::from_millis(100);
 const STATS_EVERY: Duration = Duration::from_millis(500);
 /// A relay that cannot be reached is asked for this long before a connection is tried anyway.
 const LONGEST_ASK: Duration = Duration::from_secs(10);
@@ -219,10 +221,14 @@ impl Player {
         loop {
             tokio::select! {
                 now = tick.tick() => {
-                    let facts = arrivals.facts(is_connected(source));
+                    let facts = arrivals.facts(progress.is_connected() || is_connected(source));
                     match progress.step(facts, now) {
                         Ok(notices) => self.tell(notices, arrivals, progress, now),
                         Err(fault) => return fault,
+                    }
+                    if progress.played() && tick.period() != PLAYING_TICK {
+                        tick = tokio::time::interval_at(now + PLAYING_TICK, PLAYING_TICK);
+                        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
                     }
                 }
                 event = pipeline.next_event() => match event {

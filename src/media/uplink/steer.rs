@@ -16,6 +16,8 @@ use crate::media::reach::Question;
 
 /// How often the counters are looked at.
 const LOOK: Duration = Duration::from_millis(40);
+/// While the kernel passes on at once what it gets.
+const LOOK_CALMLY: Duration = Duration::from_millis(80);
 /// While something waits for the kernel.
 const LOOK_CLOSER: Duration = Duration::from_millis(10);
 /// Where a look at the kernel's queue is expensive.
@@ -121,7 +123,7 @@ impl Steering {
             leg.set_quality(step.from, step.to, taps);
         }
         watch.ask_for_key(&waiting, leg, now);
-        watch.due = now + if waiting.bytes > 0 { LOOK_CLOSER } else { LOOK };
+        watch.due = now + pause(held.bytes, waiting.bytes);
         Look {
             counters,
             reading,
@@ -180,6 +182,15 @@ impl Watch {
             self.key_due = now + KEY_AGAIN;
             leg.request_key_frame();
         }
+    }
+}
+
+/// Until the next look, by the bytes that wait in the kernel and before it.
+fn pause(kernel: u64, outbox: u64) -> Duration {
+    match (kernel, outbox) {
+        (0, 0) => LOOK_CALMLY,
+        (_, 0) => LOOK,
+        (_, _) => LOOK_CLOSER,
     }
 }
 
