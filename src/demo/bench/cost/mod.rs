@@ -27,7 +27,7 @@ pub struct Options {
     #[arg(value_enum)]
     parts: Vec<Part>,
     /// Of cpu: how often kiosk and bare pipelines take turns.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Of cpu: length of each turn.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
