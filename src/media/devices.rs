@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::codecs::{self, Kind, Shape, Trial};
 
 pub use cameras::{Camera, CameraControl, CameraMode, PixelFormat, cameras};
+pub(super) use cameras::{identify, modes, nodes};
 pub use displays::Display;
 pub use gpio::{GpioChip, GpioLine};
 pub use mixer::MixerControl;

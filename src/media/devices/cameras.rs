@@ -1,6 +1,6 @@
 //! Cameras, as V4L2 tells of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use v4l::FourCC;
@@ -143,12 +143,41 @@ const USUAL_SIZES: [(u32, u32); 8] = [
 /// Cameras in the order of their device numbers. Blocks.
 #[must_use]
 pub fn cameras() -> Vec<Camera> {
+    let mut cameras: Vec<Camera> = nodes().iter().filter_map(|path| identify(path)).collect();
+    for camera in &mut cameras {
+        camera.modes = modes(&camera.path);
+    }
+    cameras
+}
+
+/// Video devices of any kind, in the order of their numbers; none is opened.
+pub(in crate::media) fn nodes() -> Vec<PathBuf> {
     let mut nodes = v4l::context::enum_devices();
     nodes.sort_by_key(v4l::context::Node::index);
-    nodes
-        .iter()
-        .filter_map(|node| camera(node.path().to_path_buf()))
-        .collect()
+    nodes.iter().map(|node| node.path().to_path_buf()).collect()
+}
+
+/// The camera behind a video device, if it is one, without its modes and controls. Blocks.
+pub(in crate::media) fn identify(path: &Path) -> Option<Camera> {
+    let device = v4l::Device::with_path(path).ok()?;
+    let caps = device.query_caps().ok()?;
+    // Metadata nodes of UVC cameras are video devices too.
+    if !caps.capabilities.contains(Flags::VIDEO_CAPTURE) {
+        return None;
+    }
+    Some(Camera {
+        path: path.to_owned(),
+        name: caps.card,
+        driver: caps.driver,
+        bus: caps.bus,
+        modes: Vec::new(),
+        controls: Vec::new(),
+    })
+}
+
+/// The modes of a camera; some drivers take their time to list them. Blocks.
+pub(in crate::media) fn modes(path: &Path) -> Vec<CameraMode> {
+    v4l::Device::with_path(path).map_or_else(|_| Vec::new(), |device| all_modes(&device))
 }
 
 /// The same with what can be set on each, which some cameras take their time to tell.
@@ -160,7 +189,7 @@ pub(super) fn with_controls() -> Vec<Camera> {
     cameras
 }
 
-fn controls(path: &PathBuf) -> Option<Vec<CameraControl>> {
+fn controls(path: &Path) -> Option<Vec<CameraControl>> {
     let device = v4l::Device::with_path(path).ok()?;
     // The crate panics at kinds of controls that are younger than it, and at names that are not
     // UTF-8: such a camera is listed without controls.
@@ -193,24 +222,7 @@ fn controls(path: &PathBuf) -> Option<Vec<CameraControl>> {
     Some(found.into_iter().filter(plain).map(describe).collect())
 }
 
-fn camera(path: PathBuf) -> Option<Camera> {
-    let device = v4l::Device::with_path(&path).ok()?;
-    let caps = device.query_caps().ok()?;
-    // Metadata nodes of UVC cameras are video devices too.
-    if !caps.capabilities.contains(Flags::VIDEO_CAPTURE) {
-        return None;
-    }
-    Some(Camera {
-        path,
-        name: caps.card,
-        driver: caps.driver,
-        bus: caps.bus,
-        modes: modes(&device),
-        controls: Vec::new(),
-    })
-}
-
-fn modes(device: &v4l::Device) -> Vec<CameraMode> {
+fn all_modes(device: &v4l::Device) -> Vec<CameraMode> {
     let mut modes = Vec::new();
     for format in device.enum_formats().unwrap_or_default() {
         for (width, height) in sizes(device, format.fourcc) {
