@@ -145,6 +145,7 @@ mod tests {
                 bus: (*bus).to_owned(),
                 modes: Vec::new(),
                 controls: Vec::new(),
+                own_h264: None,
             })
         };
         // The second is no camera.
