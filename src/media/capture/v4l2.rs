@@ -3,27 +3,75 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::super::devices::Camera;
+use super::super::devices::own_h264::OwnH264;
+use super::super::devices::{Camera, CameraMode, PixelFormat};
+use super::super::encoder::CameraEncoder;
 use super::super::pipeline::make;
 use super::super::{MediaError, devices};
-use super::VideoSource;
+use super::front::{Format, Front};
 use super::mode::{self, Wanted};
-use super::video::Front;
+use super::own::{self, Offer};
+use super::{CameraConfig, CaptureConfig, VideoSource};
 
-/// The elements of a camera in the mode that gives the wanted size at least cost.
-pub(super) fn front(wanted: &VideoSource, size: Wanted, plug: &Plug) -> Result<Front, MediaError> {
-    let camera = plug.find(wanted, &devices::nodes(), devices::identify)?;
-    let modes = devices::modes(&camera.path);
-    let chosen = mode::choose(&modes, size);
-    log::info!(camera = camera.path.display().to_string(), mode:? = chosen; "camera chosen");
-    let source = make("v4l2src", "camera").property("device", camera.path.display().to_string());
-    let mut elements = vec![source.build()?];
+/// The elements of a camera in the mode that gives the wanted size at least cost; in one that
+/// gives its own H.264 with `own`, where nothing speaks against it.
+pub(super) fn front(
+    config: &CaptureConfig,
+    camera: &CameraConfig,
+    size: Wanted,
+    plug: &Plug,
+    own: bool,
+) -> Result<Front, MediaError> {
+    let found = plug.find(&camera.source, &devices::nodes(), devices::identify)?;
+    let modes = devices::modes(&found.path);
+    let path = found.path.display().to_string();
+    let source = make("v4l2src", "camera")
+        .property("device", &path)
+        .build()?;
+    let mut encoded = None;
+    let offer = match (own, own::allowed(config, camera)) {
+        (false, _) => Offer::None,
+        (true, Err(reason)) => Offer::Refused(reason),
+        (true, Ok(())) => Offer::of(config, &format!("{} at {}", found.name, found.bus), || {
+            let own = own_h264(config, &modes, &found)?;
+            encoded = Some(own.mode.clone());
+            Ok(CameraEncoder::of_device(&source, &path, &own))
+        }),
+    };
+    // Set by a camera that was refused in the end, too.
+    let encoded = encoded.filter(|_| matches!(offer, Offer::Of(_)));
+    let chosen = encoded.as_ref().or_else(|| mode::choose(&modes, size));
+    log::info!(camera = path, mode:? = chosen; "camera chosen");
+    let mut elements = vec![source];
     // A camera that lists nothing gets the choice itself.
     if let Some(caps) = chosen.and_then(mode::caps) {
         elements.push(make("capsfilter", "mode").property("caps", caps).build()?);
     }
-    let jpeg = chosen.is_some_and(|mode| mode.format == devices::PixelFormat::Mjpeg);
-    Ok(Front { elements, jpeg })
+    Ok(Front {
+        elements,
+        format: match chosen.map(|mode| mode.format) {
+            Some(PixelFormat::Mjpeg) => Format::Jpeg,
+            Some(PixelFormat::H264) => Format::H264,
+            _ => Format::Raw,
+        },
+        own: offer,
+    })
+}
+
+/// What the camera's own H.264 offers. Its controls are asked for only if it has any, because
+/// some cameras take their time to tell them.
+fn own_h264(
+    config: &CaptureConfig,
+    modes: &[CameraMode],
+    camera: &Camera,
+) -> Result<OwnH264, String> {
+    let has_any = modes.iter().any(|mode| mode.format == PixelFormat::H264);
+    let controls = match has_any {
+        true => devices::controls(&camera.path),
+        false => Vec::new(),
+    };
+    let size = (config.width, config.height);
+    devices::own_h264::decide(modes, &controls, size, config.fps)
 }
 
 /// Where a camera was plugged in when it was last found: its name and its bus.
