@@ -153,6 +153,7 @@ async fn media_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
                 )),
             };
             checks.push(check("camera", camera));
+            checks.extend(own_h264(&capture));
             capture.stop().await;
             let mic = failure(&mut reports, PushCode::OpenMicFail);
             checks.push(check("microphone", mic.map_or(Ok("open".to_owned()), Err)));
@@ -168,6 +169,13 @@ async fn media_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
     checks.push(check("speaker", speaker));
     checks.push(check("echo", Ok(echo)));
     checks
+}
+
+/// Whether the H.264 that the camera makes itself is used; a call can be made in any case.
+fn own_h264(capture: &Capture) -> Option<Check> {
+    let status = capture.cameras().status();
+    let own = status.own_h264.get(&status.wanted)?;
+    Some(check("camera's own H.264", Ok(own.clone())))
 }
 
 /// What is done against the echo; a call can be made in any case.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::media::codecs::{Kind, Outcome, Trial};
-use crate::media::devices::{Camera, DeviceList, SoundDevice};
+use crate::media::devices::{Camera, DeviceList, OwnH264Report, SoundDevice};
 
 /// The device list as a table.
 #[must_use]
@@ -96,8 +96,21 @@ fn camera(camera: &Camera) -> String {
             sizes.collect::<Vec<_>>().join(" ")
         );
     }
+    match &camera.own_h264 {
+        Some(OwnH264Report::Usable(detail)) => {
+            let _ = write!(text, "\n    own H.264: usable, {detail}");
+        }
+        Some(OwnH264Report::Refused(reason)) => {
+            let _ = write!(text, "\n    own H.264: refused, {reason}");
+        }
+        None => {}
+    }
     if !camera.controls.is_empty() {
         let controls = camera.controls.iter().map(|control| {
+            // A button.
+            if control.min == control.max {
+                return control.name.clone();
+            }
             let value = control
                 .value
                 .map_or("?".to_owned(), |value| value.to_string());
@@ -253,15 +266,27 @@ mod tests {
                     mode(PixelFormat::Yuyv, (1280, 720), (10, 1)),
                     mode(PixelFormat::Mjpeg, (1280, 720), (30_000, 1001)),
                 ],
-                controls: vec![CameraControl {
-                    name: "Brightness".to_owned(),
-                    id: 0x0098_0900,
-                    min: 0,
-                    max: 255,
-                    step: 1,
-                    default: 128,
-                    value: Some(100),
-                }],
+                controls: vec![
+                    CameraControl {
+                        name: "Brightness".to_owned(),
+                        id: 0x0098_0900,
+                        min: 0,
+                        max: 255,
+                        step: 1,
+                        default: 128,
+                        value: Some(100),
+                    },
+                    CameraControl {
+                        name: "Force Key Frame".to_owned(),
+                        id: 0x0099_09e5,
+                        min: 0,
+                        max: 0,
+                        step: 0,
+                        default: 0,
+                        value: None,
+                    },
+                ],
+                own_h264: Some(OwnH264Report::Refused("it makes none".to_owned())),
             }],
             microphones: vec![SoundDevice {
                 device: "hw:CARD=U,DEV=0".to_owned(),
@@ -279,13 +304,15 @@ mod tests {
         for line in [
             "    YUYV 640x480@30 1280x720@10\n",
             "    MJPG 1280x720@29.9\n",
-            "    controls: Brightness 100 (0 to 255)\n",
+            "    own H.264: refused, it makes none\n",
+            "    controls: Brightness 100 (0 to 255), Force Key Frame\n",
             "USB: Audio (8000 to 48000 Hz)\n    mixer: Mic 62 % muted\n",
         ] {
             assert!(text.contains(line), "{line:?} in {text}");
         }
         let json = serde_json::to_value(&list).expect("plain data");
         assert_eq!(json["cameras"][0]["controls"][0]["value"], 100);
+        assert_eq!(json["cameras"][0]["own_h264"]["state"], "refused");
         assert_eq!(json["microphones"][0]["mixer"][0]["muted"], true);
     }
 

@@ -165,6 +165,7 @@ pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Setting
             width: video.width,
             height: video.height,
             fps: video.fps,
+            encoder: encoder(&video.encoder),
             time_code: false,
             voice: voice(audio),
         },
@@ -174,10 +175,7 @@ pub fn session_settings(config: &KioskConfig, trust: &Trust) -> session::Setting
             max_kbps: video.max_kbps,
             audio_kbps: audio.bitrate_kbps,
             gop_seconds: video.gop_seconds,
-            encoder: match &video.encoder {
-                kiosk::Encoder::Auto => media::EncoderChoice::Auto,
-                kiosk::Encoder::Named(name) => media::EncoderChoice::Named(name.clone()),
-            },
+            encoder: encoder(&video.encoder),
         },
         speaker: match &audio.speaker {
             kiosk::Speaker::Auto => media::AudioSink::Auto,
@@ -214,6 +212,14 @@ fn video_source(source: &kiosk::VideoSource) -> media::VideoSource {
         kiosk::VideoSource::Device(path) => media::VideoSource::Device(path.clone()),
         kiosk::VideoSource::Name(name) => media::VideoSource::Name(name.clone()),
         kiosk::VideoSource::Gst(description) => media::VideoSource::Gst(description.clone()),
+    }
+}
+
+fn encoder(encoder: &kiosk::Encoder) -> media::EncoderChoice {
+    match encoder {
+        kiosk::Encoder::Auto => media::EncoderChoice::Auto,
+        kiosk::Encoder::Camera => media::EncoderChoice::Camera,
+        kiosk::Encoder::Named(name) => media::EncoderChoice::Named(name.clone()),
     }
 }
 

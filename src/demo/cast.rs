@@ -264,6 +264,7 @@ fn settings(role: Role, name: &str, hz: f64) -> Settings {
             width: 640,
             height: 480,
             fps: 30,
+            encoder: EncoderChoice::Auto,
             time_code: true,
             voice: VoiceConfig::default(),
         },

@@ -6,6 +6,7 @@ mod displays;
 mod gpio;
 pub(crate) mod hotplug;
 pub(crate) mod mixer;
+pub(super) mod own_h264;
 mod sound;
 
 use serde::Serialize;
@@ -13,9 +14,11 @@ use serde::Serialize;
 use super::codecs::{self, Kind, Shape, Trial};
 
 pub use cameras::{Camera, CameraControl, CameraMode, PixelFormat, cameras};
+pub(super) use cameras::{controls, identify, modes, nodes};
 pub use displays::Display;
 pub use gpio::{GpioChip, GpioLine};
 pub use mixer::MixerControl;
+pub use own_h264::OwnH264Report;
 pub use sound::{SoundDevice, microphones, speakers};
 
 /// All devices; a list is empty when the machine has none of the kind.
@@ -38,7 +41,7 @@ pub struct DeviceList {
 pub fn list() -> DeviceList {
     let codecs = super::init().ok().map(|()| codecs::now(Shape::default()));
     DeviceList {
-        cameras: cameras::with_controls(),
+        cameras: whole_cameras(),
         microphones: microphones(),
         speakers: speakers(),
         displays: displays::displays(),
@@ -49,6 +52,19 @@ pub fn list() -> DeviceList {
         codecs: codecs.map_or_else(Vec::new, |found| found.trials),
         gpio_chips: gpio::chips(),
     }
+}
+
+/// Cameras with all that they tell.
+fn whole_cameras() -> Vec<Camera> {
+    let mut cameras = cameras();
+    let shape = Shape::default();
+    for camera in &mut cameras {
+        camera.controls = controls(&camera.path);
+        let (modes, controls) = (&camera.modes, &camera.controls);
+        let size = (shape.width, shape.height);
+        camera.own_h264 = Some(own_h264::report(modes, controls, size, shape.fps));
+    }
+    cameras
 }
 
 #[cfg(test)]

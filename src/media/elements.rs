@@ -54,6 +54,7 @@ const REQUIRED: &[(&str, &str)] = &[
     ("capsfilter", CORE),
     ("fakesink", CORE),
     ("queue", CORE),
+    ("tee", CORE),
     ("appsink", BASE),
     ("appsrc", BASE),
     ("audioconvert", BASE),

@@ -123,6 +123,7 @@ async fn kiosk(job: Job) {
         width: SIZE.0,
         height: SIZE.1,
         fps: FPS,
+        encoder: EncoderChoice::Auto,
         time_code: true,
         voice: VoiceConfig::default(),
     };

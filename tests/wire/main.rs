@@ -24,6 +24,8 @@ mod latency;
 #[cfg(feature = "server")]
 mod mini_program;
 mod nginx;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod own_h264;
 #[cfg(feature = "kiosk")]
 mod played;
 #[cfg(feature = "kiosk")]

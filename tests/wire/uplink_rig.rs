@@ -56,17 +56,28 @@ impl Push {
         url: &str,
         change: impl FnOnce(&mut UplinkConfig),
     ) -> Self {
+        Self::from_cameras(CameraConfig::only(video), true, url, change).await
+    }
+
+    /// From several cameras, with or without the time code in each picture.
+    pub(crate) async fn from_cameras(
+        cameras: Vec<CameraConfig>,
+        time_code: bool,
+        url: &str,
+        change: impl FnOnce(&mut UplinkConfig),
+    ) -> Self {
         init();
         let turn = TURN.lock().await;
         let (sender, events) = mpsc::channel(256);
         let config = CaptureConfig {
-            cameras: CameraConfig::only(video),
+            cameras,
             audio: AudioSource::Test { hz: 1000.0 },
             microphone_level: None,
             width: WIDTH,
             height: HEIGHT,
             fps: FPS,
-            time_code: true,
+            encoder: EncoderChoice::Auto,
+            time_code,
             voice: VoiceConfig::default(),
         };
         let capture = Capture::start(config, sender.clone())

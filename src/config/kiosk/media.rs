@@ -58,8 +58,10 @@ enum Aspect {
 /// Who compresses the picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Encoder {
-    /// The best that the board has.
+    /// The best that cameras and board have.
     Auto,
+    /// The same, with a warning where the camera itself cannot.
+    Camera,
     /// A GStreamer element such as `x264enc`.
     Named(String),
 }
@@ -136,7 +138,8 @@ const TEST_HZ: f64 = 440.0;
 const MICROPHONE_ALLOWED: &str = "\"auto\", \"test\", \"test:HERTZ\" (50 to 8000), an ALSA device \
      such as \"hw:1,0\", \"name:MICROPHONE\" or \"gst:SOURCE DESCRIPTION\"";
 const SPEAKER_ALLOWED: &str = "\"auto\", \"none\", an ALSA device such as \"hw:1,0\", \"name:SPEAKER\" or \"gst:SINK DESCRIPTION\"";
-const ENCODER_ALLOWED: &str = "\"auto\" or the name of a GStreamer element such as \"x264enc\"";
+const ENCODER_ALLOWED: &str =
+    "\"auto\", \"camera\" or the name of a GStreamer element such as \"x264enc\"";
 
 impl Media {
     pub(super) fn read(media: &Section<'_>) -> Self {
@@ -340,6 +343,7 @@ impl Encoder {
         };
         match text {
             "auto" => Some(Self::Auto),
+            "camera" => Some(Self::Camera),
             name => is_name(name).then(|| Self::Named(name.to_owned())),
         }
     }

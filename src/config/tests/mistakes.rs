@@ -35,6 +35,11 @@ fn each_wrong_kiosk_value_gets_its_line() {
             "2:12: media.video.rotation = 45: must be one of 0, 90, 180, 270",
         ),
         (
+            "[media.video]\nencoder = \"Camera\"",
+            "2:11: media.video.encoder = \"Camera\": must be \"auto\", \"camera\" or the name of a \
+             GStreamer element such as \"x264enc\"",
+        ),
+        (
             "[media.video]\norientation = \"portrait\"\nwidth = 480\nheight = 640",
             "2:15: media.video.orientation = \"portrait\": \
              not besides width and height, which say it",

@@ -15,7 +15,7 @@ use super::line::{LineStatus, Order};
 use super::snapshot::{self, SnapshotError};
 use super::source::broken;
 use super::still::{self, Stills};
-use super::{CameraConfig, CaptureConfig, video};
+use super::{CameraConfig, CaptureConfig, front};
 use crate::protocol::events::PushCode;
 
 /// For another camera to deliver: less than a caller of the control socket waits.
@@ -144,9 +144,9 @@ impl Cameras {
     async fn open_for_one(&self, camera: &CameraConfig) -> Result<gst::Sample, MediaError> {
         let (config, camera) = (Arc::clone(&self.config), camera.clone());
         let built = off_runtime(move || {
-            let front = video::largest(&config, &camera)?;
-            let stills = front.elements.last().map(Stills::of).unwrap_or_default();
-            let mut chain = front.elements;
+            let camera = front::largest(&config, &camera)?;
+            let mut chain = camera.frames()?;
+            let stills = chain.last().map(Stills::of).unwrap_or_default();
             chain.push(make("fakesink", "unseen").property("sync", false).build()?);
             let pipeline = Pipeline::new("still camera");
             pipeline.chain(&chain)?;

@@ -58,6 +58,9 @@ pub struct LineStatus {
     pub wanted: String,
     /// Why a device does not deliver, by name; renewed with each try.
     pub faults: BTreeMap<String, String>,
+    /// Of cameras, by name: whether the H.264 that they make themselves can be sent, or why not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_h264: BTreeMap<String, String>,
 }
 
 /// Devices of one kind, their stand-in, and what is told of them.

@@ -8,8 +8,10 @@
 
 mod cameras;
 pub(super) mod feed;
+mod front;
 mod line;
 mod mode;
+mod own;
 mod placeholder;
 mod rota;
 mod snapshot;
@@ -17,6 +19,7 @@ mod sound;
 mod source;
 mod still;
 mod supervisor;
+mod trial;
 mod v4l2;
 mod video;
 
@@ -39,7 +42,7 @@ use self::feed::Feed;
 use self::line::{Line, Order};
 use super::echo::{Echo, VoiceConfig};
 use super::push_event::Events;
-use super::{MediaError, Picture, PushEvent};
+use super::{EncoderChoice, MediaError, Picture, PushEvent};
 
 /// Sample rate of all sound in the kiosk, mono, signed 16 bit (Tencent's PC default).
 pub const SOUND_HZ: i32 = 48_000;
@@ -56,7 +59,8 @@ pub enum VideoSource {
     /// A moving test pattern.
     Test,
     /// A GStreamer source description that ends in raw video, for example
-    /// `libcamerasrc ! video/x-raw,width=1280,height=720`.
+    /// `libcamerasrc ! video/x-raw,width=1280,height=720`, or in H.264 of an encoder that
+    /// `encoder` knows how to control.
     Gst(String),
 }
 
@@ -137,6 +141,8 @@ pub struct CaptureConfig {
     pub width: u32,
     pub height: u32,
     pub fps: u32,
+    /// Whether the H.264 that a camera makes itself may be what is sent.
+    pub encoder: EncoderChoice,
     /// Stamps each frame with the time at which it was captured (see `time_code`).
     pub time_code: bool,
     /// What is done to the microphone's sound.

@@ -43,7 +43,10 @@ fn cost(format: PixelFormat) -> u64 {
 
 /// Caps that make `v4l2src` use `mode`.
 pub(super) fn caps(mode: &CameraMode) -> Option<gst::Caps> {
-    let (media, format) = mode.format.caps_name()?;
+    let (media, format) = match mode.format {
+        PixelFormat::H264 => ("video/x-h264", None),
+        other => other.caps_name()?,
+    };
     let size = |value| i32::try_from(value).ok();
     let rate = gst::Fraction::new(size(mode.fps.0)?, size(mode.fps.1)?);
     let caps = gst::Caps::builder(media)
@@ -123,5 +126,10 @@ mod tests {
             "{jpeg}"
         );
         assert!(!jpeg.contains("format"), "{jpeg}");
+        let own = text(mode(PixelFormat::H264, 640, 480, 30));
+        assert!(
+            own.starts_with("video/x-h264") && own.contains("30/1"),
+            "{own}"
+        );
     }
 }

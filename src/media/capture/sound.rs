@@ -122,7 +122,11 @@ fn through(mut voice: Voice, turn: &Arc<Turn>, frames: &Arc<AtomicU64>) -> gst::
                 buffer.set_duration(gst::ClockTime::from_mseconds(10));
             }
             let sample = gst::Sample::builder().caps(&caps).buffer(&buffer).build();
-            turn.publish(Frame { sample, captured });
+            turn.publish(Frame {
+                sample,
+                captured,
+                camera: None,
+            });
         });
     })
 }
@@ -152,6 +156,9 @@ fn build(
         frames,
         turn,
         stills: None,
+        own: None,
+        refused: None,
+        plain: None,
     })
 }
 

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::super::MediaError;
-use super::super::pipeline::{BusEvent, Pipeline};
+use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE, off_runtime};
 use super::super::progress::Progress;
 use super::feed::Turn;
+use super::line::Build;
+use super::own::Own;
 use super::still::Stills;
+use super::v4l2;
 
 /// A device that delivers nothing for this long is gone.
 const STALL: Duration = Duration::from_secs(2);
@@ -21,7 +24,6 @@ const LOOK: Duration = Duration::from_millis(250);
 const SHORT_LOOK: Duration = Duration::from_millis(10);
 
 /// A pipeline that captures, and the count of the frames it delivered.
-#[derive(Debug)]
 pub(super) struct Source {
     pub(super) pipeline: Pipeline,
     pub(super) frames: Arc<AtomicU64>,
@@ -29,6 +31,39 @@ pub(super) struct Source {
     pub(super) turn: Arc<Turn>,
     /// Where its frames can be had as the device made them; a camera's only.
     pub(super) stills: Option<Stills>,
+    /// The camera's own H.264.
+    pub(super) own: Option<Arc<Own>>,
+    /// Why that is not used.
+    pub(super) refused: Option<String>,
+    /// Opens the same camera without it.
+    pub(super) plain: Option<Build>,
+}
+
+/// Builds and starts a pipeline; its first frame has come when this returns. A camera whose own
+/// H.264 does not hold what it promises is opened without it.
+pub(super) async fn open(build: Build) -> Result<Source, MediaError> {
+    let mut source = built(build).await?;
+    let Err(error) = source.start().await.map_err(v4l2::explain) else {
+        return Ok(source);
+    };
+    let (Some(own), Some(plain)) = (source.own.take(), source.plain.take()) else {
+        return Err(error);
+    };
+    log::info!(error:%; "a camera is opened again without its own H.264");
+    source.stop().await;
+    let mut source = built(plain).await?;
+    source.start().await.map_err(v4l2::explain)?;
+    // What else works without it was not its fault.
+    let reason = error.to_string();
+    own.refuse(&reason);
+    source.refused = Some(reason);
+    Ok(source)
+}
+
+async fn built(build: Build) -> Result<Source, MediaError> {
+    let built = timeout(STATE_DEADLINE, off_runtime(move || build())).await;
+    let built = built.ok().and_then(Result::ok);
+    built.unwrap_or_else(|| Err(broken("the device does not answer")))
 }
 
 impl Source {
@@ -40,12 +75,23 @@ impl Source {
             ));
         }
         let mut patience = Progress::new(FIRST_FRAME, Instant::now());
-        while self.count() == 0 {
+        let mut trial = None;
+        while self.count() == 0 || self.own.as_ref().is_some_and(|own| !own.is_settled()) {
             if let Some(error) = self.fault(&mut patience, SHORT_LOOK).await {
                 return Err(error);
             }
+            if let Some(reason) = self.own.as_ref().and_then(|own| own.attend(&mut trial)) {
+                return Err(broken(&reason));
+            }
         }
         Ok(())
+    }
+
+    /// What is known of the camera's own H.264, in the words of `status`.
+    pub(super) fn own_h264(&self) -> Option<String> {
+        let refused = |reason: &String| format!("refused: {reason}");
+        let own = self.own.as_ref().map(|own| own.describe());
+        own.or_else(|| self.refused.as_ref().map(refused))
     }
 
     /// What a source that runs well is measured by.
@@ -63,7 +109,7 @@ impl Source {
     }
 
     async fn fault(&mut self, progress: &mut Progress, look: Duration) -> Option<MediaError> {
-        match tokio::time::timeout(look, self.pipeline.next_event()).await {
+        match timeout(look, self.pipeline.next_event()).await {
             Ok(BusEvent::Error(error)) => return Some(error),
             Ok(BusEvent::Eos) => return Some(broken("the source ended")),
             Ok(BusEvent::Warning { element, message }) => {

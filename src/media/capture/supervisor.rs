@@ -12,12 +12,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::MediaError;
 use super::super::devices::hotplug::Hotplug;
-use super::super::pipeline::{STATE_DEADLINE, off_runtime};
 use super::super::progress::Progress;
-use super::line::{Build, Codes, Line, LineStatus, Order, Reply};
+use super::line::{Codes, Line, LineStatus, Order, Reply};
 use super::rota::{Next, Rota};
-use super::source::{Source, broken};
-use super::v4l2;
+use super::source::{Source, broken, open};
 
 /// A device that delivered for this long is well: the next fault is a new one.
 const WELL: Duration = Duration::from_secs(5);
@@ -84,7 +82,10 @@ impl Supervisor {
             tokio::select! {
                 fault = look(&mut self.running) => match fault {
                     Some(error) => self.lost(error).await,
-                    None => self.note_well(),
+                    None => {
+                        self.note_well();
+                        self.note_own_h264();
+                    }
                 },
                 opened = finish(&mut self.opening) => self.take(opened).await,
                 Some(order) = orders.recv() => self.obey(order),
@@ -226,6 +227,7 @@ impl Supervisor {
             self.status
                 .send_modify(|status| drop(status.faults.remove(name)));
         }
+        self.note_own_h264();
     }
 
     /// Closes what delivers, without waiting for it.
@@ -311,6 +313,21 @@ impl Supervisor {
         }
     }
 
+    /// Says in the status what is known of the camera's own H.264, which may fail at any time.
+    fn note_own_h264(&self) {
+        let Some(running) = &self.running else { return };
+        let name = running.device.map(|device| &self.line.devices[device].name);
+        if let (Some(name), Some(own)) = (name, running.source.own_h264()) {
+            self.status.send_if_modified(|status| {
+                let news = status.own_h264.get(name) != Some(&own);
+                if news {
+                    status.own_h264.insert(name.clone(), own);
+                }
+                news
+            });
+        }
+    }
+
     fn note_fault(&self, name: String, error: &MediaError) {
         self.status
             .send_modify(|status| drop(status.faults.insert(name, error.to_string())));
@@ -387,17 +404,6 @@ async fn wait_until(due: Option<Instant>) {
         Some(due) => sleep_until(due).await,
         None => pending().await,
     }
-}
-
-/// Builds and starts a pipeline; its first frame has come when this returns.
-async fn open(build: Build) -> Result<Source, MediaError> {
-    let built = timeout(STATE_DEADLINE, off_runtime(move || build())).await;
-    let mut source = built
-        .ok()
-        .and_then(Result::ok)
-        .unwrap_or_else(|| Err(broken("the device does not answer")))?;
-    source.start().await.map_err(v4l2::explain)?;
-    Ok(source)
 }
 
 /// Tells everybody who waits; they may have stopped waiting.

@@ -8,6 +8,8 @@ use tokio::time::timeout;
 use super::*;
 use crate::protocol::events::PushCode;
 
+mod own_h264;
+
 const LIMIT: Duration = Duration::from_secs(10);
 /// A camera that works for one second.
 const SHORT_CAMERA: &str =
@@ -22,6 +24,7 @@ fn config(video: VideoSource, audio: AudioSource) -> CaptureConfig {
         width: 320,
         height: 240,
         fps: 30,
+        encoder: EncoderChoice::Auto,
         time_code: false,
         voice: VoiceConfig::default(),
     }

@@ -1,26 +1,77 @@
 //! V4L2 cameras: which of those that are present is meant, and in which mode it runs.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::super::devices::own_h264::OwnH264;
+use super::super::devices::{Camera, CameraMode, PixelFormat};
+use super::super::encoder::CameraEncoder;
 use super::super::pipeline::make;
 use super::super::{MediaError, devices};
-use super::VideoSource;
+use super::front::{Format, Front};
 use super::mode::{self, Wanted};
-use super::video::Front;
+use super::own::{self, Offer};
+use super::{CameraConfig, CaptureConfig, VideoSource};
 
-/// The elements of a camera in the mode that gives the wanted size at least cost.
-pub(super) fn front(wanted: &VideoSource, size: Wanted, plug: &Plug) -> Result<Front, MediaError> {
-    let camera = plug.find(wanted, devices::cameras())?;
-    let chosen = mode::choose(&camera.modes, size);
-    log::info!(camera = camera.path.display().to_string(), mode:? = chosen; "camera chosen");
-    let source = make("v4l2src", "camera").property("device", camera.path.display().to_string());
-    let mut elements = vec![source.build()?];
+/// The elements of a camera in the mode that gives the wanted size at least cost; in one that
+/// gives its own H.264 with `own`, where nothing speaks against it.
+pub(super) fn front(
+    config: &CaptureConfig,
+    camera: &CameraConfig,
+    size: Wanted,
+    plug: &Plug,
+    own: bool,
+) -> Result<Front, MediaError> {
+    let found = plug.find(&camera.source, &devices::nodes(), devices::identify)?;
+    let modes = devices::modes(&found.path);
+    let path = found.path.display().to_string();
+    let source = make("v4l2src", "camera")
+        .property("device", &path)
+        .build()?;
+    let mut encoded = None;
+    let offer = match (own, own::allowed(config, camera)) {
+        (false, _) => Offer::None,
+        (true, Err(reason)) => Offer::Refused(reason),
+        (true, Ok(())) => Offer::of(config, &format!("{} at {}", found.name, found.bus), || {
+            let own = own_h264(config, &modes, &found)?;
+            encoded = Some(own.mode.clone());
+            Ok(CameraEncoder::of_device(&source, &path, &own))
+        }),
+    };
+    // Set by a camera that was refused in the end, too.
+    let encoded = encoded.filter(|_| matches!(offer, Offer::Of(_)));
+    let chosen = encoded.as_ref().or_else(|| mode::choose(&modes, size));
+    log::info!(camera = path, mode:? = chosen; "camera chosen");
+    let mut elements = vec![source];
     // A camera that lists nothing gets the choice itself.
     if let Some(caps) = chosen.and_then(mode::caps) {
         elements.push(make("capsfilter", "mode").property("caps", caps).build()?);
     }
-    let jpeg = chosen.is_some_and(|mode| mode.format == devices::PixelFormat::Mjpeg);
-    Ok(Front { elements, jpeg })
+    Ok(Front {
+        elements,
+        format: match chosen.map(|mode| mode.format) {
+            Some(PixelFormat::Mjpeg) => Format::Jpeg,
+            Some(PixelFormat::H264) => Format::H264,
+            _ => Format::Raw,
+        },
+        own: offer,
+    })
+}
+
+/// What the camera's own H.264 offers. Its controls are asked for only if it has any, because
+/// some cameras take their time to tell them.
+fn own_h264(
+    config: &CaptureConfig,
+    modes: &[CameraMode],
+    camera: &Camera,
+) -> Result<OwnH264, String> {
+    let has_any = modes.iter().any(|mode| mode.format == PixelFormat::H264);
+    let controls = match has_any {
+        true => devices::controls(&camera.path),
+        false => Vec::new(),
+    };
+    let size = (config.width, config.height);
+    devices::own_h264::decide(modes, &controls, size, config.fps)
 }
 
 /// Where a camera was plugged in when it was last found: its name and its bus.
@@ -31,46 +82,57 @@ pub(super) fn front(wanted: &VideoSource, size: Wanted, plug: &Plug) -> Result<F
 pub(super) struct Plug(Mutex<Option<(String, String)>>);
 
 impl Plug {
+    /// The camera that the configuration means, of the video devices `nodes`. `identify` is asked
+    /// for as few of them as will do, because each has to be opened for it.
     fn find(
         &self,
         wanted: &VideoSource,
-        cameras: Vec<devices::Camera>,
-    ) -> Result<devices::Camera, MediaError> {
+        nodes: &[PathBuf],
+        identify: impl Fn(&Path) -> Option<Camera>,
+    ) -> Result<Camera, MediaError> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same_plug = |camera: &&devices::Camera| {
-            let here = (&camera.name, &camera.bus);
-            last.as_ref().is_some_and(|(name, bus)| here == (name, bus))
+        let candidates = nodes.iter().filter(|path| may_be(wanted, path));
+        let found = candidates
+            .filter_map(|path| identify(path))
+            .find(|camera| match wanted {
+                VideoSource::Name(name) => camera.name.contains(name.as_str()),
+                _ => true,
+            });
+        let found = match found {
+            Some(found) => found,
+            None => {
+                let present: Vec<_> = nodes.iter().filter_map(|path| identify(path)).collect();
+                let same_plug = |camera: &&Camera| {
+                    let here = (&camera.name, &camera.bus);
+                    last.as_ref().is_some_and(|(name, bus)| here == (name, bus))
+                };
+                let moved = present.iter().find(same_plug).cloned();
+                moved.ok_or_else(|| none(wanted, &present))?
+            }
         };
-        let moved = cameras.iter().find(same_plug).cloned();
-        let found = find(wanted, cameras).or_else(|error| moved.ok_or(error))?;
         *last = Some((found.name.clone(), found.bus.clone()));
         Ok(found)
     }
 }
 
-/// The camera that the configuration means.
-fn find(
-    wanted: &VideoSource,
-    cameras: Vec<devices::Camera>,
-) -> Result<devices::Camera, MediaError> {
-    let present: Vec<String> = cameras
+/// Whether the device of that path can be the one that the configuration means.
+fn may_be(wanted: &VideoSource, path: &Path) -> bool {
+    match wanted {
+        VideoSource::Device(wanted) => {
+            path == wanted || std::fs::canonicalize(wanted).is_ok_and(|real| real == path)
+        }
+        _ => true,
+    }
+}
+
+fn none(wanted: &VideoSource, present: &[Camera]) -> MediaError {
+    let present: Vec<String> = present
         .iter()
         .map(|camera| format!("{} ({})", camera.path.display(), camera.name))
         .collect();
-    let fits = |camera: &devices::Camera| match wanted {
-        VideoSource::Device(path) => {
-            camera.path == *path
-                || std::fs::canonicalize(path).is_ok_and(|real| real == camera.path)
-        }
-        VideoSource::Name(name) => camera.name.contains(name.as_str()),
-        VideoSource::Auto | VideoSource::Test | VideoSource::Gst(_) => true,
-    };
-    cameras
-        .into_iter()
-        .find(fits)
-        .ok_or_else(|| MediaError::NoCamera {
-            wanted: format!("wanted {wanted}, present: [{}]", present.join(", ")),
-        })
+    MediaError::NoCamera {
+        wanted: format!("wanted {wanted}, present: [{}]", present.join(", ")),
+    }
 }
 
 /// The same error, with what it means where GStreamer's words do not tell.
@@ -107,31 +169,53 @@ pub(super) fn explain(error: MediaError) -> MediaError {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
-    use std::path::PathBuf;
+
+    /// The machine's cameras: path, name, bus.
+    type Present = [(&'static str, &'static str, &'static str)];
+
+    /// What `wanted` is found to be, and which devices were opened for it.
+    fn found(
+        plug: &Plug,
+        wanted: &VideoSource,
+        present: &Present,
+    ) -> (Result<PathBuf, MediaError>, Vec<PathBuf>) {
+        let opened = RefCell::new(Vec::new());
+        let identify = |path: &Path| {
+            opened.borrow_mut().push(path.to_owned());
+            let (_, name, bus) = present.iter().find(|(at, ..)| Path::new(at) == path)?;
+            Some(Camera {
+                path: path.to_owned(),
+                name: (*name).to_owned(),
+                driver: String::new(),
+                bus: (*bus).to_owned(),
+                modes: Vec::new(),
+                controls: Vec::new(),
+                own_h264: None,
+            })
+        };
+        // The second is no camera.
+        let nodes = ["/dev/video0", "/dev/video1", "/dev/video2"].map(PathBuf::from);
+        let camera = plug.find(wanted, &nodes, identify);
+        (camera.map(|camera| camera.path), opened.into_inner())
+    }
 
     #[test]
     fn a_camera_that_comes_back_under_another_number_is_known_by_its_plug() {
-        let camera = |path: &str, bus: &str| devices::Camera {
-            path: path.into(),
-            name: "Webcam".to_owned(),
-            driver: String::new(),
-            bus: bus.to_owned(),
-            modes: Vec::new(),
-            controls: Vec::new(),
-        };
         let (plug, wanted) = (Plug::default(), VideoSource::Device("/dev/video0".into()));
-        let found = |cameras| plug.find(&wanted, cameras).map(|camera| camera.path).ok();
-        let (front, desk) = (
-            camera("/dev/video0", "usb-1"),
-            camera("/dev/video1", "usb-2"),
+        let path = |present: &Present| found(&plug, &wanted, present).0.ok();
+        let (face, desk) = (
+            ("/dev/video0", "Webcam", "usb-1"),
+            ("/dev/video1", "Webcam", "usb-2"),
         );
         // Nothing is known before it was found once.
-        assert_eq!(found(vec![desk.clone()]), None);
-        assert_eq!(found(vec![front, desk.clone()]), Some("/dev/video0".into()));
-        assert_eq!(found(vec![desk.clone()]), None);
-        let moved = camera("/dev/video2", "usb-1");
-        assert_eq!(found(vec![desk, moved]), Some("/dev/video2".into()));
+        assert_eq!(path(&[desk]), None);
+        assert_eq!(path(&[face, desk]), Some("/dev/video0".into()));
+        assert_eq!(path(&[desk]), None);
+        let moved = ("/dev/video2", "Webcam", "usb-1");
+        assert_eq!(path(&[desk, moved]), Some("/dev/video2".into()));
     }
 
     #[test]
@@ -166,40 +250,32 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_camera_that_is_meant() {
-        let cameras = || {
-            ["HD Webcam", "vivid"]
-                .iter()
-                .zip(["/dev/video0", "/dev/video2"])
-                .map(|(name, path)| devices::Camera {
-                    path: PathBuf::from(path),
-                    name: (*name).to_owned(),
-                    driver: String::new(),
-                    bus: String::new(),
-                    modes: Vec::new(),
-                    controls: Vec::new(),
-                })
-        };
-        for (wanted, expected) in [
-            (VideoSource::Auto, Some("/dev/video0")),
+    fn finds_the_camera_that_is_meant_and_opens_no_more_than_it_must() {
+        let present = [
+            ("/dev/video0", "HD Webcam", "usb-1"),
+            ("/dev/video2", "vivid", "platform"),
+        ];
+        let name = |name: &str| VideoSource::Name(name.to_owned());
+        for (wanted, expected, opened) in [
+            (VideoSource::Auto, Some("/dev/video0"), &[0][..]),
             (
                 VideoSource::Device("/dev/video2".into()),
                 Some("/dev/video2"),
+                &[2],
             ),
-            (VideoSource::Device("/dev/video7".into()), None),
-            (VideoSource::Name("vivid".to_owned()), Some("/dev/video2")),
-            (VideoSource::Name("Web".to_owned()), Some("/dev/video0")),
-            (VideoSource::Name("none".to_owned()), None),
+            (name("Web"), Some("/dev/video0"), &[0]),
+            (name("vivid"), Some("/dev/video2"), &[0, 1, 2]),
+            // All, to say what is there.
+            (VideoSource::Device("/dev/video7".into()), None, &[0, 1, 2]),
+            (name("none"), None, &[0, 1, 2, 0, 1, 2]),
         ] {
-            let found = find(&wanted, cameras().collect());
-            assert_eq!(
-                found.ok().map(|c| c.path),
-                expected.map(PathBuf::from),
-                "{wanted:?}"
-            );
+            let (camera, asked) = found(&Plug::default(), &wanted, &present);
+            assert_eq!(camera.ok(), expected.map(PathBuf::from), "{wanted:?}");
+            let opened: Vec<_> = opened.iter().map(|n| format!("/dev/video{n}")).collect();
+            assert_eq!(asked, opened.iter().map(PathBuf::from).collect::<Vec<_>>());
         }
-        let error = find(&VideoSource::Name("none".to_owned()), cameras().collect());
-        let text = error.expect_err("not there").to_string();
+        let (camera, _) = found(&Plug::default(), &name("none"), &present);
+        let text = camera.expect_err("not there").to_string();
         assert!(
             text.contains("none") && text.contains("/dev/video2 (vivid)"),
             "{text}"

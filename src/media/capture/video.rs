@@ -8,17 +8,18 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
 use super::super::devices::hotplug::Kind;
-use super::super::pipeline::{Pipeline, make, parse_source};
+use super::super::encoder::EncoderChoice;
+use super::super::pipeline::{Pipeline, make};
 use super::super::push_event::Events;
 use super::super::{MediaError, time_code};
 use super::feed::{Feed, sink};
-use super::line::{Codes, Device, Line};
-use super::mode::Wanted;
-use super::placeholder;
+use super::front::{Format, Front, away, source, turned};
+use super::line::{Build, Codes, Device, Line};
+use super::own::{self, Offer};
 use super::source::Source;
 use super::still::Stills;
-use super::v4l2::{self, Plug};
-use super::{CameraConfig, CaptureConfig, Rotation, VideoSource};
+use super::v4l2::Plug;
+use super::{CameraConfig, CaptureConfig, Rotation};
 use crate::protocol::events::PushCode;
 
 const CODES: Codes = Codes {
@@ -30,16 +31,9 @@ const CODES: Codes = Codes {
 };
 
 pub(super) fn line(config: &Arc<CaptureConfig>, feed: &Arc<Feed>, events: Events) -> Line {
-    let device = |camera: &CameraConfig| {
-        let (config, camera, feed) = (Arc::clone(config), camera.clone(), Arc::clone(feed));
-        let plug = Plug::default();
-        Device {
-            name: camera.name.clone(),
-            build: Arc::new(move || {
-                let front = source(&config, &camera, &plug)?;
-                build(&config, front, camera.rotation, &feed)
-            }),
-        }
+    let device = |camera: &CameraConfig| Device {
+        name: camera.name.clone(),
+        build: opener(config, camera, &Arc::default(), feed, true),
     };
     let (stand_in, feed) = (Arc::clone(config), Arc::clone(feed));
     Line {
@@ -52,115 +46,31 @@ pub(super) fn line(config: &Arc<CaptureConfig>, feed: &Arc<Feed>, events: Events
     }
 }
 
-/// The elements up to the frames as the camera makes them.
-pub(super) struct Front {
-    pub(super) elements: Vec<gst::Element>,
-    /// JPEG; else raw video.
-    pub(super) jpeg: bool,
-}
-
-impl From<Vec<gst::Element>> for Front {
-    fn from(elements: Vec<gst::Element>) -> Self {
-        Self {
-            elements,
-            jpeg: false,
-        }
-    }
-}
-
-fn source(config: &CaptureConfig, camera: &CameraConfig, plug: &Plug) -> Result<Front, MediaError> {
-    let (width, height) = turned(config, camera.rotation);
-    let (wide, high) = camera.at_least.unwrap_or_default();
-    let wanted = Wanted {
-        width: width.max(wide),
-        height: height.max(high),
-        fps: config.fps,
-    };
-    front(config, camera, wanted, plug)
-}
-
-/// Frames per second of a camera that is opened for a still: raw modes of full size are slow.
-const STILL_FPS: u32 = 5;
-
-/// A camera for a still: in a mode of the configured size, else in its largest, since nothing
-/// has to be in time.
-pub(super) fn largest(config: &CaptureConfig, camera: &CameraConfig) -> Result<Front, MediaError> {
-    let most = u32::from(u16::MAX);
-    let (width, height) = camera.at_least.unwrap_or((most, most));
-    let wanted = Wanted {
-        width,
-        height,
-        fps: STILL_FPS,
-    };
-    front(config, camera, wanted, &Plug::default())
-}
-
-fn front(
-    config: &CaptureConfig,
+/// Opens a camera, in a mode of its own H.264 if `own` and it has one.
+fn opener(
+    config: &Arc<CaptureConfig>,
     camera: &CameraConfig,
-    wanted: Wanted,
-    plug: &Plug,
-) -> Result<Front, MediaError> {
-    match &camera.source {
-        VideoSource::Test => Ok(test_pattern("smpte75", config.fps, camera.at_least)?.into()),
-        VideoSource::Gst(description) => Ok(vec![parse_source(description)?].into()),
-        VideoSource::Auto | VideoSource::Device(_) | VideoSource::Name(_) => {
-            v4l2::front(&camera.source, wanted, plug)
+    plug: &Arc<Plug>,
+    feed: &Arc<Feed>,
+    own: bool,
+) -> Build {
+    let (config, camera) = (Arc::clone(config), camera.clone());
+    let (plug, feed) = (Arc::clone(plug), Arc::clone(feed));
+    Arc::new(move || {
+        let front = source(&config, &camera, &plug, own)?;
+        if let Offer::Refused(reason) = &front.own {
+            let level = match config.encoder {
+                EncoderChoice::Camera => log::Level::Warn,
+                EncoderChoice::Auto | EncoderChoice::Named(_) => log::Level::Info,
+            };
+            log::log!(level, camera = camera.name, reason; "the camera's own H.264 is not used");
         }
-    }
-}
-
-/// Width and height that the picture has before it is turned by `rotation`.
-fn turned(config: &CaptureConfig, rotation: Rotation) -> (u32, u32) {
-    if rotation.lies_down() {
-        (config.height, config.width)
-    } else {
-        (config.width, config.height)
-    }
-}
-
-/// What flows while the camera is away.
-fn away(config: &CaptureConfig) -> Result<Front, MediaError> {
-    let (width, height) = (config.width, config.height);
-    let elements = test_pattern("black", config.fps, Some((width, height)))?;
-    let text = match &config.cameras[..] {
-        [camera] => format!("camera {} is away", camera.name),
-        _ => "all cameras are away".to_owned(),
-    };
-    let luma = placeholder::luma(width, height, &["No picture", &text]);
-    if let Some(last) = elements.last() {
-        change_luma(last, move |_, plane, stride, width, _| {
-            for (row, drawn) in plane.chunks_mut(stride).zip(luma.chunks(width)) {
-                row[..width].copy_from_slice(drawn);
-            }
-        });
-    }
-    Ok(elements.into())
-}
-
-fn test_pattern(
-    pattern: &str,
-    fps: u32,
-    size: Option<(u32, u32)>,
-) -> Result<Vec<gst::Element>, MediaError> {
-    let rate = gst::Fraction::new(i32::try_from(fps).unwrap_or(30), 1);
-    let mut caps = gst_video::VideoCapsBuilder::new()
-        .format(gst_video::VideoFormat::I420)
-        .framerate(rate);
-    if let Some((width, height)) = size {
-        caps = caps.width(side(width)).height(side(height));
-    }
-    let pattern = make("videotestsrc", "source")
-        .property("is-live", true)
-        .property_from_str("pattern", pattern)
-        // Bars that wander: a picture that stands still would hide a frozen stream.
-        .property("horizontal-speed", 4_i32);
-    Ok(vec![
-        pattern.build()?,
-        make("capsfilter", "rate")
-            .property("caps", caps.build())
-            .build()?,
-    ])
+        let mut source = build(&config, front, camera.rotation, &feed)?;
+        if source.own.is_some() {
+            source.plain = Some(opener(&config, &camera, &plug, &feed, false));
+        }
+        Ok(source)
+    })
 }
 
 fn build(
@@ -171,14 +81,47 @@ fn build(
 ) -> Result<Source, MediaError> {
     let pipeline = Pipeline::new("camera");
     let (frames, turn) = (Arc::default(), feed.turn());
-    let stills = front.elements.last().map(Stills::of);
+    let (own, refused) = front.own.parts();
     let mut chain = front.elements;
+    let tee = own.as_ref().map(own::tee).transpose()?;
+    chain.extend(tee.clone());
+    if front.format == Format::H264 {
+        chain.extend(own::decoding(own.as_ref())?);
+    }
+    let stills = chain.last().map(Stills::of);
     chain.push(latest_only()?);
-    if front.jpeg {
+    if front.format == Format::Jpeg {
         chain.push(make("jpegdec", "jpeg").build()?);
     }
-    chain.push(make("videoscale", "scale").build()?);
-    chain.push(make("videoconvert", "convert").build()?);
+    chain.extend(to_picture(config, rotation)?);
+    if let (true, Some(picture)) = (config.time_code, chain.last()) {
+        stamp_frames(picture);
+    }
+    chain.push(match &own {
+        Some(own) => own::sink(own, &turn, &frames),
+        None => sink(&turn, &frames),
+    });
+    pipeline.chain(&chain)?;
+    if let (Some(own), Some(tee)) = (&own, &tee) {
+        own::branch(&pipeline, tee, own, &turn)?;
+    }
+    Ok(Source {
+        pipeline,
+        frames,
+        turn,
+        stills,
+        own,
+        refused,
+        plain: None,
+    })
+}
+
+/// From raw frames of any kind to the picture that leaves.
+fn to_picture(config: &CaptureConfig, rotation: Rotation) -> Result<Vec<gst::Element>, MediaError> {
+    let mut chain = vec![
+        make("videoscale", "scale").build()?,
+        make("videoconvert", "convert").build()?,
+    ];
     if rotation != Rotation::None {
         let (width, height) = turned(config, rotation);
         let lying = raw_caps(config, width, height);
@@ -195,17 +138,7 @@ fn build(
             .property("caps", picture_caps(config))
             .build()?,
     );
-    chain.push(sink(&turn, &frames));
-    pipeline.chain(&chain)?;
-    if config.time_code {
-        stamp_frames(&chain[chain.len() - 2]);
-    }
-    Ok(Source {
-        pipeline,
-        frames,
-        turn,
-        stills,
-    })
+    Ok(chain)
 }
 
 /// Turns the picture clockwise; nothing where it is upright.
@@ -239,7 +172,7 @@ fn fewer_frames(fps: u32) -> Result<gst::Element, MediaError> {
         .build()?)
 }
 
-fn side(pixels: u32) -> i32 {
+pub(super) fn side(pixels: u32) -> i32 {
     i32::try_from(pixels).unwrap_or(i32::MAX)
 }
 
@@ -272,7 +205,7 @@ fn stamp_frames(element: &gst::Element) {
 
 /// Changes the luma of each frame that `element` puts out. `change` gets the time of capture in
 /// microseconds, the plane, its stride, width and height.
-fn change_luma(
+pub(super) fn change_luma(
     element: &gst::Element,
     change: impl Fn(u64, &mut [u8], usize, usize, usize) + Send + Sync + 'static,
 ) {

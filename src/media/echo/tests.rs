@@ -9,7 +9,8 @@ use super::*;
 use crate::media::speaker::Timing;
 use crate::media::time_code::now_micros;
 use crate::media::{
-    AudioSink, AudioSource, CameraConfig, Capture, CaptureConfig, Speaker, VideoSource,
+    AudioSink, AudioSource, CameraConfig, Capture, CaptureConfig, EncoderChoice, Speaker,
+    VideoSource,
 };
 
 #[path = "../../../tests/echo/room.rs"]
@@ -45,6 +46,7 @@ async fn what_the_loudspeaker_plays_is_not_sent() {
         width: 160,
         height: 120,
         fps: 5,
+        encoder: EncoderChoice::Auto,
         time_code: false,
         voice: VoiceConfig {
             echo: EchoControl::Cancel,

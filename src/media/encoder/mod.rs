@@ -1,11 +1,14 @@
 //! How each encoder is set, because every one names and counts the same things differently, and
 //! which of those that work is used.
 
+mod camera;
 mod table;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use gstreamer_video as gst_video;
 
+pub(crate) use self::camera::CameraEncoder;
 use self::table::{H264_SETTINGS, Rate};
 use super::MediaError;
 use super::codecs::{Kind, Report};
@@ -14,9 +17,11 @@ use super::pipeline::make;
 /// Which H.264 encoder the configuration asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum EncoderChoice {
-    /// The first that works, hardware before software.
+    /// A camera's own where it can be used, else the first that works, hardware before software.
     #[default]
     Auto,
+    /// The same, with a warning where a camera's own cannot be used.
+    Camera,
     /// A GStreamer element of the table, by name.
     Named(String),
 }
@@ -74,7 +79,7 @@ impl H264 {
         }
         let wanted = |element: &str| {
             let named = match choice {
-                EncoderChoice::Auto => true,
+                EncoderChoice::Auto | EncoderChoice::Camera => true,
                 EncoderChoice::Named(name) => element == name,
             };
             named && !failed.contains(&element)
@@ -153,6 +158,16 @@ impl H264 {
     }
 }
 
+/// Asks the encoder of a [`Stage`] for a key frame.
+pub(crate) fn request_key(encoder: &gst::Element) {
+    let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+        .all_headers(true)
+        .build();
+    if !encoder.send_event(event) {
+        log::warn!("the encoder refused to make a key frame");
+    }
+}
+
 /// Sets a property of any type from text.
 fn set(element: &gst::Element, name: &str, value: &str) -> Result<(), String> {
     let Some(property) = element.find_property(name) else {
@@ -192,11 +207,15 @@ fn v4l2_controls(target: Target) -> gst::Structure {
 
 /// A name that is not in the table.
 pub(crate) fn unknown(name: &str) -> MediaError {
-    let known: Vec<_> = H264_SETTINGS.iter().map(|h264| h264.element).collect();
     MediaError::NoCodec {
         kind: Kind::H264Encoder.name(),
-        tried: format!("{name:?} is not one of {}", known.join(", ")),
+        tried: format!("{name:?} is not one of {}", known_names()),
     }
+}
+
+fn known_names() -> String {
+    let known: Vec<_> = H264_SETTINGS.iter().map(|h264| h264.element).collect();
+    known.join(", ")
 }
 
 /// An AAC encoder, set to `kbps`; all take bit/s in `bitrate`.

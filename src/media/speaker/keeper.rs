@@ -153,6 +153,7 @@ impl Keeper {
             live,
             wanted,
             faults: faults.into_iter().collect(),
+            ..LineStatus::default()
         });
     }
 }

@@ -1,8 +1,9 @@
 //! The pipeline of one connection to the relay:
 //!
 //! ```text
-//! appsrc ! videoconvertscale ! encoder ! h264parse ! appsink > outbox > appsrc ! rtmp2sink
-//! appsrc ! audioconvert ! aac encoder ! aacparse ! appsink   >
+//! appsrc ! videoconvertscale ! encoder ! h264parse ! appsink > switch > outbox > appsrc ! rtmp2sink
+//! what the camera encoded itself                             >
+//! appsrc ! audioconvert ! aac encoder ! aacparse ! appsink            >
 //! ```
 //!
 //! Nothing here makes the capture wait. What the network has not taken yet waits in the outbox;
@@ -15,21 +16,24 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 
 use super::super::MediaError;
-use super::super::capture::feed::{Attachment, Feed, Frame};
+use super::super::capture::feed::{Attachment, Encoded, Feed, Frame};
 use super::super::capture::{Capture, SOUND_HZ, picture_caps, sound_caps};
 use super::super::encoder::{self, H264, Target};
 use super::super::pipeline::{Pipeline, make};
 use super::batch::Batch;
 use super::flv::{self, Metadata, Packet};
+use super::frames::{age, black, silence, timed};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::queue::{Tag, Track};
 use super::stages::Point;
-use super::{Mutes, UplinkConfig, tagger};
+use super::switch::{Meter, Switch};
+use super::tagger::{self, Tagger};
+use super::{Mutes, UplinkConfig};
 use crate::media::congestion::Quality;
 use crate::media::relay_link::RelayLink;
 
@@ -92,45 +96,33 @@ pub(super) struct Encoders {
 pub(super) struct Counters {
     /// To the relay, with the handshake; zero until the relay has accepted the stream.
     pub(super) bytes: u64,
-    /// Encoded frames.
+    /// Encoded frames, by our encoder or the camera's.
     pub(super) frames: u64,
     /// Of those, key frames.
     pub(super) keys: u64,
     /// Encoded bytes of picture and of sound.
     pub(super) picture_bytes: u64,
     pub(super) sound_bytes: u64,
-    /// Pictures given to the encoder, and those that wait for it.
+    /// Pictures given to our encoder, those that wait for it, and those that it encoded.
     pub(super) given: u64,
     pub(super) encoder_queue: u64,
+    pub(super) encoded: u64,
 }
 
 /// Counts what leaves an encoder.
-#[derive(Debug, Default)]
-struct Meter {
-    packets: AtomicU64,
-    keys: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Meter {
-    fn of(encoder: &gst::Element) -> Arc<Self> {
-        let meter = Arc::new(Self::default());
-        let counts = Arc::clone(&meter);
-        if let Some(pad) = encoder.static_pad("src") {
-            pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-                if let Some(buffer) = info.buffer() {
-                    let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-                    counts.packets.fetch_add(1, Ordering::Relaxed);
-                    counts.keys.fetch_add(u64::from(key), Ordering::Relaxed);
-                    counts
-                        .bytes
-                        .fetch_add(buffer.size() as u64, Ordering::Relaxed);
-                }
-                gst::PadProbeReturn::Ok
-            });
-        }
-        meter
+fn meter(encoder: &gst::Element) -> Arc<Meter> {
+    let meter = Arc::new(Meter::default());
+    let counts = Arc::clone(&meter);
+    if let Some(pad) = encoder.static_pad("src") {
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(buffer) = info.buffer() {
+                let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+                counts.note(key, buffer.size());
+            }
+            gst::PadProbeReturn::Ok
+        });
     }
+    meter
 }
 
 /// One connection.
@@ -148,6 +140,9 @@ pub(super) struct Leg {
     /// Closed after the pipeline.
     pub(super) link: RelayLink,
     pace: Arc<Pace>,
+    switch: Arc<Switch>,
+    /// Frames between key frames.
+    gop: u32,
     picture_meter: Arc<Meter>,
     sound_meter: Arc<Meter>,
     given: Arc<AtomicU64>,
@@ -177,16 +172,19 @@ impl Leg {
         let outbox = Arc::new(Outbox::new(tags.clone()));
         let network = network(link.location())?;
         pipeline.chain(&[tags.upcast(), network.clone()])?;
+        let tagger = Tagger::new(Track::Picture, &outbox);
+        let mutes = Arc::clone(&taps.mutes);
+        let switch = Arc::new(Switch::new(tagger, stage.encoder.clone(), mutes, quality));
         let mut picture = vec![video.clone().upcast()];
         picture.extend(stage.elements);
-        picture.push(tagger::sink(Track::Picture, &outbox));
+        picture.push(switch.sink());
         pipeline.chain(&picture)?;
         pipeline.chain(&[
             sound.clone().upcast(),
             make("audioconvert", "convert").build()?,
             aac.clone(),
             make("aacparse", "aacparse").build()?,
-            tagger::sink(Track::Sound, &outbox),
+            tagger::sound_sink(&outbox),
         ])?;
         let pace = Arc::new(Pace::new(quality, taps.fps));
         Ok(Self {
@@ -199,8 +197,10 @@ impl Leg {
             network,
             link,
             pace,
-            picture_meter: Meter::of(&stage.encoder),
-            sound_meter: Meter::of(&aac),
+            switch,
+            gop,
+            picture_meter: meter(&stage.encoder),
+            sound_meter: meter(&aac),
             given: Arc::default(),
             encoder: stage.encoder,
             metadata: taps.metadata(config),
@@ -208,7 +208,7 @@ impl Leg {
     }
 
     /// Lets captured frames in. The leg must be running: frames captured before are not taken.
-    pub(super) fn attach(&self, taps: &Taps) -> [Attachment; 2] {
+    pub(super) fn attach(&self, taps: &Taps, quality: Quality) -> [Attachment; 3] {
         let base = self.pipeline.base_time();
         self.outbox.put(Tag {
             track: Track::Sound,
@@ -216,30 +216,13 @@ impl Leg {
             captured: Duration::ZERO,
             bytes: flv::metadata(self.metadata),
         });
-        let (video, sound) = (self.video.clone(), self.sound.clone());
-        let (mutes, black) = (Arc::clone(&taps.mutes), black(&taps.video_caps));
-        let (outbox, pace) = (Arc::clone(&self.outbox), Arc::clone(&self.pace));
-        let given = Arc::clone(&self.given);
-        let show = move |frame: &Frame| {
-            let muted = mutes.video.load(Ordering::Relaxed);
-            let instead = black.as_ref().filter(|_| muted);
-            if !outbox.holds_picture() && pace.takes(frame.captured.into()) {
-                outbox
-                    .stages
-                    .note(Track::Picture, Point::Captured, age(frame));
-                given.fetch_add(1, Ordering::Relaxed);
-                if let Some(buffer) = timed(frame, instead, base) {
-                    // Refused only while the pipeline stops: whoever stops it knows.
-                    let _ = video.push_buffer(buffer);
-                }
-            }
-        };
+        self.attend_camera(taps, quality);
         let (mutes, outbox) = (Arc::clone(&taps.mutes), Arc::clone(&self.outbox));
-        let batch = Mutex::new(Batch::default());
+        let (sound, batch) = (self.sound.clone(), Mutex::new(Batch::default()));
         let play = move |frame: &Frame| {
             outbox
                 .stages
-                .note(Track::Sound, Point::Captured, age(frame));
+                .note(Track::Sound, Point::Captured, age(frame.captured));
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
             let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -248,22 +231,80 @@ impl Leg {
                 let _ = sound.push_buffer(block);
             }
         };
-        [taps.video.attach(show), taps.sound.attach(play)]
+        [
+            taps.video.attach(self.show(taps, base)),
+            taps.video.attach_encoded(self.pass_on(base)),
+            taps.sound.attach(play),
+        ]
+    }
+
+    /// What is done with a captured picture.
+    fn show(&self, taps: &Taps, base: gst::ClockTime) -> impl Fn(&Frame) + use<> {
+        let (mutes, black) = (Arc::clone(&taps.mutes), black(&taps.video_caps));
+        let (outbox, pace) = (Arc::clone(&self.outbox), Arc::clone(&self.pace));
+        let (video, given) = (self.video.clone(), Arc::clone(&self.given));
+        let switch = Arc::clone(&self.switch);
+        move |frame| {
+            let muted = mutes.video.load(Ordering::Relaxed);
+            let instead = black.as_ref().filter(|_| muted);
+            let Some(time) = frame.captured.checked_sub(base) else {
+                return;
+            };
+            if !outbox.holds_picture()
+                && pace.takes(frame.captured.into())
+                && switch.takes(frame, time.into())
+            {
+                outbox
+                    .stages
+                    .note(Track::Picture, Point::Captured, age(frame.captured));
+                given.fetch_add(1, Ordering::Relaxed);
+                if let Some(picture) = timed(frame, instead, base) {
+                    // Refused only while the pipeline stops: whoever stops it knows.
+                    let _ = video.push_buffer(picture);
+                }
+            }
+        }
+    }
+
+    /// What is done with a picture that the camera encoded.
+    fn pass_on(&self, base: gst::ClockTime) -> impl Fn(&Encoded) + use<> {
+        let (switch, outbox) = (Arc::clone(&self.switch), Arc::clone(&self.outbox));
+        move |own| {
+            let age = age(own.captured);
+            if let Some(time) = own.captured.checked_sub(base)
+                && switch.send_own(own, time)
+            {
+                outbox.stages.note(Track::Picture, Point::Captured, age);
+            }
+        }
+    }
+
+    /// Tells a camera with an encoder of its own what is wanted of it.
+    pub(super) fn attend_camera(&self, taps: &Taps, quality: Quality) {
+        let target = Target {
+            kbps: quality.kbps,
+            gop: self.gop,
+        };
+        let live = taps.video.camera();
+        self.switch.attend(live, target, Instant::now());
     }
 
     pub(super) fn request_key_frame(&self) {
-        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
-            .all_headers(true)
-            .build();
-        if !self.encoder.send_event(event) {
-            log::warn!("the encoder refused to make a key frame");
-        }
+        self.switch.request_key();
+    }
+
+    /// Who encodes what is sent, once something is.
+    pub(super) fn encoder_name(&self) -> Option<String> {
+        let ours = || self.h264.element.to_owned();
+        let feeds = self.switch.feeds();
+        feeds.then(|| self.switch.own_name().unwrap_or_else(ours))
     }
 
     /// Makes the pictures from now on as `to` says. Another size or frame rate starts the
     /// encoder anew, with a key frame.
     pub(super) fn set_quality(&self, from: Quality, to: Quality, taps: &Taps) {
         self.pace.set(to);
+        self.switch.set_quality(from, to);
         if from.kbps != to.kbps {
             self.h264.set_rate(&self.encoder, to.kbps);
         }
@@ -282,11 +323,14 @@ impl Leg {
     pub(super) fn counters(&self) -> Counters {
         let stats = self.network.property::<gst::Structure>("stats");
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (ours, own) = (&self.picture_meter, &self.switch.meter);
+        let encoded = load(&ours.packets);
         Counters {
             bytes: stats.get("out-bytes-total").unwrap_or(0),
-            frames: load(&self.picture_meter.packets),
-            keys: load(&self.picture_meter.keys),
-            picture_bytes: load(&self.picture_meter.bytes),
+            frames: encoded + load(&own.packets),
+            keys: load(&ours.keys) + load(&own.keys),
+            picture_bytes: load(&ours.bytes) + load(&own.bytes),
+            encoded,
             sound_bytes: load(&self.sound_meter.bytes),
             given: load(&self.given),
             encoder_queue: self.video.current_level_buffers(),
@@ -332,44 +376,4 @@ fn network(url: &SecretString) -> Result<gst::Element, MediaError> {
         .property("sync", false)
         .property("enable-last-sample", false)
         .build()?)
-}
-
-/// How long ago a frame was captured.
-fn age(frame: &Frame) -> Duration {
-    gst::SystemClock::obtain()
-        .time()
-        .saturating_sub(frame.captured)
-        .into()
-}
-
-/// A captured frame, or `instead` of it, at the frame's time; `None` for one from before the leg.
-fn timed(
-    frame: &Frame,
-    instead: Option<&gst::Buffer>,
-    base: gst::ClockTime,
-) -> Option<gst::Buffer> {
-    let time = frame.captured.checked_sub(base)?;
-    // Copies the description of the frame, not its pixels.
-    let mut buffer = instead.map(AsRef::as_ref).or(frame.sample.buffer())?.copy();
-    if let Some(buffer) = buffer.get_mut() {
-        buffer.set_pts(time);
-        buffer.set_dts(gst::ClockTime::NONE);
-    }
-    Some(buffer)
-}
-
-fn black(caps: &gst::Caps) -> Option<gst::Buffer> {
-    let info = gst_video::VideoInfo::from_caps(caps).ok()?;
-    let mut bytes = vec![128u8; info.size()];
-    let luma = info.comp_height(0) as usize * usize::try_from(info.stride()[0]).ok()?;
-    bytes[..luma].fill(16);
-    Some(gst::Buffer::from_mut_slice(bytes))
-}
-
-fn silence(like: &gst::BufferRef) -> gst::Buffer {
-    let mut buffer = gst::Buffer::from_mut_slice(vec![0u8; like.size()]);
-    if let Some(buffer) = buffer.get_mut() {
-        buffer.set_duration(like.duration());
-    }
-    buffer
 }

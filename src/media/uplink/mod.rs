@@ -6,16 +6,19 @@
 mod batch;
 mod decide;
 mod flv;
+mod frames;
 mod kernel_queue;
 mod leg;
 mod outbox;
 mod pace;
 mod queue;
 mod run;
+mod selector;
 mod sock_diag;
 mod stages;
 mod stall;
 mod steer;
+mod switch;
 mod tagger;
 
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::leg::Taps;
 use self::run::Task;
+pub(super) use self::tagger::avc_caps;
 use super::capture::Capture;
 use super::congestion::Quality;
 use super::push_event::Events;
@@ -68,10 +72,12 @@ pub struct UplinkConfig {
 /// What the uplink does now.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct UplinkStats {
-    /// GStreamer's name of the encoder in use.
+    /// GStreamer's name of the encoder in use, or "camera (...)" while the camera's own is sent.
     pub encoder: String,
     /// Frames encoded since the start.
     pub frames: u64,
+    /// Pictures given to our own encoder since the start.
+    pub encoded: u64,
     /// Over the last two seconds.
     pub fps: f64,
     /// Bytes to the relay over the last two seconds, in kbit/s.

@@ -252,7 +252,7 @@ impl Task {
         let begun = Instant::now();
         let mut watch = self.steering.watch(self.port).await;
         self.relay = watch.relay().or(self.relay);
-        let _attached = leg.attach(&self.taps);
+        let _attached = leg.attach(&self.taps, self.steering.quality());
         let mut figures = Figures::new(begun, accepted);
         let mut standstill = Standstill::new(begun);
         let before = self.stats.borrow().clone();
@@ -283,6 +283,7 @@ impl Task {
                 watch.sever();
                 return loss;
             }
+            self.note_encoder(leg);
             let counters = look.counters;
             if !flows && counters.bytes >= accepted.bytes + PROOF_BYTES && now >= begun + PROOF_TIME
             {
@@ -319,11 +320,28 @@ impl Task {
         self.events.tell(PushCode::PushBegin, "media flows again");
     }
 
+    /// Says in the figures who encodes what is sent, which may be the camera or our encoder.
+    fn note_encoder(&self, leg: &Leg) {
+        let Some(name) = leg.encoder_name() else {
+            return;
+        };
+        self.stats.send_if_modified(|stats| {
+            let news = stats.encoder != name;
+            if news {
+                log::info!(before = stats.encoder; "the picture is encoded by {name}");
+                stats.encoder = name;
+            }
+            news
+        });
+    }
+
     /// Media flows.
     fn begin(&mut self, before: &UplinkStats, counters: Counters) {
         if !self.ever_flowed {
-            self.events
-                .tell(PushCode::StartVideoEncoder, before.encoder.clone());
+            self.events.tell(
+                PushCode::StartVideoEncoder,
+                self.stats.borrow().encoder.clone(),
+            );
         }
         self.ever_flowed = true;
         self.backoff.succeeded();
@@ -346,6 +364,7 @@ impl Task {
             stats.fps = rates.fps;
             stats.kbps = rates.net_kbps;
             stats.frames = before.frames + counters.frames;
+            stats.encoded = before.encoded + counters.given;
             stats.bytes_sent = before.bytes_sent + counters.bytes;
             stats.backlog_ms = look.backlog.as_secs_f64() * 1000.0;
             stats.rtt_ms = rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
@@ -368,7 +387,7 @@ impl Task {
             height: quality.height,
             server: self.relay.map(|relay| relay.ip()),
             codec_cache: waits,
-            codec_dropped: counters.given.saturating_sub(counters.frames + waits),
+            codec_dropped: counters.given.saturating_sub(counters.encoded + waits),
             wanted_kbps: Some(quality.kbps),
         };
         self.stats.send_modify(|stats| stats.net_status = status);

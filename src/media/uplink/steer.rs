@@ -122,6 +122,7 @@ impl Steering {
         if let Some(step) = &step {
             leg.set_quality(step.from, step.to, taps);
         }
+        leg.attend_camera(taps, self.quality());
         watch.ask_for_key(&waiting, leg, now);
         watch.due = now + pause(held.bytes, waiting.bytes);
         Look {

@@ -1,6 +1,6 @@
 //! From encoded packets to FLV tags.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
@@ -9,43 +9,68 @@ use super::flv::{self, Packet};
 use super::outbox::Outbox;
 use super::queue::{Tag, Track};
 
-/// A sink that makes a tag of each packet, and one of the decoder configuration before the
-/// first and whenever it changes.
-pub(super) fn sink(track: Track, outbox: &Arc<Outbox>) -> gst::Element {
-    let (name, caps, make_tag) = match track {
-        Track::Picture => (
-            "video-tags",
-            avc_caps(),
-            flv::video as fn(u32, Packet, &[u8]) -> _,
-        ),
-        Track::Sound => ("sound-tags", aac_caps(), flv::audio as _),
+/// Makes a tag of each packet of one track, and one of the decoder configuration before the first
+/// and whenever it changes.
+#[derive(Debug)]
+pub(super) struct Tagger {
+    track: Track,
+    outbox: Arc<Outbox>,
+    /// What decoders were told last.
+    config: Mutex<Option<gst::Buffer>>,
+}
+
+impl Tagger {
+    pub(super) fn new(track: Track, outbox: &Arc<Outbox>) -> Self {
+        Self {
+            track,
+            outbox: Arc::clone(outbox),
+            config: Mutex::default(),
+        }
+    }
+
+    /// Puts a packet into the outbox, at `time` of the leg.
+    pub(super) fn put(&self, sample: &gst::Sample, time: gst::ClockTime, key: bool) {
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = decoder_config(sample);
+        if let Some(now) = now.filter(|now| config.as_ref() != Some(now)) {
+            self.put_data(Packet::Config, &now, time);
+            *config = Some(now);
+        }
+        if let Some(buffer) = sample.buffer() {
+            self.put_data(Packet::Media { key }, buffer, time);
+        }
+    }
+
+    fn put_data(&self, packet: Packet, data: &gst::BufferRef, time: gst::ClockTime) {
+        let Ok(data) = data.map_readable() else {
+            log::warn!("a packet of an encoder cannot be read");
+            return;
+        };
+        // RTMP's times are 32 bits of milliseconds and wrap after 49 days.
+        let millis = (time.mseconds() & u64::from(u32::MAX)) as u32;
+        let bytes = match self.track {
+            Track::Picture => flv::video(millis, packet, &data),
+            Track::Sound => flv::audio(millis, packet, &data),
+        };
+        self.outbox.put(Tag {
+            track: self.track,
+            packet,
+            captured: time.into(),
+            bytes,
+        });
+    }
+}
+
+/// A sink of one track that hands on each packet.
+pub(super) fn sink(track: Track, take: impl Fn(&gst::Sample) + Send + 'static) -> gst::Element {
+    let (name, caps) = match track {
+        Track::Picture => ("video-tags", avc_caps()),
+        Track::Sound => ("sound-tags", aac_caps()),
     };
-    let outbox = Arc::clone(outbox);
-    let mut config = None;
     let on_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let (Some(time), Some(buffer)) = (running_time(&sample), sample.buffer_owned()) else {
-            return Ok(gst::FlowSuccess::Ok);
-        };
-        let put = |packet, data: &gst::Buffer| {
-            let data = data.map_readable().map_err(|_| gst::FlowError::Error)?;
-            // RTMP's times are 32 bits of milliseconds and wrap after 49 days.
-            let millis = (time.mseconds() & u64::from(u32::MAX)) as u32;
-            outbox.put(Tag {
-                track,
-                packet,
-                captured: time.into(),
-                bytes: make_tag(millis, packet, &data),
-            });
-            Ok(gst::FlowSuccess::Ok)
-        };
-        let now = decoder_config(&sample);
-        if let Some(now) = now.filter(|now| config.as_ref() != Some(now)) {
-            put(Packet::Config, &now)?;
-            config = Some(now);
-        }
-        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        put(Packet::Media { key }, &buffer)
+        take(&sample);
+        Ok(gst::FlowSuccess::Ok)
     };
     gst_app::AppSink::builder()
         .name(name)
@@ -62,8 +87,24 @@ pub(super) fn sink(track: Track, outbox: &Arc<Outbox>) -> gst::Element {
         .into()
 }
 
+/// A sink that puts each packet of sound into the outbox.
+pub(super) fn sound_sink(outbox: &Arc<Outbox>) -> gst::Element {
+    let tagger = Tagger::new(Track::Sound, outbox);
+    sink(Track::Sound, move |sample| {
+        if let Some(time) = running_time(sample) {
+            tagger.put(sample, time, is_key(sample));
+        }
+    })
+}
+
+/// What GStreamer says: every piece of sound is one.
+pub(super) fn is_key(sample: &gst::Sample) -> bool {
+    let flags = sample.buffer().map(gst::BufferRef::flags);
+    flags.is_some_and(|flags| !flags.contains(gst::BufferFlags::DELTA_UNIT))
+}
+
 /// H.264 as FLV carries it.
-fn avc_caps() -> gst::Caps {
+pub(in super::super) fn avc_caps() -> gst::Caps {
     gst::Caps::builder("video/x-h264")
         .field("stream-format", "avc")
         .field("alignment", "au")
@@ -79,7 +120,7 @@ fn aac_caps() -> gst::Caps {
 }
 
 /// Encoders may count from any time; the segment tells from which.
-fn running_time(sample: &gst::Sample) -> Option<gst::ClockTime> {
+pub(super) fn running_time(sample: &gst::Sample) -> Option<gst::ClockTime> {
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
     segment.to_running_time(sample.buffer()?.pts()?)
 }

@@ -227,6 +227,7 @@ fn camera() -> CaptureConfig {
         width: WIDTH,
         height: HEIGHT,
         fps: FPS,
+        encoder: EncoderChoice::Auto,
         time_code: true,
         voice: VoiceConfig::default(),
     }

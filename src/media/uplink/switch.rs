@@ -1,0 +1,212 @@
+//! Puts the pictures of one connection into its outbox: the camera's own, or our encoder's (see
+//! `selector`). What is asked of the encoder goes to whom it concerns.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gstreamer as gst;
+use tokio::time::Instant;
+
+use super::Mutes;
+use super::queue::Track;
+use super::selector::{Branch, Raw, Selector};
+use super::tagger::{self, Tagger};
+use crate::media::capture::feed::{Encoded, Frame};
+use crate::media::congestion::{Quality, Stage};
+use crate::media::encoder::{CameraEncoder, Target, request_key};
+
+/// Between two requests for a key frame that somebody waits for.
+const KEY_AGAIN: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(super) struct Switch {
+    state: Mutex<State>,
+    /// The picture is sent as large and as often as the camera makes it.
+    full: AtomicBool,
+    mutes: Arc<Mutes>,
+    tagger: Tagger,
+    /// Our encoder.
+    encoder: gst::Element,
+    /// Of the camera's pictures that were sent.
+    pub(super) meter: Meter,
+}
+
+#[derive(Debug)]
+struct State {
+    selector: Selector,
+    /// The camera that knows what is wanted of it.
+    told: Option<Arc<CameraEncoder>>,
+    /// Who was asked for a key frame last.
+    asked: Option<(Branch, Instant)>,
+}
+
+/// Counts packets.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    pub(super) packets: AtomicU64,
+    pub(super) keys: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn note(&self, key: bool, bytes: usize) {
+        self.packets.fetch_add(1, Ordering::Relaxed);
+        self.keys.fetch_add(u64::from(key), Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Switch {
+    pub(super) fn new(
+        tagger: Tagger,
+        encoder: gst::Element,
+        mutes: Arc<Mutes>,
+        quality: Quality,
+    ) -> Self {
+        Self {
+            state: Mutex::new(State {
+                selector: Selector::default(),
+                told: None,
+                asked: None,
+            }),
+            full: AtomicBool::new(quality.stage == Stage::Full),
+            mutes,
+            tagger,
+            encoder,
+            meter: Meter::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who should send a picture of this camera now.
+    fn wanted(&self, state: &State, camera: Option<&Arc<CameraEncoder>>) -> Branch {
+        let known = match (&state.told, camera) {
+            (Some(told), Some(camera)) => Arc::ptr_eq(told, camera),
+            _ => false,
+        };
+        let muted = self.mutes.video.load(Ordering::Relaxed);
+        if known && !muted && self.full.load(Ordering::Relaxed) {
+            Branch::Camera
+        } else {
+            Branch::Ours
+        }
+    }
+
+    /// Whether our encoder is to have a captured picture; asks it for a key frame if it must be
+    /// one.
+    pub(super) fn takes(&self, frame: &Frame, time: Duration) -> bool {
+        let mut state = self.state();
+        let wanted = self.wanted(&state, frame.camera.as_ref());
+        let raw = state.selector.raw(time, wanted);
+        if raw == Raw::EncodeAsKey {
+            state.asked = Some((Branch::Ours, Instant::now()));
+            drop(state);
+            request_key(&self.encoder);
+        }
+        raw != Raw::Leave
+    }
+
+    /// Sends a picture that the camera encoded, if it is its turn.
+    pub(super) fn send_own(&self, own: &Encoded, time: gst::ClockTime) -> bool {
+        // Held until it is in the outbox, so that none of the other branch gets between.
+        let mut state = self.state();
+        let wanted = self.wanted(&state, Some(&own.camera));
+        let sent = state.selector.camera(time.into(), own.key, wanted);
+        if sent {
+            let bytes = own.sample.buffer().map_or(0, gst::BufferRef::size);
+            self.meter.note(own.key, bytes);
+            self.tagger.put(&own.sample, time, own.key);
+        }
+        sent
+    }
+
+    /// The end of our encoder's branch.
+    pub(super) fn sink(self: &Arc<Self>) -> gst::Element {
+        let switch = Arc::clone(self);
+        tagger::sink(Track::Picture, move |sample| switch.send_ours(sample))
+    }
+
+    /// Sends a picture that our encoder made, if it is its turn.
+    fn send_ours(&self, sample: &gst::Sample) {
+        let Some(time) = tagger::running_time(sample) else {
+            return;
+        };
+        let key = tagger::is_key(sample);
+        let mut state = self.state();
+        if state.selector.ours(time.into(), key) {
+            self.tagger.put(sample, time, key);
+        }
+    }
+
+    /// The link allows this now.
+    pub(super) fn set_quality(&self, from: Quality, to: Quality) {
+        self.full.store(to.stage == Stage::Full, Ordering::Relaxed);
+        // Never told under the lock: an encoder may hold one of its own while it hands on a picture.
+        let told = self.state().told.clone();
+        if let Some(camera) = told.filter(|_| from.kbps != to.kbps) {
+            camera.set_rate(to.kbps);
+        }
+    }
+
+    /// Tells the camera `live` what is wanted of it, and asks again for a key frame that does not
+    /// come.
+    pub(super) fn attend(&self, live: Option<Arc<CameraEncoder>>, target: Target, now: Instant) {
+        let mut state = self.state();
+        let same = match (&state.told, &live) {
+            (Some(told), Some(live)) => Arc::ptr_eq(told, live),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            state.told.clone_from(&live);
+            state.asked = live.is_some().then_some((Branch::Camera, now));
+            drop(state);
+            if let Some(camera) = live {
+                camera.set_target(target);
+                camera.request_key();
+            }
+            return;
+        }
+        let Some(branch) = state.selector.waits() else {
+            return;
+        };
+        let recent =
+            |(asked, at): (Branch, Instant)| asked == branch && now.duration_since(at) < KEY_AGAIN;
+        if !state.asked.is_some_and(recent) {
+            state.asked = Some((branch, now));
+            drop(state);
+            self.request_key_of(branch);
+        }
+    }
+
+    /// Asks whoever sends for a key frame.
+    pub(super) fn request_key(&self) {
+        let feeds = self.state().selector.feeds();
+        self.request_key_of(feeds.unwrap_or(Branch::Ours));
+    }
+
+    fn request_key_of(&self, branch: Branch) {
+        let told = self.state().told.clone();
+        match (branch, told) {
+            (Branch::Camera, Some(camera)) => camera.request_key(),
+            _ => request_key(&self.encoder),
+        }
+    }
+
+    /// Who sends, by its name, if that is the camera.
+    pub(super) fn own_name(&self) -> Option<String> {
+        let state = self.state();
+        let own = state.selector.feeds() == Some(Branch::Camera);
+        let name = |camera: &Arc<CameraEncoder>| camera.name().to_owned();
+        state.told.as_ref().filter(|_| own).map(name)
+    }
+
+    /// Somebody sends.
+    pub(super) fn feeds(&self) -> bool {
+        self.state().selector.feeds().is_some()
+    }
+}
