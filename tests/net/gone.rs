@@ -9,7 +9,7 @@ use rtckiosk::protocol::events::{PlayCode, PushCode};
 use crate::far::{self, Agent, Player};
 use crate::judge::{SECOND, Seen, millis};
 use crate::lab::{self, Lab};
-use crate::near::{Job, Said};
+use crate::near::{Job, Said, shown};
 use crate::nginx::Nginx;
 use crate::wire::Weather;
 use crate::{AGENT, STREAM, sleep, told, until};
@@ -92,14 +92,7 @@ fn gone(mut lab: Lab, url: &dyn Fn(&str) -> String) {
         .iter()
         .find(|at| **at > back)
         .map(|at| since(*at));
-    let shown: Vec<Seen> = said
-        .iter()
-        .filter_map(|said| match *said {
-            Said::Shown { at, captured } => Some(Seen { at, captured }),
-            _ => None,
-        })
-        .collect();
-    let down_seen = shown.iter().find(fresh).map(|seen| since(seen.at));
+    let down_seen = shown(&said).iter().find(fresh).map(|seen| since(seen.at));
     let down_heard = said.iter().find_map(|said| match said {
         Said::Down(down) if down.heard && down.at > back => Some(since(down.at)),
         _ => None,

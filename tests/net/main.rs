@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod compare;
+mod control;
 mod far;
 mod gone;
 mod judge;
