@@ -9,7 +9,7 @@ use crate::support::nginx::{Nginx, free_port};
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
-/// `relay` behind TLS; killed when dropped.
+/// A port of this machine behind TLS; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct TlsProxy {
     pub(crate) port: u16,
@@ -19,6 +19,10 @@ pub(crate) struct TlsProxy {
 
 impl TlsProxy {
     pub(crate) fn before(relay: &Nginx, issued: &Issued) -> Self {
+        Self::to(relay.rtmp_port, issued)
+    }
+
+    pub(crate) fn to(plain: u16, issued: &Issued) -> Self {
         assert!(
             Path::new(MODULE).exists(),
             "{MODULE} is missing: install the Debian package libnginx-mod-stream"
@@ -34,14 +38,13 @@ stream {{
     listen 127.0.0.1:{port} ssl;
     ssl_certificate {cert}; ssl_certificate_key {key};
     ssl_protocols TLSv1.2 TLSv1.3;
-    proxy_pass 127.0.0.1:{rtmp};
+    proxy_pass 127.0.0.1:{plain};
   }}
 }}
 ",
             dir = folder.path().display(),
             cert = issued.certificate.display(),
             key = issued.key.display(),
-            rtmp = relay.rtmp_port,
         );
         let file = folder.path().join("nginx.conf");
         std::fs::write(&file, config).unwrap();
