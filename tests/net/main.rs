@@ -4,6 +4,7 @@
 #![cfg(feature = "kiosk")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod call;
 mod compare;
 mod control;
 mod far;

@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use rtckiosk::media::time_code::now_micros;
 
+use crate::call::Call;
 use crate::control::{Control, Wakes};
-use crate::far::{self, Agent, Player};
 use crate::judge::{Seen, during, longest_freeze, millis, quantile};
 use crate::lab::{self, Lab};
-use crate::near::{Job, Said, shown};
+use crate::near::{Said, shown};
 use crate::nginx::Nginx;
 use crate::wire::Weather;
-use crate::{AGENT, STREAM, sleep, told, until};
+use crate::{sleep, told};
 
-/// As a call on the preset `sd`.
-const RATES: [u32; 3] = [100, 800, 800];
 const AGENT_KBPS: u32 = 350;
 const SECONDS: u64 = 25;
 
@@ -29,28 +27,10 @@ struct Saw {
 }
 
 /// A call, first on a good link, then in this weather.
-fn call(mut lab: Lab, weather: Weather) -> Saw {
-    far::init();
+fn call(lab: Lab, weather: Weather) -> Saw {
     let nginx = Nginx::start_at(lab.here());
-    let url = |stream| nginx.url("live", stream);
-    let _agent = Agent::start(&url(AGENT), AGENT_KBPS);
-    lab.go(&Job {
-        push: Some(url(STREAM)),
-        play: Some(url(AGENT)),
-        rates: RATES,
-        ..Job::default()
-    });
-    let player = Player::start(&url(STREAM));
-    let patience = Duration::from_secs(20);
-    until(
-        &lab,
-        "the push flows",
-        patience,
-        |said| matches!(said, Said::Up(up) if up.connected),
-    );
-    until(&lab, "the agent is seen", patience, |said| {
-        matches!(said, Said::Shown { .. })
-    });
+    let url = |stream: &str| nginx.url("live", stream);
+    let Call { lab, player, .. } = &Call::start(lab, &url, AGENT_KBPS);
     sleep(2.0);
     lab.set_weather(weather);
     // TCP and the play buffer learn of it.

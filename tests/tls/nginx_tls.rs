@@ -1,11 +1,10 @@
 //! nginx as a TLS proxy before its own RTMP module, as relays in the field are run.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
 
 use crate::certificates::Issued;
-use crate::support::nginx::{Nginx, free_port};
+use crate::support::nginx::{self, Nginx, free_port};
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
@@ -46,26 +45,8 @@ stream {{
             cert = issued.certificate.display(),
             key = issued.key.display(),
         );
-        let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, config).unwrap();
-        let process = Command::new("nginx")
-            .arg("-p")
-            .arg(folder.path())
-            .arg("-c")
-            .arg(&file)
-            .args(["-e", "error.log"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nginx must be installed");
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(10),
-                "nginx does not start"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        let process = nginx::run(folder.path(), ([127, 0, 0, 1], port).into());
         Self {
             port,
             process,
