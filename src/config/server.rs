@@ -85,6 +85,9 @@ pub struct Settings {
     pub log: log::LevelFilter,
     /// Certificate and key of this server; `None` = plain text.
     pub tls: Option<Tls>,
+    /// `tls.ca_file`: CA certificates (PEM) that are trusted beside those of the system, where this
+    /// server asks others.
+    pub ca_file: Option<PathBuf>,
     pub http: Http,
     pub rooms: Rooms,
     pub auth: Auth,
@@ -209,18 +212,25 @@ pub struct Stream {
 impl Settings {
     fn read(root: &Section<'_>) -> Self {
         let auth = Auth::read(&root.section("auth"));
-        let tls = Tls::read(&root.section("tls"));
+        let section = root.section("tls");
+        let tls = Tls::read(&section);
+        let ca_file = section.optional("ca_file", rules::path);
+        let api_key = auth.api_key.is_some();
+        let given = root.section("relay");
+        let relay = Relay::read(&given, api_key, tls.is_some());
+        // An external relay that is itself wrong is enough to report.
+        let known = matches!(relay, Relay::External(_)) || given.section("external").is_empty();
+        if known && !relay.is_asked_by_https() {
+            section.reject("ca_file", NO_CA_NEEDED);
+        }
         Self {
             state_dir: root.optional("state_dir", rules::path),
             log: root.get("log", log::LevelFilter::Info, rules::log_level),
             http: Http::read(&root.section("http"), tls.is_some()),
             rooms: Rooms::read(&root.section("rooms")),
-            relay: Relay::read(
-                &root.section("relay"),
-                auth.api_key.is_some(),
-                tls.is_some(),
-            ),
+            relay,
             tls,
+            ca_file,
             auth,
             im: Im::read(&root.section("im")),
             stream: Stream::read(&root.section("stream")),
@@ -240,6 +250,9 @@ impl Tls {
         })
     }
 }
+
+const NO_CA_NEEDED: &str = "only where relay.external.status_url starts with https: nobody else is \
+    asked for a certificate";
 
 /// `tls` of a listener: on if there is a certificate, unless it is switched off.
 fn speaks_tls(listener: &Section<'_>, has_certificate: bool) -> bool {

@@ -218,6 +218,8 @@ fn the_examples_are_right_but_for_those_that_exclude_each_other() {
     assert_eq!(
         positions_cut(server_lines(&uncommented(SERVER_FILE, "# e.g. "))),
         [
+            " tls.ca_file = \"/etc/rtckiosk/ca.pem\": only where relay.external.status_url starts \
+             with https: nobody else is asked for a certificate",
             " auth.public_key_file = \"/etc/rtckiosk/public_key.pem\": \
              not besides auth.private_key_file, which holds the public key too",
             " relay.embedded = {...}: not besides [relay.external]",
@@ -435,6 +437,16 @@ fn an_external_relay_replaces_the_embedded_one() {
         external.status,
         Some(server::Status::Tencent { app_id: 125, .. })
     ));
+    let with_ca = format!("[tls]\nca_file = \"/ca.pem\"\n{text}");
+    let refused = "rtcroomd.toml:2:11: tls.ca_file = \"/ca.pem\": only where \
+                   relay.external.status_url starts with https: nobody else is asked for a \
+                   certificate";
+    assert_eq!(server_lines(&with_ca), [refused]);
+    assert_eq!(server_lines("[tls]\nca_file = \"/ca.pem\""), [refused]);
+    let with_ca = with_ca.replace("http://", "https://");
+    let config = ServerConfig::parse("r", &with_ca).unwrap();
+    assert_eq!(config.ca_file, Some("/ca.pem".into()));
+    assert_eq!(config.tls, None, "no certificate of its own");
     let without_key = text.replace("api_key", "#api_key");
     assert_eq!(
         server_lines(&without_key),

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,8 +120,12 @@ impl RoomServer {
                 let probe = Probe::Embedded(relay.handle());
                 (Some((relay, app)), address, probe)
             }
-            RelaySettings::External { relay, api_key } => {
-                let probe = Probe::external(&relay, api_key.as_ref())?;
+            RelaySettings::External {
+                relay,
+                api_key,
+                ca_file,
+            } => {
+                let probe = Probe::external(&relay, api_key.as_ref(), ca_file)?;
                 (None, RelayAddress::External(relay), probe)
             }
         };
@@ -286,12 +291,13 @@ impl Probe {
     fn external(
         relay: &config::External,
         api_key: Option<&SecretString>,
+        ca_file: Option<PathBuf>,
     ) -> Result<Self, ExternalError> {
-        let relay = relay
-            .status
-            .as_ref()
-            .map(|status| ExternalRelay::new(status, api_key, clock::unix_now));
-        Ok(relay.transpose()?.map_or(Self::Nobody, Self::External))
+        let Some(status) = &relay.status else {
+            return Ok(Self::Nobody);
+        };
+        let relay = ExternalRelay::new(status, api_key, ca_file, clock::unix_now)?;
+        Ok(Self::External(relay))
     }
 }
 

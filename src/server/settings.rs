@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -49,6 +50,8 @@ pub enum RelaySettings {
         relay: config::External,
         /// Signs status requests to Tencent.
         api_key: Option<SecretString>,
+        /// CA certificates that the relay's status address may have one of, beside the system's.
+        ca_file: Option<PathBuf>,
     },
 }
 
@@ -190,6 +193,7 @@ fn relay(config: &ServerConfig, push_key: &SecretString, tls: Option<&ServerTls>
         config::Relay::External(relay) => RelaySettings::External {
             relay: relay.clone(),
             api_key: config.auth.api_key.clone(),
+            ca_file: config.ca_file.clone(),
         },
         config::Relay::Embedded(embedded) => RelaySettings::Embedded {
             public_host: public_host(embedded),

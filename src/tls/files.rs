@@ -10,6 +10,7 @@ use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
 use super::date;
+use super::stamp::{Stamp, stamp};
 
 /// Days before its end from which a certificate is warned about.
 const SOON: u64 = 14;
@@ -40,16 +41,10 @@ pub(super) struct Files {
     pub(super) key: PathBuf,
 }
 
-/// What tells that a file was written: another inode, size or time of change.
-pub(super) type Stamp = Option<(u64, u64, i64, i64)>;
-
 impl Files {
     /// Changes when one of the files does.
     pub(super) fn stamps(&self) -> [Stamp; 2] {
-        [&self.certificate, &self.key].map(|path| {
-            let facts = std::fs::metadata(path).ok()?;
-            Some((facts.ino(), facts.size(), facts.mtime(), facts.mtime_nsec()))
-        })
+        [&self.certificate, &self.key].map(|path| stamp(path))
     }
 
     pub(super) fn load(&self, provider: &CryptoProvider) -> Result<CertifiedKey, CertificateError> {

@@ -11,6 +11,7 @@ mod fault;
 mod files;
 #[cfg(feature = "server")]
 mod server;
+mod stamp;
 mod trust;
 mod verifier;
 

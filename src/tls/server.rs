@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{CertificateError, Files, Stamp, tell};
+use super::files::{CertificateError, Files, tell};
+use super::stamp::Stamp;
 use super::{TlsFault, provider};
 
 /// A client's connection with a session on it.

@@ -1,12 +1,15 @@
-//! Which certificates are trusted: those of the system, those of a file, and pinned keys.
+//! Which certificates are trusted: those of the system, those of a file that may be changed at any
+//! time, and pinned keys.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, TrustAnchor};
+
+use super::stamp::{Stamp, stamp};
 
 /// SHA-256 of a public key (SubjectPublicKeyInfo), as in RFC 7469.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,18 +55,22 @@ impl Default for TrustSettings {
 /// Why the configured trust cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    #[error("the CA certificates in {} cannot be read: {reason}", path.display())]
+    #[error("tls.ca_file = \"{}\" cannot be read: {reason}", path.display())]
     File { path: PathBuf, reason: String },
-    #[error("{} holds no -----BEGIN CERTIFICATE-----", .0.display())]
+    #[error("tls.ca_file = \"{}\" holds no -----BEGIN CERTIFICATE-----", .0.display())]
     Empty(PathBuf),
-    #[error("{}: a certificate in it cannot be used as a CA's: {reason}", path.display())]
+    #[error("tls.ca_file = \"{}\": a certificate in it cannot be used as a CA's: {reason}", path.display())]
     NotACa { path: PathBuf, reason: String },
 }
+
+type Anchors = Arc<Vec<TrustAnchor<'static>>>;
 
 /// The certificates that every connection is judged by. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Trust {
-    pub(super) anchors: Arc<Vec<TrustAnchor<'static>>>,
+    /// Those that no file changes.
+    fixed: Anchors,
+    file: Option<Arc<CaFile>>,
     pub(super) insecure: bool,
 }
 
@@ -73,15 +80,15 @@ impl Trust {
     /// # Errors
     /// A file that cannot be read, or holds no certificate.
     pub fn load(settings: &TrustSettings) -> Result<Self, TrustError> {
-        let mut anchors = Vec::new();
-        if settings.system {
-            anchors.extend(system().iter().cloned());
-        }
-        if let Some(path) = &settings.ca_file {
-            anchors.extend(from_file(path)?);
-        }
+        let fixed = match settings.system {
+            true => Arc::clone(system()),
+            false => Anchors::default(),
+        };
+        let file = settings.ca_file.as_deref();
+        let file = file.map(|path| CaFile::read(path, &fixed)).transpose()?;
         Ok(Self {
-            anchors: Arc::new(anchors),
+            fixed,
+            file: file.map(Arc::new),
             insecure: settings.insecure,
         })
     }
@@ -90,15 +97,68 @@ impl Trust {
     #[must_use]
     pub fn system() -> Self {
         Self {
-            anchors: Arc::clone(system()),
+            fixed: Arc::clone(system()),
+            file: None,
             insecure: false,
+        }
+    }
+
+    /// Those of now.
+    pub(super) fn anchors(&self) -> Anchors {
+        match &self.file {
+            Some(file) => file.anchors(&self.fixed),
+            None => Arc::clone(&self.fixed),
         }
     }
 }
 
+/// A file of CA certificates, read again when it was changed.
+#[derive(Debug)]
+struct CaFile {
+    path: PathBuf,
+    /// What it looked like when it was read last, and all that is trusted since then.
+    last: Mutex<(Stamp, Anchors)>,
+}
+
+impl CaFile {
+    fn read(path: &Path, fixed: &Anchors) -> Result<Self, TrustError> {
+        let seen = stamp(path);
+        let anchors = with_file(path, fixed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            last: Mutex::new((seen, anchors)),
+        })
+    }
+
+    /// Looks at the file, which takes some microseconds; a connection costs milliseconds. What is
+    /// wrong with a new one is logged, and the old certificates are kept.
+    fn anchors(&self, fixed: &Anchors) -> Anchors {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = stamp(&self.path);
+        if now != last.0 {
+            last.0 = now;
+            match with_file(&self.path, fixed) {
+                Ok(anchors) => {
+                    let path = self.path.display();
+                    log::info!("tls.ca_file = \"{path}\" has changed and was read again");
+                    last.1 = anchors;
+                }
+                Err(error) => log::error!("the old CA certificates are kept: {error}"),
+            }
+        }
+        Arc::clone(&last.1)
+    }
+}
+
+fn with_file(path: &Path, fixed: &Anchors) -> Result<Anchors, TrustError> {
+    let mut anchors = Vec::clone(fixed);
+    anchors.extend(from_file(path)?);
+    Ok(Arc::new(anchors))
+}
+
 /// The system's store, read once.
-fn system() -> &'static Arc<Vec<TrustAnchor<'static>>> {
-    static STORE: OnceLock<Arc<Vec<TrustAnchor<'static>>>> = OnceLock::new();
+fn system() -> &'static Anchors {
+    static STORE: OnceLock<Anchors> = OnceLock::new();
     STORE.get_or_init(|| {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {

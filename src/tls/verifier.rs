@@ -31,13 +31,14 @@ impl Verifier {
             let key = leaf.subject_public_key_info();
             return self.pinned([Pin::of(key.as_ref())].into_iter());
         }
-        if self.trust.anchors.is_empty() {
+        let anchors = self.trust.anchors();
+        if anchors.is_empty() {
             return Err(TlsFault::NoCa);
         }
         let usage = KeyUsage::server_auth();
-        let (algorithms, anchors) = (self.algorithms.all, &self.trust.anchors);
+        let algorithms = self.algorithms.all;
         let path = leaf
-            .verify_for_usage(algorithms, anchors, intermediates, now, usage, None, None)
+            .verify_for_usage(algorithms, &anchors, intermediates, now, usage, None, None)
             .map_err(|error| fault(&error, &leaf))?;
         leaf.verify_is_valid_for_subject_name(name)
             .map_err(|error| fault(&error, &leaf))?;

@@ -1,20 +1,17 @@
 //! The link is gone for ten seconds.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use rtckiosk::media::time_code::now_micros;
 use rtckiosk::protocol::events::{PlayCode, PushCode};
 
-use crate::far::{self, Agent, Player};
+use crate::call::Call;
 use crate::judge::{SECOND, Seen, millis};
 use crate::lab::{self, Lab};
-use crate::near::{Job, Said};
+use crate::near::{Said, shown};
 use crate::nginx::Nginx;
 use crate::wire::Weather;
-use crate::{AGENT, STREAM, sleep, told, until};
-
-const RATES: [u32; 3] = [100, 800, 800];
+use crate::{sleep, told};
 
 #[test]
 fn a_link_that_is_gone_for_ten_seconds_is_back_in_two() {
@@ -48,29 +45,8 @@ fn so_it_is_with_the_embedded_relay() {
 }
 
 /// Both directions must be back within 2 s of the link's return.
-fn gone(mut lab: Lab, url: &dyn Fn(&str) -> String) {
-    far::init();
-    let _agent = Agent::start(&url(AGENT), 600);
-    lab.go(&Job {
-        push: Some(url(STREAM)),
-        play: Some(url(AGENT)),
-        rates: RATES,
-        ..Job::default()
-    });
-    let player = Player::start(&url(STREAM));
-    let patience = Duration::from_secs(20);
-    until(
-        &lab,
-        "the push flows",
-        patience,
-        |said| matches!(said, Said::Up(up) if up.connected),
-    );
-    until(
-        &lab,
-        "the agent is heard",
-        patience,
-        |said| matches!(said, Said::Down(down) if down.heard),
-    );
+fn gone(lab: Lab, url: &dyn Fn(&str) -> String) {
+    let Call { lab, player, .. } = &Call::start(lab, url, 600);
     sleep(4.0);
     let cut = now_micros();
     lab.set_weather(Weather {
@@ -92,14 +68,7 @@ fn gone(mut lab: Lab, url: &dyn Fn(&str) -> String) {
         .iter()
         .find(|at| **at > back)
         .map(|at| since(*at));
-    let shown: Vec<Seen> = said
-        .iter()
-        .filter_map(|said| match *said {
-            Said::Shown { at, captured } => Some(Seen { at, captured }),
-            _ => None,
-        })
-        .collect();
-    let down_seen = shown.iter().find(fresh).map(|seen| since(seen.at));
+    let down_seen = shown(&said).iter().find(fresh).map(|seen| since(seen.at));
     let down_heard = said.iter().find_map(|said| match said {
         Said::Down(down) if down.heard && down.at > back => Some(since(down.at)),
         _ => None,

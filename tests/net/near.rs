@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::judge::Seen;
 use crate::other::{self, Other};
 use crate::{CAMERA, FPS, SIZE, far};
 
@@ -35,10 +36,13 @@ pub(crate) struct Job {
 pub(crate) enum Said {
     Up(Up),
     Down(Down),
-    /// A picture is shown, and when it was captured.
+    /// A picture is shown.
     Shown {
         at: u64,
-        captured: u64,
+        /// When it was captured, unless the encoder left too little of that.
+        captured: Option<u64>,
+        /// The same on the sender's own clock, which every picture has.
+        media: u64,
     },
     /// An event of the push or of the play, by its number.
     Told {
@@ -46,6 +50,15 @@ pub(crate) enum Said {
         code: i32,
         message: String,
     },
+}
+
+/// The pictures that were shown and tell when they were captured.
+pub(crate) fn shown(said: &[Said]) -> Vec<Seen> {
+    let seen = said.iter().filter_map(|said| match *said {
+        Said::Shown { at, captured, .. } => captured.map(|captured| Seen { at, captured }),
+        _ => None,
+    });
+    seen.collect()
 }
 
 /// The uplink's figures.
@@ -200,10 +213,15 @@ fn player(url: String) -> Downlink {
     tokio::spawn(async move {
         while picture.changed().await.is_ok() {
             let at = time_code::now_micros();
-            let sample = picture.borrow_and_update().clone();
-            if let Some(captured) = sample.as_ref().and_then(far::stamped) {
-                say(&Said::Shown { at, captured });
-            }
+            let Some(sample) = picture.borrow_and_update().clone() else {
+                continue;
+            };
+            let time = sample.buffer().and_then(gstreamer::BufferRef::pts);
+            say(&Said::Shown {
+                at,
+                captured: far::stamped(&sample),
+                media: time.map_or(0, gstreamer::ClockTime::useconds),
+            });
         }
     });
     downlink

@@ -117,6 +117,48 @@ async fn nobody_is_trusted_without_a_ca() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_changed_ca_file_counts_from_the_next_connection_on() {
+    let (ours, stranger) = (Authority::new("ours"), Authority::new("stranger"));
+    let servers = [ours.for_this_machine(), stranger.for_this_machine()];
+    let [ours_at, stranger_at] = [
+        room_server(servers[0].settings()).await,
+        room_server(servers[1].settings()).await,
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::copy(ours.path(), &file).unwrap();
+    // One for the whole test, as the kiosk has it.
+    let trust = trust(Some(file.clone()), false);
+    let trusted = async |server: &crate::peers::Server| {
+        let asked = ask(&url("localhost", server.http), trust.clone(), vec![]).await;
+        asked.map_err(|(kind, _)| kind)
+    };
+    let refused = Err(TransportKind::Untrusted);
+    assert_eq!(trusted(&ours_at).await, Ok(()));
+    assert_eq!(trusted(&stranger_at).await, refused);
+
+    // What cannot be read changes nothing.
+    for wrong in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAA"] {
+        std::fs::write(&file, wrong).unwrap();
+        assert_eq!(trusted(&ours_at).await, Ok(()), "{wrong:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(trusted(&ours_at).await, Ok(()));
+    assert_eq!(trusted(&stranger_at).await, refused);
+
+    std::fs::copy(stranger.path(), &file).unwrap();
+    assert_eq!(trusted(&stranger_at).await, Ok(()));
+    assert_eq!(trusted(&ours_at).await, refused);
+
+    // Both, put in place at once, as a tool that renews does it.
+    let both = [ours.path(), stranger.path()].map(|path| std::fs::read(path).unwrap());
+    std::fs::write(folder.path().join("new"), both.concat()).unwrap();
+    std::fs::rename(folder.path().join("new"), &file).unwrap();
+    assert_eq!(trusted(&ours_at).await, Ok(()));
+    assert_eq!(trusted(&stranger_at).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pinned_key_must_be_in_the_chain() {
     let ours = Authority::new("ours");
     let issued = ours.for_this_machine();

@@ -14,6 +14,7 @@ mod peers;
 #[path = "../wire/process.rs"]
 mod process;
 mod server;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
 #[allow(dead_code, reason = "the tests over plain sockets use the rest")]

@@ -1,15 +1,14 @@
 //! nginx as a TLS proxy before its own RTMP module, as relays in the field are run.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
 
 use crate::certificates::Issued;
-use crate::support::nginx::{Nginx, free_port};
+use crate::support::nginx::{self, Nginx, free_port};
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
-/// `relay` behind TLS; killed when dropped.
+/// A port of this machine behind TLS; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct TlsProxy {
     pub(crate) port: u16,
@@ -19,6 +18,10 @@ pub(crate) struct TlsProxy {
 
 impl TlsProxy {
     pub(crate) fn before(relay: &Nginx, issued: &Issued) -> Self {
+        Self::to(relay.rtmp_port, issued)
+    }
+
+    pub(crate) fn to(plain: u16, issued: &Issued) -> Self {
         assert!(
             Path::new(MODULE).exists(),
             "{MODULE} is missing: install the Debian package libnginx-mod-stream"
@@ -34,35 +37,16 @@ stream {{
     listen 127.0.0.1:{port} ssl;
     ssl_certificate {cert}; ssl_certificate_key {key};
     ssl_protocols TLSv1.2 TLSv1.3;
-    proxy_pass 127.0.0.1:{rtmp};
+    proxy_pass 127.0.0.1:{plain};
   }}
 }}
 ",
             dir = folder.path().display(),
             cert = issued.certificate.display(),
             key = issued.key.display(),
-            rtmp = relay.rtmp_port,
         );
-        let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, config).unwrap();
-        let process = Command::new("nginx")
-            .arg("-p")
-            .arg(folder.path())
-            .arg("-c")
-            .arg(&file)
-            .args(["-e", "error.log"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nginx must be installed");
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(10),
-                "nginx does not start"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        let process = nginx::run(folder.path(), ([127, 0, 0, 1], port).into());
         Self {
             port,
             process,

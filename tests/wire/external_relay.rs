@@ -15,7 +15,7 @@ use super::process::{ffmpeg_push, spawn};
 
 fn nginx_at(port: u16) -> ExternalRelay {
     let url = Url::parse(&format!("http://127.0.0.1:{port}/stat")).unwrap();
-    ExternalRelay::new(&Status::Nginx(url), None, || 0).unwrap()
+    ExternalRelay::new(&Status::Nginx(url), None, None, || 0).unwrap()
 }
 
 async fn until(relay: &ExternalRelay, stream: &str, wanted: StreamState) {

@@ -1,6 +1,6 @@
 //! A real nginx with its RTMP module, on free ports.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -50,27 +50,8 @@ impl Nginx {
     /// Starts it again on the same ports, killing it first if it runs.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        let folder = self.folder.path();
-        let process = Command::new("nginx")
-            .arg("-p")
-            .arg(folder)
-            .arg("-c")
-            .arg(folder.join("nginx.conf"))
-            .args(["-e", "error.log"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nginx must be installed");
-        self.process = Some(process);
-        let begun = Instant::now();
-        while TcpStream::connect((self.address, self.rtmp_port)).is_err() {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "nginx does not start:\n{}",
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let listens = (self.address, self.rtmp_port).into();
+        self.process = Some(run(self.folder.path(), listens));
     }
 
     /// Kills it as a crash would.
@@ -93,8 +74,33 @@ impl Nginx {
 
     /// nginx's own log, in which each connect and publish has a line.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
+        log(self.folder.path())
     }
+}
+
+/// Runs nginx with the `nginx.conf` of a folder; returns when it listens there.
+pub(crate) fn run(folder: &Path, listens: SocketAddr) -> Child {
+    let process = Command::new("nginx")
+        .arg("-p")
+        .arg(folder)
+        .arg("-c")
+        .arg(folder.join("nginx.conf"))
+        .args(["-e", "error.log"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nginx must be installed");
+    let begun = Instant::now();
+    while TcpStream::connect(listens).is_err() {
+        let late = begun.elapsed() > PATIENCE;
+        assert!(!late, "nginx does not start:\n{}", log(folder));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process
+}
+
+fn log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("error.log")).unwrap_or_default()
 }
 
 impl Drop for Nginx {

@@ -148,8 +148,20 @@ pub(crate) async fn run(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Plays with plain GStreamer elements and reads when each frame was captured.
+/// How long after its capture each of so many frames is seen, in µs.
 pub(crate) fn delays(url: &str, for_frames: usize) -> Vec<u64> {
+    let mut delays = Vec::new();
+    watch(url, |captured| {
+        delays.push(time_code::now_micros().saturating_sub(captured));
+        delays.len() < for_frames
+    });
+    assert_eq!(delays.len(), for_frames, "the stream ended");
+    delays
+}
+
+/// Plays with plain GStreamer elements until the stream ends, or `more`, who is told of each frame
+/// when it was captured, has enough.
+pub(crate) fn watch(url: &str, mut more: impl FnMut(u64) -> bool) {
     let make = gst::ElementFactory::make;
     let pipeline = gst::Pipeline::new();
     let source = make("rtmp2src")
@@ -192,35 +204,29 @@ pub(crate) fn delays(url: &str, for_frames: usize) -> Vec<u64> {
         .expect("links");
     });
     pipeline.set_state(gst::State::Playing).expect("plays");
-    let mut delays = Vec::new();
-    while delays.len() < for_frames {
-        let sample = sink
-            .try_pull_sample(gst::ClockTime::from_seconds(10))
-            .unwrap_or_else(|| {
-                panic!(
-                    "no frame: {:?}",
-                    pipeline
-                        .bus()
-                        .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]))
-                )
-            });
+    loop {
+        let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(10));
+        let Some(sample) = sample else {
+            let error = pipeline
+                .bus()
+                .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+            assert!(sink.is_eos(), "no frame: {error:?}");
+            break;
+        };
         let info = gst_video::VideoInfo::from_caps(sample.caps().expect("caps")).expect("video");
         let buffer = sample.buffer().expect("a buffer");
         let frame =
             gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).expect("maps");
         let stride = frame.plane_stride()[0] as usize;
         let luma = frame.plane_data(0).expect("luma");
-        if let Some(captured) = time_code::read(
-            luma,
-            stride,
-            frame.width() as usize,
-            frame.height() as usize,
-        ) {
-            delays.push(time_code::now_micros().saturating_sub(captured));
+        let (width, height) = (frame.width() as usize, frame.height() as usize);
+        if let Some(captured) = time_code::read(luma, stride, width, height)
+            && !more(captured)
+        {
+            break;
         }
     }
     pipeline.set_state(gst::State::Null).expect("stops");
-    delays
 }
 
 /// What a link lets through towards the relay.

@@ -93,7 +93,24 @@ const RTMP_ALLOWED: &str = "an RTMP URL such as \"rtmp://relay.example.com/live/
 const MIXED_ALLOWED: &str =
     "an RTMP or HTTP URL such as \"https://play.example.com/live/{stream}.flv\"";
 
+impl Status {
+    fn url(&self) -> &Url {
+        match self {
+            Self::Nginx(url) | Self::Srs(url) | Self::Tencent { url, .. } => url,
+        }
+    }
+}
+
 impl Relay {
+    /// Whether this relay has to prove who it is when it is asked for its status.
+    pub(super) fn is_asked_by_https(&self) -> bool {
+        let Self::External(relay) = self else {
+            return false;
+        };
+        let url = relay.status.as_ref().map(Status::url);
+        url.is_some_and(|url| url.scheme() == "https")
+    }
+
     pub(super) fn read(relay: &Section<'_>, has_api_key: bool, has_certificate: bool) -> Self {
         let section = relay.section("embedded");
         let embedded = Embedded::read(&section, has_certificate);

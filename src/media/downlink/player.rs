@@ -334,7 +334,8 @@ impl Player {
             && Decoder::named(self.stats.decoder).is_some_and(Decoder::is_hardware)
         {
             self.software_only = true;
-            let message = "the next try decodes in software".to_owned();
+            let failed = self.stats.decoder;
+            let message = format!("the next try decodes in software, not with {failed}: {fault}");
             self.report((PlayCode::HwAccelerationFail, [None; 2]), message);
         }
         match wait {

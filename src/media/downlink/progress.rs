@@ -17,6 +17,8 @@ pub(super) const STREAM_DEADLINE: Duration = Duration::from_secs(6);
 pub(super) const SILENCE_DEADLINE: Duration = Duration::from_secs(3);
 /// Video without pictures for this long: the longest usual distance of key frames, doubled.
 const PICTURE_DEADLINE: Duration = Duration::from_secs(10);
+/// With as many key frames among it, a decoder that works has no excuse.
+const PICTURE_KEYS: u64 = 2;
 /// The picture stands still: say that it is loading.
 const LOADING_AFTER: Duration = Duration::from_millis(500);
 /// Visible stall by the default of Tencent's player.
@@ -76,8 +78,8 @@ pub(super) struct Progress {
     /// Any media.
     media: Mark,
     video: Mark,
-    /// Since when video arrives and no picture came out of it.
-    undecoded_since: Option<Instant>,
+    /// Since when video arrives and no picture came out of it, and the key frames before.
+    undecoded: Option<(Instant, u64)>,
     /// What is played: pictures, or sound in a stream without video.
     output: Mark,
     sound_since: Option<Instant>,
@@ -95,7 +97,7 @@ impl Progress {
             connected: None,
             media: Mark::new(now),
             video: Mark::new(now),
-            undecoded_since: None,
+            undecoded: None,
             output: Mark::new(now),
             sound_since: None,
             seen: Facts::default(),
@@ -137,9 +139,9 @@ impl Progress {
         self.media.moved(facts.video + facts.audio, now);
         self.video.moved(facts.video, now);
         if facts.frames != self.seen.frames {
-            self.undecoded_since = None;
+            self.undecoded = None;
         } else if facts.video != self.seen.video {
-            self.undecoded_since.get_or_insert(now);
+            self.undecoded.get_or_insert((now, self.seen.keys));
         }
         self.check_play(facts, now, &mut notices);
         self.seen = facts;
@@ -227,12 +229,15 @@ impl Progress {
         if self.media.still_for(now) >= SILENCE_DEADLINE {
             return Some(Fault::Silence(SILENCE_DEADLINE));
         }
-        let undecoded = self.undecoded_since.is_some_and(|since| {
-            facts.decoder.is_some()
-                && self.video.still_for(now) < SILENCE_DEADLINE
-                && now.saturating_duration_since(since) >= PICTURE_DEADLINE
-        });
-        undecoded.then_some(Fault::NoPicture(PICTURE_DEADLINE))
+        let (since, keys) = self.undecoded?;
+        let patience = match facts.keys >= keys + PICTURE_KEYS {
+            true => SILENCE_DEADLINE,
+            false => PICTURE_DEADLINE,
+        };
+        let undecoded = facts.decoder.is_some()
+            && self.video.still_for(now) < SILENCE_DEADLINE
+            && now.saturating_duration_since(since) >= patience;
+        undecoded.then_some(Fault::NoPicture(patience))
     }
 }
 
@@ -336,6 +341,13 @@ mod tests {
         };
         let (_, fault, _) = run(60_000, stuck);
         assert_eq!(fault, Some((13_050, Fault::NoPicture(PICTURE_DEADLINE))));
+        // A key frame each second leaves less room for excuses.
+        let with_keys = |at: u64| Facts {
+            keys: 1 + at / 1000,
+            ..stuck(at)
+        };
+        let (_, fault, _) = run(60_000, with_keys);
+        assert_eq!(fault, Some((6050, Fault::NoPicture(SILENCE_DEADLINE))));
     }
 
     #[test]

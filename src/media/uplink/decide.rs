@@ -78,6 +78,40 @@ impl Figures {
     }
 }
 
+/// Pictures that an encoder may keep before the first of them comes out.
+const KEPT: u64 = 8;
+/// An encoder that takes pictures and gives none for this long hangs.
+const HANGS: Duration = Duration::from_secs(2);
+
+/// Watches an encoder for silence.
+#[derive(Debug)]
+pub(super) struct Silence {
+    frames: u64,
+    given: u64,
+    since: Instant,
+}
+
+impl Silence {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            frames: 0,
+            given: 0,
+            since: now,
+        }
+    }
+
+    /// Whether the encoder hangs, by what it was given and what came out.
+    pub(super) fn is_over(&mut self, counters: Counters, now: Instant) -> bool {
+        if counters.frames != self.frames {
+            (self.frames, self.given) = (counters.frames, counters.given);
+        }
+        if counters.given < self.given + KEPT {
+            self.since = now;
+        }
+        now.saturating_duration_since(self.since) >= HANGS
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,5 +197,31 @@ mod tests {
         let later = start + 2 * FIGURES;
         let nothing = figures.renew(later, counters(251_000, 60));
         assert_eq!(nothing, Some(Rates::default()));
+    }
+
+    #[test]
+    fn an_encoder_that_takes_pictures_and_gives_none_hangs() {
+        let start = Instant::now();
+        // 30 pictures a second are given; so many come out by this time.
+        let hangs = |given: fn(u64) -> u64, out: fn(u64) -> u64| {
+            let mut silence = Silence::new(start);
+            (0..10_000).step_by(100).find(|&ms| {
+                let counters = Counters {
+                    given: given(ms),
+                    frames: out(ms),
+                    ..Counters::default()
+                };
+                silence.is_over(counters, start + Duration::from_millis(ms))
+            })
+        };
+        let steady = |ms| ms * 3 / 100;
+        assert_eq!(hangs(steady, |ms| (ms * 3 / 100).saturating_sub(4)), None);
+        assert_eq!(hangs(steady, |_| 0), Some(2_200), "from the start");
+        assert_eq!(hangs(steady, |ms| ms.min(4_000) * 3 / 100), Some(6_200));
+        assert_eq!(
+            hangs(|ms| ms.min(4_000) * 3 / 100, |ms| ms.min(3_900) * 3 / 100),
+            None
+        );
+        assert_eq!(hangs(|_| 0, |_| 0), None, "none are wanted");
     }
 }

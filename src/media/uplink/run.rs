@@ -21,7 +21,7 @@ use super::super::reach::Question;
 use super::super::reconnect::Backoff;
 use super::super::relay_link::{self, RelayLink};
 use super::super::relay_url;
-use super::decide::{Figures, Next, Rates, after};
+use super::decide::{Figures, Next, Rates, Silence, after};
 use super::leg::{Counters, Encoders, Leg, NETWORK, NETWORK_SECONDS, Taps};
 use super::outbox::Outbox;
 use super::steer::{Look, Standstill, Steering};
@@ -256,6 +256,8 @@ impl Task {
         let mut figures = Figures::new(begun, accepted);
         let mut standstill = Standstill::new(begun);
         let before = self.stats.borrow().clone();
+        let hardware = H264::named(&before.encoder).is_some_and(H264::is_hardware);
+        let mut silence = hardware.then(|| Silence::new(begun));
         let (outbox, mut flows) = (Arc::clone(&leg.outbox), false);
         loop {
             tokio::select! {
@@ -285,6 +287,10 @@ impl Task {
             }
             self.note_encoder(leg);
             let counters = look.counters;
+            if silence.as_mut().is_some_and(|s| s.is_over(counters, now)) {
+                watch.sever();
+                return encoder_loss("the encoder takes pictures and gave no picture".to_owned());
+            }
             if !flows && counters.bytes >= accepted.bytes + PROOF_BYTES && now >= begun + PROOF_TIME
             {
                 flows = true;

@@ -3,6 +3,7 @@
 pub(super) mod answer;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use url::Url;
 use super::Clock;
 use super::probe::{StreamProbe, StreamState};
 use crate::config::server::Status;
-use crate::tls::ClientTls;
+use crate::tls::{TlsFault, Trust, TrustError, TrustSettings};
 
 /// For one whole question, the connection included. Below the reaper's sweep of 5 s.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -33,6 +34,8 @@ const SIGNED_SECONDS: u64 = 300;
 pub enum ExternalError {
     #[error("the relay's status cannot be asked: TLS cannot be set up")]
     Tls(#[source] reqwest::Error),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("the live service cannot be asked: `auth.api_key` is missing")]
     NoApiKey,
 }
@@ -71,13 +74,15 @@ impl fmt::Debug for ExternalRelay {
 }
 
 impl ExternalRelay {
-    /// `api_key` and `unix_now` (unix seconds) sign questions to Tencent's live service.
+    /// `api_key` and `unix_now` (unix seconds) sign questions to Tencent's live service; one of the
+    /// CAs in `ca_file`, or of the system's, vouches for whoever answers by HTTPS.
     ///
     /// # Errors
-    /// A live service without key, or TLS that cannot be set up.
+    /// A live service without key, a CA file that cannot be used, or TLS that cannot be set up.
     pub fn new(
         status: &Status,
         api_key: Option<&SecretString>,
+        ca_file: Option<PathBuf>,
         unix_now: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Result<Self, ExternalError> {
         let source = match status {
@@ -90,13 +95,17 @@ impl ExternalRelay {
                 clock: Clock(Arc::new(unix_now)),
             },
         };
+        let trust = Trust::load(&TrustSettings {
+            ca_file,
+            ..TrustSettings::default()
+        })?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("rtcroomd/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .no_proxy()
             .pool_max_idle_per_host(1)
-            .tls_backend_preconfigured(ClientTls::default().config());
+            .tls_backend_preconfigured(trust.client(&[]).config());
         Ok(Self(Arc::new(Inner {
             http: http.build().map_err(ExternalError::Tls)?,
             source,
@@ -149,7 +158,10 @@ impl Inner {
 
     async fn get(&self, url: Url) -> Result<Bytes, String> {
         // The address may hold a signature, so it stays out of the reason.
-        let reason = |error: reqwest::Error| root_cause(&error.without_url());
+        let reason = |error: reqwest::Error| {
+            let error = error.without_url();
+            TlsFault::find(&error).map_or_else(|| root_cause(&error), |fault| fault.to_string())
+        };
         let mut response = self.http.get(url).send().await.map_err(reason)?;
         if !response.status().is_success() {
             return Err(format!("the relay answered {}", response.status()));
