@@ -6,9 +6,14 @@ use gstreamer as gst;
 use super::canceller::Canceller;
 use super::delay::DelayFinder;
 use super::half_duplex::{self, HalfDuplex};
-use super::level::{ReturnMeter, db, power};
+use super::level::{ReturnMeter, SPEECH_DB, db, power};
 use super::{BLOCK, Block, Echo, EchoControl};
 use crate::media::speaker::SAMPLE_RATE;
+
+/// Blocks of the far end's first speech, 1.5 s, in which the microphone is turned down as well,
+/// unless somebody in front of it is louder than an echo: the delay is found meanwhile, and the room
+/// learnt.
+const LEARNING: u32 = 150;
 
 /// What is done to the sound of one microphone, from its opening to its end.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub struct Voice {
     canceller: Option<Canceller>,
     finder: DelayFinder,
     gate: Option<HalfDuplex>,
+    /// Blocks with speech of the far end until the canceller needs no gate beside it.
+    learning: Option<u32>,
     /// Of the last block.
     gain: f64,
     meter: ReturnMeter,
@@ -32,6 +39,7 @@ impl Voice {
             canceller: None,
             finder: DelayFinder::default(),
             gate: None,
+            learning: None,
             gain: 1.0,
             meter: ReturnMeter::default(),
         };
@@ -43,7 +51,13 @@ impl Voice {
         let cancel = config.echo == EchoControl::Cancel;
         if cancel || config.noise_suppression || config.gain_control {
             match Canceller::start(config, cancel) {
-                Ok(canceller) => voice.canceller = Some(canceller),
+                Ok(canceller) => {
+                    voice.canceller = Some(canceller);
+                    if cancel {
+                        (voice.gate, voice.learning) =
+                            (Some(HalfDuplex::default()), Some(LEARNING));
+                    }
+                }
                 Err(error) => voice.do_without(&error.to_string()),
             }
         }
@@ -52,7 +66,7 @@ impl Voice {
 
     /// Goes on without the elements, half duplex if the echo was theirs.
     fn do_without(&mut self, reason: &str) {
-        self.canceller = None;
+        (self.canceller, self.learning) = (None, None);
         let reason = format!("the voice processor does not work: {reason}");
         if self.echo.config().echo == EchoControl::Off {
             log::warn!("{reason}");
@@ -101,9 +115,19 @@ impl Voice {
             }
         }
         if let Some(gate) = &mut self.gate {
-            let gain = gate.gain(db(far_power), db(heard));
+            let learnt = self.learning == Some(0);
+            let gain = match learnt {
+                true => 1.0,
+                false => gate.gain(db(far_power), db(heard)),
+            };
             half_duplex::apply(block, self.gain, gain);
             self.gain = gain;
+            if learnt {
+                (self.gate, self.learning) = (None, None);
+            }
+        }
+        if let Some(left) = &mut self.learning {
+            *left -= u32::from(db(far_power) > SPEECH_DB && *left > 0);
         }
         if let Some(found) = self.meter.add(far_power, heard, power(block)) {
             self.echo.measured(found);
