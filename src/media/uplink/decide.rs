@@ -86,7 +86,7 @@ const HANGS: Duration = Duration::from_secs(2);
 /// Watches an encoder for silence.
 #[derive(Debug)]
 pub(super) struct Silence {
-    frames: u64,
+    encoded: u64,
     given: u64,
     since: Instant,
 }
@@ -94,7 +94,7 @@ pub(super) struct Silence {
 impl Silence {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            frames: 0,
+            encoded: 0,
             given: 0,
             since: now,
         }
@@ -102,8 +102,8 @@ impl Silence {
 
     /// Whether the encoder hangs, by what it was given and what came out.
     pub(super) fn is_over(&mut self, counters: Counters, now: Instant) -> bool {
-        if counters.frames != self.frames {
-            (self.frames, self.given) = (counters.frames, counters.given);
+        if counters.encoded != self.encoded {
+            (self.encoded, self.given) = (counters.encoded, counters.given);
         }
         if counters.given < self.given + KEPT {
             self.since = now;
@@ -208,7 +208,9 @@ mod tests {
             (0..10_000).step_by(100).find(|&ms| {
                 let counters = Counters {
                     given: given(ms),
-                    frames: out(ms),
+                    encoded: out(ms),
+                    // A camera's own pictures, which prove nothing.
+                    frames: ms,
                     ..Counters::default()
                 };
                 silence.is_over(counters, start + Duration::from_millis(ms))
