@@ -9,7 +9,7 @@ use rtckiosk::protocol::events::PushCode;
 use crate::double::{Double, Fails, REASON};
 use crate::nginx::Nginx;
 use crate::uplink_rig::{Push, watch};
-use crate::{PATIENCE, longest_gap, with_double};
+use crate::{PATIENCE, expect_no_pause, with_double};
 
 /// Pictures of a call until the double fails: more than the trial makes.
 const AFTER: i32 = 100;
@@ -84,12 +84,7 @@ async fn replaced(double: Double, reason: &str, pause: Duration) {
         push.seen
     );
     let seen: Vec<Instant> = seen.try_iter().collect();
-    let gap = longest_gap(&seen);
-    println!(
-        "{} pictures were seen, the longest pause is {gap:?}",
-        seen.len()
-    );
-    assert!(gap < pause, "{gap:?} without a picture");
+    expect_no_pause(&seen, pause);
     let after = seen.iter().filter(|at| **at > failed).count();
     assert!(after > 100, "{after} pictures after the failure");
     push.end().await;
@@ -130,12 +125,7 @@ async fn begins_anew(double: Double) {
     let nothing = |event: &rtckiosk::media::PushEvent| event.code != PushCode::HwAccelerationFail;
     assert!(push.seen.iter().all(nothing), "{:#?}", push.seen);
     let seen: Vec<Instant> = seen.try_iter().collect();
-    let gap = longest_gap(&seen);
-    println!(
-        "{} pictures were seen, the longest pause is {gap:?}",
-        seen.len()
-    );
-    assert!(gap < PAUSE, "{gap:?} without a picture");
+    expect_no_pause(&seen, PAUSE);
     push.end().await;
 }
 

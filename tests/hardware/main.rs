@@ -57,8 +57,11 @@ fn with_double<T: Future<Output = ()>>(name: &str, double: Double, test: impl Fn
     });
 }
 
-/// The longest time between two of these, in order.
-fn longest_gap(moments: &[Instant]) -> Duration {
-    let gaps = moments.windows(2).map(|pair| pair[1] - pair[0]);
-    gaps.max().unwrap_or(Duration::MAX)
+/// Pictures that were seen at these moments, in order, never stood still for so long.
+fn expect_no_pause(seen: &[Instant], longest: Duration) {
+    let gaps = seen.windows(2).map(|pair| pair[1] - pair[0]);
+    let gap = gaps.max().unwrap_or(Duration::MAX);
+    let count = seen.len();
+    println!("{count} pictures were seen, the longest pause is {gap:?}");
+    assert!(gap < longest, "{gap:?} without a picture");
 }
