@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
@@ -109,10 +110,20 @@ impl Drop for Nginx {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago and that nobody else gets: not from the range out of which the
+/// kernel gives ports away, and each one once only, because tests run side by side.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time begin elsewhere.
+    let first = std::process::id() as u16 % 11_000;
+    let ports = std::iter::from_fn(|| {
+        let offset = first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % 11_000;
+        Some(21_000 + offset)
+    });
+    ports
+        .take(1000)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 fn config(folder: &Path, (address, rtmp_port): (IpAddr, u16), http_port: u16) -> String {
