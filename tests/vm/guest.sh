@@ -225,22 +225,33 @@ bare_opening() {
     local begun
     begun=$(date +%s%N)
     v4l2-ctl --device "$1" --stream-mmap --stream-count=1 >/dev/null 2>&1
-    echo "a camera's first frame by v4l2-ctl: $((($(date +%s%N) - begun) / 1000000)) ms"
+    bare=$((($(date +%s%N) - begun) / 1000000))
+    echo "a camera's first frame by v4l2-ctl: $bare ms"
+}
+
+# switched NAME: a camera that was asked for delivers within 300 ms; this processor, which may be
+# emulated, needs longer if it does so for the bare camera.
+switched() {
+    local said took most=$((2 * bare))
+    [ "$most" -gt 300 ] || most=300
+    await 5 ".devices.camera.live == \"$1\" and .devices.camera.wanted == \"$1\""
+    said=$(event "camera $1 delivers")
+    echo "$said"
+    took=$(sed -n 's/.*delivers, \([0-9]*\) ms after it was tried.*/\1/p' <<<"$said")
+    [ "${took:-$((most + 1))}" -le "$most" ] || fail "the switch to $1 took more than $most ms"
 }
 
 switch() {
     sends_on
     bare_opening /dev/video1
     rtckiosk ctl --config "$config" camera desk
-    await 5 '.devices.camera.live == "desk" and .devices.camera.wanted == "desk"'
-    event "camera desk delivers"
+    switched desk
     delivers 1 || fail "the second camera does not deliver"
     sends_on
     ! delivers 0 || fail "the first camera was left running"
     refused "configured: front, desk" camera ceiling
     rtckiosk ctl --config "$config" camera front
-    await 5 '.devices.camera.live == "front"'
-    event "camera front delivers"
+    switched front
     sends_on
 }
 
