@@ -165,11 +165,32 @@ fn sound(device: &SoundDevice) -> String {
     text
 }
 
+/// What a technician looks for first; what is not listed comes last.
+const FIRST: [&str; 6] = [
+    "session",
+    "in_state_seconds",
+    "warnings",
+    "events",
+    "uplink",
+    "downlinks",
+];
+
 /// The daemon's status as indented lines.
 #[must_use]
 pub fn status(status: &Value) -> String {
     let mut out = String::new();
-    lines(&mut out, status, 0);
+    let Value::Object(fields) = status else {
+        lines(&mut out, status, 0);
+        return out;
+    };
+    let mut parts: Vec<_> = fields.iter().collect();
+    let place = |name: &str| FIRST.iter().position(|first| *first == name);
+    // Of what was tried at the start there is much, and it hardly ever matters.
+    parts.sort_by_key(|(name, _)| (*name == "codecs", place(name).unwrap_or(FIRST.len())));
+    for (name, value) in parts {
+        let part = Map::from_iter([(name.clone(), value.clone())]);
+        lines(&mut out, &Value::Object(part), 0);
+    }
     out
 }
 
@@ -239,6 +260,15 @@ mod tests {
 
     use super::*;
     use crate::media::devices::{CameraControl, CameraMode, MixerControl, PixelFormat};
+
+    #[test]
+    fn status_begins_with_the_call_and_ends_with_the_trials() {
+        let text = status(&json!({"codecs": 1, "room": 2, "session": 3, "uplink": 4, "events": 5}));
+        assert_eq!(
+            text,
+            "session: 3\nevents: 5\nuplink: 4\nroom: 2\ncodecs: 1\n"
+        );
+    }
 
     #[test]
     fn status_is_readable() {

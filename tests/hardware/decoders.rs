@@ -99,11 +99,7 @@ fn hardware_that_fails_in_a_call_is_replaced_by_software() {
 #[test]
 fn hardware_that_falls_silent_in_a_call_is_replaced_by_software() {
     let name = "decoders::hardware_that_falls_silent_in_a_call_is_replaced_by_software";
-    let silent = Double {
-        fails: Fails::InSilence,
-        ..VA
-    };
-    with_double(name, silent, || {
-        replaced(silent, "no picture came out", PAUSE_OF_SILENCE)
+    with_double(name, VA.silent(), || {
+        replaced(VA.silent(), "no picture came out", PAUSE_OF_SILENCE)
     });
 }

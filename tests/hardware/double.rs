@@ -37,6 +37,16 @@ pub(crate) struct Double {
     pub(crate) fails: Fails,
 }
 
+impl Double {
+    /// The same, that falls silent.
+    pub(crate) fn silent(self) -> Self {
+        Self {
+            fails: Fails::InSilence,
+            ..self
+        }
+    }
+}
+
 static DOUBLE: OnceLock<Double> = OnceLock::new();
 
 /// Makes `double` an element of this process, in place of one of the same name.

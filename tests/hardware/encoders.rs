@@ -99,12 +99,8 @@ fn hardware_that_fails_in_a_call_is_replaced_by_software() {
 #[test]
 fn hardware_that_falls_silent_in_a_call_is_replaced_by_software() {
     let name = "encoders::hardware_that_falls_silent_in_a_call_is_replaced_by_software";
-    let silent = Double {
-        fails: Fails::InSilence,
-        ..VA
-    };
-    with_double(name, silent, || {
-        replaced(silent, "gave no picture", PAUSE_OF_SILENCE)
+    with_double(name, VA.silent(), || {
+        replaced(VA.silent(), "gave no picture", PAUSE_OF_SILENCE)
     });
 }
 

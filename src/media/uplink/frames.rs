@@ -16,13 +16,12 @@ pub(super) fn age(captured: gst::ClockTime) -> Duration {
         .into()
 }
 
-/// A captured frame, or `instead` of it, at the frame's time; `None` for one from before the leg.
+/// A captured frame, or `instead` of it, at `time` of the leg.
 pub(super) fn timed(
     frame: &Frame,
     instead: Option<&gst::Buffer>,
-    base: gst::ClockTime,
+    time: gst::ClockTime,
 ) -> Option<gst::Buffer> {
-    let time = frame.captured.checked_sub(base)?;
     // Copies the description of the frame, not its pixels.
     let mut buffer = instead.map(AsRef::as_ref).or(frame.sample.buffer())?.copy();
     if let Some(buffer) = buffer.get_mut() {

@@ -57,7 +57,7 @@ impl KernelQueue {
             let bytes = ports.map_or(0, |port| connections(port).iter().map(|c| c.waiting).sum());
             return Held {
                 bytes,
-                next_try: None,
+                ..Held::default()
             };
         };
         let each = self
@@ -67,6 +67,7 @@ impl KernelQueue {
         each.fold(Held::default(), |sum, held| Held {
             bytes: sum.bytes + held.bytes,
             next_try: sum.next_try.max(held.next_try),
+            rtt: sum.rtt.max(held.rtt),
         })
     }
 
@@ -222,7 +223,7 @@ mod tests {
         let (mut stream, _unread, port) = pair();
         let mut queue = KernelQueue::to(port);
         assert!(queue.is_quick());
-        assert_eq!(queue.look(), Held::default());
+        assert_eq!(queue.look().bytes, 0);
         assert_eq!(queue.peer(), stream.peer_addr().ok());
         stream.set_nonblocking(true).expect("a socket");
         while stream.write(&[0; 65_536]).is_ok() {}

@@ -220,13 +220,16 @@ impl Leg {
         let (mutes, outbox) = (Arc::clone(&taps.mutes), Arc::clone(&self.outbox));
         let (sound, batch) = (self.sound.clone(), Mutex::new(Batch::default()));
         let play = move |frame: &Frame| {
+            let Some(time) = frame.captured.checked_sub(base) else {
+                return;
+            };
             outbox
                 .stages
                 .note(Track::Sound, Point::Captured, age(frame.captured));
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
             let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
-            let block = timed(frame, silence.as_ref(), base);
+            let block = timed(frame, silence.as_ref(), time);
             if let Some(block) = block.and_then(|block| batch.put(block)) {
                 let _ = sound.push_buffer(block);
             }
@@ -258,7 +261,7 @@ impl Leg {
                     .stages
                     .note(Track::Picture, Point::Captured, age(frame.captured));
                 given.fetch_add(1, Ordering::Relaxed);
-                if let Some(picture) = timed(frame, instead, base) {
+                if let Some(picture) = timed(frame, instead, time) {
                     // Refused only while the pipeline stops: whoever stops it knows.
                     let _ = video.push_buffer(picture);
                 }

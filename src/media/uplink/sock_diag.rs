@@ -19,6 +19,11 @@ const REQUEST_BYTES: usize = HEADER_BYTES + 56;
 const NLM_F_REQUEST: u16 = 1;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const IPPROTO_TCP: u8 = 6;
+/// `idiag_ext`: with `struct tcp_info`, an attribute of type 2.
+const WITH_INFO: u8 = 1 << (INFO - 1);
+const INFO: u8 = 2;
+/// `tcpi_min_rtt` in it, in µs; all ones while nothing was acknowledged. Linux 4.6 and newer.
+const MIN_RTT: usize = 148;
 /// `idiag_cookie`: any socket with these addresses.
 const NO_COOKIE: [u8; 8] = [0xff; 8];
 const TIMER_RETRANSMIT: u8 = 1;
@@ -42,6 +47,8 @@ pub(super) struct Held {
     pub(super) bytes: u64,
     /// The peer acknowledges nothing, and this long from now it is sent again.
     pub(super) next_try: Option<Duration>,
+    /// The least time that the kernel saw from a segment to its acknowledgement.
+    pub(super) rtt: Option<Duration>,
 }
 
 /// A netlink socket.
@@ -79,7 +86,7 @@ fn request(ends: &Ends) -> [u8; REQUEST_BYTES] {
     put(0, &(REQUEST_BYTES as u32).to_ne_bytes());
     put(4, &SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(6, &NLM_F_REQUEST.to_ne_bytes());
-    put(16, &[family.as_raw() as u8, IPPROTO_TCP]);
+    put(16, &[family.as_raw() as u8, IPPROTO_TCP, WITH_INFO]);
     // All states.
     put(20, &u32::MAX.to_ne_bytes());
     put(24, &ends.local.port().to_be_bytes());
@@ -110,7 +117,27 @@ fn held(answer: &[u8]) -> Option<Held> {
         next_try: number(EXPIRES)
             .filter(|_| again)
             .map(|ms| Duration::from_millis(u64::from(ms))),
+        rtt: info(answer.get(ANSWER_BYTES..)?).and_then(min_rtt),
     })
+}
+
+/// `struct tcp_info` among the attributes of an answer: each has its length and type before it and
+/// begins at a multiple of four bytes.
+fn info(mut attributes: &[u8]) -> Option<&[u8]> {
+    loop {
+        let [a, b, c, d] = *attributes.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes([a, b]));
+        if u16::from_ne_bytes([c, d]) == u16::from(INFO) {
+            return attributes.get(4..length);
+        }
+        attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
+    }
+}
+
+fn min_rtt(info: &[u8]) -> Option<Duration> {
+    let bytes = info.get(MIN_RTT..)?.first_chunk()?;
+    let micros = u32::from_ne_bytes(*bytes);
+    (micros != u32::MAX).then(|| Duration::from_micros(u64::from(micros)))
 }
 
 #[cfg(test)]
@@ -131,7 +158,11 @@ mod tests {
                 local: stream.local_addr().expect("an address"),
                 peer,
             };
-            assert_eq!(diag.look(&ends).expect("asks"), Some(Held::default()));
+            let idle = diag.look(&ends).expect("asks").expect("is there");
+            assert_eq!((idle.bytes, idle.next_try), (0, None));
+            // The handshake was acknowledged, on this machine.
+            let rtt = idle.rtt.expect("a time");
+            assert!(rtt < Duration::from_millis(20), "{rtt:?}");
             stream.set_nonblocking(true).expect("a socket");
             while stream.write(&[0; 65_536]).is_ok() {}
             let held = diag.look(&ends).expect("asks").expect("is there");
@@ -161,7 +192,8 @@ mod tests {
             held(&answer),
             Some(Held {
                 bytes: 700,
-                next_try: None
+                next_try: None,
+                rtt: None
             }),
             "the first try"
         );
@@ -171,9 +203,22 @@ mod tests {
             held(&answer),
             Some(Held {
                 bytes: 700,
-                next_try
+                next_try,
+                rtt: None
             })
         );
+        let attribute = |kind: u16, bytes: &[u8]| {
+            let length = (4 + bytes.len()) as u16;
+            [&length.to_ne_bytes(), &kind.to_ne_bytes(), bytes].concat()
+        };
+        let mut tcp_info = [0; MIN_RTT + 8];
+        tcp_info[MIN_RTT..MIN_RTT + 4].copy_from_slice(&1500u32.to_ne_bytes());
+        // One of five bytes is followed by three that count for nothing.
+        let mut rest = [attribute(8, &[0]), vec![0; 3], attribute(2, &tcp_info)].concat();
+        let rtt = |rest: &[u8]| held(&[&answer[..], rest].concat()).and_then(|held| held.rtt);
+        assert_eq!(rtt(&rest), Some(Duration::from_micros(1500)));
+        rest.truncate(60);
+        assert_eq!((rtt(&rest), rtt(&[0; 9])), (None, None));
         answer[4..6].copy_from_slice(&2u16.to_ne_bytes());
         assert_eq!(held(&answer), None, "NLMSG_ERROR");
         assert_eq!(held(&[]), None);

@@ -55,7 +55,8 @@ impl Task {
         outbox: &Outbox,
     ) {
         let (counters, tally) = (look.counters, outbox.tally());
-        let rtt = look.reading.rtt;
+        // Our own measure ends at the next look, which may be much later.
+        let rtt = look.held.rtt.or(look.reading.rtt);
         let delay = outbox
             .stages
             .delays(look.reading.lag, rtt.map(|rtt| rtt / 2));
