@@ -10,14 +10,16 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use url::Url;
 
-use super::wiring;
+use super::plan::Plan;
+use crate::config::kiosk::Credentials;
+use crate::config::kiosk::EchoControl;
 use crate::config::kiosk::KioskConfig;
-use crate::display::{Display, DisplayError, Output};
+use crate::display::{Display, DisplayConfig, DisplayError, Output};
 use crate::media::codecs::{self, Kind};
-use crate::media::{self, Capture, EchoControl, PushEvent, Speaker};
+use crate::media::{self, Capture, PushEvent, Speaker};
 use crate::protocol::events::PushCode;
-use crate::room::{Credentials, RoomSession};
-use crate::tls::{self, ClientTls, Trust};
+use crate::room::RoomSession;
+use crate::tls::{self, ClientTls};
 
 /// For the first picture of the camera.
 const PICTURE_DEADLINE: Duration = Duration::from_secs(8);
@@ -96,8 +98,8 @@ pub async fn self_test(file: &Path, config: &KioskConfig) -> SelfTest {
             .into_iter()
             .map(|warning| check("config", Ok(warning))),
     );
-    let trust = match wiring::trust(config) {
-        Ok(trust) => trust,
+    let plan = match Plan::from(config) {
+        Ok(plan) => plan,
         Err(error) => {
             checks.push(check("tls", Err(error.to_string())));
             return SelfTest::new(checks);
@@ -105,16 +107,18 @@ pub async fn self_test(file: &Path, config: &KioskConfig) -> SelfTest {
     };
     match media::init() {
         Err(error) => checks.push(check("media", Err(error.to_string()))),
-        Ok(()) => checks.extend(media_checks(config, &trust).await),
+        Ok(()) => checks.extend(media_checks(&plan).await),
     }
-    checks.push(check("screen", screen(config).await));
-    checks.extend(server_checks(config, &trust).await);
+    checks.push(check("screen", screen(plan.display.clone()).await));
+    checks.extend(server_checks(&plan).await);
     SelfTest::new(checks)
 }
 
 /// Opens the screen for a moment.
-async fn screen(config: &KioskConfig) -> Result<String, String> {
-    let config = wiring::display_config(config);
+async fn screen(config: Option<DisplayConfig>) -> Result<String, String> {
+    let Some(config) = config else {
+        return Ok("none".to_owned());
+    };
     let opened = tokio::task::spawn_blocking(move || {
         let display = Display::start(config)?;
         let output = display.handle().output().borrow().clone();
@@ -129,11 +133,11 @@ async fn screen(config: &KioskConfig) -> Result<String, String> {
     }
 }
 
-async fn media_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
-    let settings = wiring::session_settings(config, trust);
+async fn media_checks(plan: &Plan) -> Vec<Check> {
+    let settings = plan.session.clone();
     let echo = echo(settings.capture.voice.echo);
     let codecs = codecs::finished(settings.shape()).await;
-    let codec = |kind: Kind| check(kind.name(), codecs.verdict(kind, &settings.uplink.encoder));
+    let codec = |kind: Kind| check(kind.name(), codecs.verdict(kind, &settings.video.encoder));
     let mut checks: Vec<_> = Kind::ALL.into_iter().map(codec).collect();
     let (events, mut reports) = mpsc::channel(64);
     let started = Instant::now();
@@ -207,18 +211,17 @@ fn failure(reports: &mut mpsc::Receiver<PushEvent>, code: PushCode) -> Option<St
         .map(|event| event.message)
 }
 
-async fn server_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
+async fn server_checks(plan: &Plan) -> Vec<Check> {
     let mut checks = Vec::new();
-    let url = &config.room.base_url;
+    let url = &plan.room_url;
     if url.scheme() == "https" {
-        let tls = wiring::room_tls(config, trust);
-        let session = tls_session(&tls, url).await;
+        let session = tls_session(&plan.room_tls, url).await;
         checks.push(check("room server TLS", session));
         if checks.iter().any(|check| !check.ok) {
             return checks;
         }
     }
-    let push_url = match login(config, trust).await {
+    let push_url = match login(plan).await {
         Ok(push_url) => push_url,
         Err(reason) => {
             checks.push(check("room server", Err(reason)));
@@ -226,8 +229,8 @@ async fn server_checks(config: &KioskConfig, trust: &Trust) -> Vec<Check> {
         }
     };
     checks.push(check("room server", Ok(format!("{url} accepts us"))));
-    let tls = wiring::relay_tls(config, trust);
-    checks.push(check("relay", relay(push_url.expose_secret(), &tls).await));
+    let relay = relay(push_url.expose_secret(), &plan.session.relay_tls).await;
+    checks.push(check("relay", relay));
     checks
 }
 
@@ -262,15 +265,15 @@ fn port(url: &Url) -> u16 {
 }
 
 /// Logs in, asks for a push URL, and logs out again.
-async fn login(config: &KioskConfig, trust: &Trust) -> Result<secrecy::SecretString, String> {
-    let credentials = match wiring::credentials(config) {
+async fn login(plan: &Plan) -> Result<secrecy::SecretString, String> {
+    let credentials = match plan.credentials.clone() {
         // Another user than the daemon's: a second login of one user voids the first.
         Credentials::GetLoginInfo { .. } => Credentials::GetLoginInfo { user_id: None },
         own => own,
     };
     let (events, _) = mpsc::channel(1);
-    let room = RoomSession::start(&wiring::room_settings(config, trust), credentials, events)
-        .map_err(|error| error.to_string())?;
+    let room =
+        RoomSession::start(&plan.room, credentials, events).map_err(|error| error.to_string())?;
     let push_url = room.get_push_url("").await.map_err(|error| error.reason());
     if let Err(error) = room.stop().await {
         log::debug!("logout after the self-test: {error}");

@@ -7,13 +7,15 @@ pub mod check;
 pub mod control;
 pub mod journal;
 #[cfg(feature = "kiosk")]
+pub mod kiosk;
+#[cfg(feature = "kiosk")]
 mod limits;
 #[cfg(feature = "kiosk")]
 mod memory;
 pub mod output;
 #[cfg(feature = "kiosk")]
+pub mod plan;
+#[cfg(feature = "kiosk")]
 pub mod run;
 #[cfg(feature = "kiosk")]
 pub mod show;
-#[cfg(feature = "kiosk")]
-pub mod wiring;

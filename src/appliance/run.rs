@@ -11,11 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{self, ControlServer, Request};
-use super::wiring::{self, Kiosk};
+use super::kiosk::Kiosk;
+use super::plan::Plan;
 use super::{check, journal, limits, memory, output, show};
 use crate::config::KioskConfig;
 use crate::media::devices;
-use crate::session::{Role, Transition};
+use crate::session::Transition;
 
 /// Read when no configuration file is named; its absence means the defaults.
 const DEFAULT_FILE: &str = "/etc/rtckiosk/kiosk.toml";
@@ -79,16 +80,10 @@ pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
     start_log(&config);
     log::info!(config:? = file; "rtckiosk {} starts", env!("CARGO_PKG_VERSION"));
     limits::raise_open_files();
-    let trust = wiring::trust(&config)?;
+    let plan = Plan::from(&config)?;
     block_on(async {
-        let socket = ControlServer::bind(&control::socket(&config.runtime_dir)).await?;
-        let kiosk = Kiosk::start(
-            wiring::session_settings(&config, &trust),
-            &wiring::room_settings(&config, &trust),
-            wiring::credentials(&config),
-            Some(wiring::display_config(&config)),
-        )
-        .await?;
+        let socket = ControlServer::bind(&control::socket(&plan.runtime_dir)).await?;
+        let kiosk = Kiosk::start(plan).await?;
         let stop = CancellationToken::new();
         let answering = tokio::spawn(socket.run(kiosk.session(), stop.clone()));
         log::info!("ready");
@@ -111,13 +106,9 @@ pub fn agent(file: Option<&Path>, name: Option<&str>) -> Result<ExitCode> {
         config = config.with_name(name).map_err(anyhow::Error::msg)?;
     }
     start_log(&config);
-    let trust = wiring::trust(&config)?;
+    let plan = Plan::from(&config)?.for_agent();
     block_on(async {
-        let mut session = wiring::session_settings(&config, &trust);
-        session.role = Role::Host;
-        session.auto_call = true;
-        let room = wiring::room_settings(&config, &trust);
-        let kiosk = Kiosk::start(session, &room, wiring::credentials(&config), None).await?;
+        let kiosk = Kiosk::start(plan).await?;
         tokio::select! {
             stopped = stop_signal() => stopped?,
             () = print_progress(&kiosk) => bail!("the session has stopped"),

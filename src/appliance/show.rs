@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::media::codecs::{Kind, Outcome, Trial};
-use crate::media::devices::{Camera, DeviceList, OwnH264Report, SoundDevice};
+use crate::media::devices::{CameraDevice, DeviceList, OwnH264Report, SoundDevice};
 
 /// The device list as a table.
 #[must_use]
@@ -61,7 +61,7 @@ fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
 }
 
 /// A camera with a line for each format, and one for what can be set.
-fn camera(camera: &Camera) -> String {
+fn camera(camera: &CameraDevice) -> String {
     let mut text = format!(
         "{:<24} {} ({}, {})",
         camera.path.display(),
@@ -285,7 +285,7 @@ mod tests {
             fps,
         };
         let list = DeviceList {
-            cameras: vec![Camera {
+            cameras: vec![CameraDevice {
                 path: "/dev/video0".into(),
                 name: "Webcam".to_owned(),
                 driver: "uvcvideo".to_owned(),

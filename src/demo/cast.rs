@@ -7,17 +7,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::meter::Meter;
-use crate::appliance::wiring::Kiosk;
-use crate::display::{Backend, Corner, DisplayConfig, DisplayHandle};
-use crate::media::{
-    AudioSink, AudioSource, CameraConfig, CaptureConfig, EncoderChoice, Reconnect, VideoSource,
-    VoiceConfig,
-};
+use crate::appliance::kiosk::Kiosk;
+use crate::appliance::plan::Plan;
+use crate::config::KioskConfig;
+use crate::config::kiosk::{AudioSink, DisplayBackend};
+use crate::display::DisplayHandle;
 use crate::protocol::RoomType;
-use crate::room::{ChannelState, ClientSettings, Credentials, ImSettings, SessionSettings};
+use crate::room::ChannelState;
 use crate::server::{RoomServer, Settings as ServerSettings};
-use crate::session::{Outgoing, Patience, Role, SessionHandle, Settings, UplinkProfile};
-use crate::tls::ClientTls;
+use crate::session::{Outgoing, SessionHandle};
 
 /// Tones that tell the sides apart, hertz.
 const KIOSK_HZ: f64 = 440.0;
@@ -124,49 +122,27 @@ impl Cast {
 
 impl Player {
     async fn kiosk(room_type: RoomType, base_url: &str, headless: bool) -> Result<Self> {
-        let settings = settings(Role::Guest, "Kiosk", KIOSK_HZ);
-        let settings = Settings {
-            speaker: if headless {
-                AudioSink::None
-            } else {
-                AudioSink::Auto
-            },
-            ..settings
-        };
-        let display = DisplayConfig {
-            backend: if headless {
-                Backend::Headless
-            } else {
-                Backend::Auto
-            },
-            ..screen("rtckiosk demo")
-        };
-        Self::start(
-            settings,
-            display,
+        let mut plan = plan(
+            "Kiosk",
+            "demo-kiosk",
+            "guest",
+            KIOSK_HZ,
             room_type,
             base_url,
-            "demo-kiosk",
-            AGENT_HZ,
-        )
-        .await
+        )?;
+        if !headless {
+            plan.session.speaker = AudioSink::Auto;
+            plan.display = plan.display.map(|mut display| {
+                display.screen.backend = DisplayBackend::Auto;
+                display
+            });
+        }
+        Self::watch(Kiosk::start(plan).await?, AGENT_HZ)
     }
 
     async fn agent(number: u32, room_type: RoomType, base_url: &str) -> Result<Self> {
-        let kiosk = agent(number, room_type, base_url, Some(screen("agent"))).await?;
-        Self::watch(kiosk, KIOSK_HZ)
-    }
-
-    async fn start(
-        settings: Settings,
-        display: DisplayConfig,
-        room_type: RoomType,
-        base_url: &str,
-        user_id: &str,
-        wanted_hz: f64,
-    ) -> Result<Self> {
-        let kiosk = side(settings, Some(display), room_type, base_url, user_id).await?;
-        Self::watch(kiosk, wanted_hz)
+        let plan = agent(number, room_type, base_url)?;
+        Self::watch(Kiosk::start(plan).await?, KIOSK_HZ)
     }
 
     fn watch(kiosk: Kiosk, wanted_hz: f64) -> Result<Self> {
@@ -207,80 +183,35 @@ impl Player {
     }
 }
 
-/// An agent who opens the room and waits in it.
-pub(super) async fn agent(
-    number: u32,
-    room_type: RoomType,
-    base_url: &str,
-    display: Option<DisplayConfig>,
-) -> Result<Kiosk> {
-    let settings = settings(Role::Host, &format!("Agent {number}"), AGENT_HZ);
-    let user_id = format!("demo-agent-{number}");
-    side(settings, display, room_type, base_url, &user_id).await
+/// The plan of an agent who opens the room and waits in it.
+pub(super) fn agent(number: u32, room_type: RoomType, base_url: &str) -> Result<Plan> {
+    let (name, user_id) = (format!("Agent {number}"), format!("demo-agent-{number}"));
+    let mut plan = plan(&name, &user_id, "host", AGENT_HZ, room_type, base_url)?;
+    plan.session.auto_call = true;
+    plan.session.room_id = ROOM.to_owned();
+    Ok(plan)
 }
 
-async fn side(
-    settings: Settings,
-    display: Option<DisplayConfig>,
-    room_type: RoomType,
-    base_url: &str,
+/// The plan of one side, from a configuration as an operator would write it: a test picture, a
+/// tone, and no screen or loudspeaker but in snapshots and figures.
+fn plan(
+    name: &str,
     user_id: &str,
-) -> Result<Kiosk> {
-    let mut room = SessionSettings::new(ClientSettings::new(base_url, room_type));
-    room.timings.poll = Duration::from_millis(500);
-    room.im = Some(ImSettings::as_told(&base_url.parse()?));
-    let credentials = Credentials::GetLoginInfo {
-        user_id: Some(user_id.to_owned()),
-    };
-    Ok(Kiosk::start(settings, &room, credentials, display).await?)
-}
-
-fn screen(title: &str) -> DisplayConfig {
-    DisplayConfig {
-        backend: Backend::Headless,
-        width: 960,
-        height: 720,
-        self_view: Some(Corner::BottomRight),
-        mirror: true,
-        title: title.to_owned(),
-    }
-}
-
-fn settings(role: Role, name: &str, hz: f64) -> Settings {
-    Settings {
-        role,
-        patience: Patience {
-            retry: Duration::from_millis(500),
-            ..Patience::default()
-        },
-        auto_call: role == Role::Host,
-        user_name: name.to_owned(),
-        room_id: ROOM.to_owned(),
-        room_info: "rtckiosk demo".to_owned(),
-        capture: CaptureConfig {
-            cameras: CameraConfig::only(VideoSource::Test),
-            audio: AudioSource::Test { hz },
-            microphone_level: None,
-            width: 640,
-            height: 480,
-            fps: 30,
-            encoder: EncoderChoice::Auto,
-            time_code: true,
-            voice: VoiceConfig::default(),
-        },
-        uplink: UplinkProfile {
-            bitrate_kbps: 800,
-            min_kbps: 100,
-            max_kbps: 800,
-            audio_kbps: 48,
-            gop_seconds: 1.0,
-            encoder: EncoderChoice::Auto,
-        },
-        speaker: AudioSink::None,
-        speaker_level: None,
-        volume: 0.2,
-        reconnect: Reconnect::default(),
-        relay_tls: ClientTls::default(),
-        warnings: Vec::new(),
-    }
+    mode: &str,
+    hz: f64,
+    room_type: RoomType,
+    base_url: &str,
+) -> Result<Plan> {
+    let text = format!(
+        "name = \"{name}\"\n\
+         [room]\nserver_url = \"{base_url}{room_type}\"\nuser_id = \"{user_id}\"\nmode = \"{mode}\"\n\
+         [media.video]\nsource = \"test\"\n\
+         [media.audio]\nmicrophone = \"test:{hz}\"\nspeaker = \"none\"\nvolume = 20\n\
+         [display]\nbackend = \"headless\"\nwidth = 960\nheight = 720\n"
+    );
+    let mut plan = Plan::from(&KioskConfig::parse("demo", &text)?)?;
+    plan.session.capture.time_code = true;
+    plan.session.patience.retry = Duration::from_millis(500);
+    plan.room.timings.poll = Duration::from_millis(500);
+    Ok(plan)
 }

@@ -49,7 +49,7 @@ pub(super) struct Composer {
 
 impl Composer {
     pub(super) fn new(config: &DisplayConfig) -> Result<Self, DisplayError> {
-        let (width, height) = (config.width, config.height);
+        let (width, height) = (config.screen.width, config.screen.height);
         let failed = |error: gst::glib::BoolError| DisplayError::Canvas {
             width,
             height,
@@ -64,8 +64,8 @@ impl Composer {
             base: gst::Buffer::with_size(info.size()).map_err(failed)?,
             info,
             title: config.title.clone(),
-            corner: config.self_view,
-            mirror: config.mirror,
+            corner: config.screen.self_view,
+            mirror: config.screen.mirror,
             tiles: Vec::new(),
             own: Tile::new(String::new()),
             laid_out: false,

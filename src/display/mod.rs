@@ -22,7 +22,7 @@ mod tests;
 mod window;
 mod worker;
 
-pub use crate::config::kiosk::{Corner, DisplayBackend as Backend};
+use crate::config::kiosk::{DisplayBackend, Screen};
 
 /// Latest frame of a stream: raw video of any size with its caps; `None` = no picture yet.
 pub type Picture = watch::Receiver<Option<gst::Sample>>;
@@ -31,17 +31,10 @@ pub type Picture = watch::Receiver<Option<gst::Sample>>;
 const SNAPSHOT: Duration = Duration::from_secs(2);
 const SNAPSHOTS: usize = 4;
 
-/// What kind of screen.
+/// The screen to open.
 #[derive(Debug, Clone)]
 pub struct DisplayConfig {
-    pub backend: Backend,
-    /// Canvas in pixels, even, at least 160 by 120.
-    pub width: u32,
-    pub height: u32,
-    /// Where the self-view stands; `None` = not shown.
-    pub self_view: Option<Corner>,
-    /// Whether it is a mirror image: people know themselves from the mirror.
-    pub mirror: bool,
+    pub screen: Screen,
     /// Shown while there is no member, and as the window's title.
     pub title: String,
 }
@@ -175,10 +168,10 @@ impl Display {
         let desktop = ["DISPLAY", "WAYLAND_DISPLAY"]
             .iter()
             .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-        let output = match (config.backend, desktop) {
-            (Backend::Window, false) => return Err(DisplayError::NoDesktop),
-            (Backend::Window | Backend::Auto, true) => Output::Window,
-            (Backend::Headless, _) | (Backend::Auto, false) => Output::Headless,
+        let output = match (config.screen.backend, desktop) {
+            (DisplayBackend::Window, false) => return Err(DisplayError::NoDesktop),
+            (DisplayBackend::Window | DisplayBackend::Auto, true) => Output::Window,
+            (DisplayBackend::Headless, _) | (DisplayBackend::Auto, false) => Output::Headless,
         };
         let (snapshots, asked) = mpsc::channel(SNAPSHOTS);
         let shared = Arc::new(Shared {
@@ -187,7 +180,7 @@ impl Display {
             output: watch::Sender::new(output),
             stats: watch::Sender::default(),
             shown: Mutex::default(),
-            size: (config.width, config.height),
+            size: (config.screen.width, config.screen.height),
         });
         let worker = worker::Worker::start(config, Arc::clone(&shared), asked)?;
         Ok(Self {

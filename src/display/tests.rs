@@ -8,6 +8,7 @@ use gst::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::*;
+use crate::config::kiosk::Corner;
 
 /// One real frame of videotestsrc.
 fn frame(pattern: &str, format: &str, width: i32, height: i32) -> gst::Sample {
@@ -50,11 +51,13 @@ fn headless(self_view: Option<Corner>) -> Display {
 
 fn headless_with(self_view: Option<Corner>, mirror: bool) -> Display {
     Display::start(DisplayConfig {
-        backend: Backend::Headless,
-        width: 1280,
-        height: 720,
-        self_view,
-        mirror,
+        screen: Screen {
+            backend: DisplayBackend::Headless,
+            width: 1280,
+            height: 720,
+            self_view,
+            mirror,
+        },
         title: "Branch 7".to_owned(),
     })
     .unwrap()
@@ -299,11 +302,13 @@ fn a_snapshot_that_cannot_be_written_says_why() {
 #[ignore = "needs a desktop: run by a_window_shows_and_its_closing_is_reported"]
 fn window_on_this_desktop() {
     let display = Display::start(DisplayConfig {
-        backend: Backend::Auto,
-        width: 640,
-        height: 360,
-        self_view: None,
-        mirror: true,
+        screen: Screen {
+            backend: DisplayBackend::Auto,
+            width: 640,
+            height: 360,
+            self_view: None,
+            mirror: true,
+        },
         title: "Branch 7".to_owned(),
     })
     .unwrap();

@@ -30,17 +30,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use capture::{
-    AudioSource, CameraConfig, Cameras, Capture, CaptureConfig, LineStatus, Rotation,
-    SnapshotError, VideoSource,
-};
+pub use capture::{Cameras, Capture, CaptureConfig, LineStatus, SnapshotError};
 pub use downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
-pub use echo::{Echo, EchoControl, EchoStatus, VoiceConfig};
-pub use encoder::EncoderChoice;
+pub use echo::{Echo, EchoStatus};
 pub use loss::LossCause;
 pub use push_event::PushEvent;
 pub use reconnect::Reconnect;
-pub use speaker::{AudioSink, Speaker};
+pub use speaker::Speaker;
 pub use uplink::{Uplink, UplinkConfig, UplinkStats};
 
 /// The newest picture of a camera or of a member: raw I420 at its native size, caps in the

@@ -21,6 +21,7 @@ use crate::tls::{Pin, Trust};
 
 use super::address::{below, parse_base};
 use super::error::{Class, Endpoint, RoomError, TransportKind};
+use crate::config::kiosk::UserCredentials;
 
 /// Most bytes of an answer that are read; a full list of rooms stays far below.
 pub const ANSWER_LIMIT: usize = 1 << 20;
@@ -77,15 +78,6 @@ pub enum SetupError {
     BaseUrl { value: String, reason: String },
     #[error("there is no HTTP client")]
     Http(#[source] reqwest::Error),
-}
-
-/// What a login is made from.
-#[derive(Debug, Clone)]
-pub struct UserCredentials {
-    pub sdk_app_id: u64,
-    pub account_type: String,
-    pub user_id: String,
-    pub user_sig: SecretString,
 }
 
 /// Who asks: the result of a login.

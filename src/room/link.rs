@@ -12,13 +12,14 @@ use tokio::time::Instant;
 
 use crate::protocol::user_sig::{self, Claims, DEFAULT_VALID_SECONDS, Form, SigningKey};
 
-use super::client::{Identity, RoomClient, UserCredentials};
+use super::client::{Identity, RoomClient};
 use super::error::{Class, RoomError};
 use super::event::{Outbox, RoomEvent};
 use super::health::{Change, Health};
 use super::recovery::Window;
-use super::settings::Credentials;
 use super::unix_now;
+use crate::config::kiosk::Credentials;
+use crate::config::kiosk::UserCredentials;
 
 /// Tokens lost within [`LOST_WINDOW`] after which another device must be using our user id: a
 /// second login voids the first, so two devices would throw each other out for ever.

@@ -23,15 +23,17 @@ mod seat;
 pub mod session;
 mod settings;
 
-pub use client::{ClientSettings, Created, Identity, RoomClient, SetupError, UserCredentials};
+pub use crate::config::kiosk::Credentials;
+pub use crate::config::kiosk::Role;
+pub use crate::config::kiosk::UserCredentials;
+pub use client::{ClientSettings, Created, Identity, RoomClient, SetupError};
 pub use error::{Class, RoomError, TransportKind};
 pub use event::{
     ChannelSnapshot, ChannelState, ClosedReason, KickedReason, Message, RoomEvent, RoomSnapshot,
 };
 pub use im::{ImError, ImSettings};
 pub use member_diff::Member;
-pub use recovery::Role;
-pub use session::{Credentials, EnterRoom, RoomHandle, RoomSession, SessionSettings, Timings};
+pub use session::{EnterRoom, RoomHandle, RoomSession, SessionSettings, Timings};
 
 fn unix_now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

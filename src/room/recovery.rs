@@ -15,14 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Whose room it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// We create the room when it is missing.
-    Host,
-    /// Somebody else opened it.
-    Guest,
-}
+use crate::config::kiosk::Role;
 
 /// How `get_pushers` sees us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

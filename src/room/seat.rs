@@ -11,8 +11,9 @@ use super::client::{Identity, RoomClient};
 use super::error::{Class, RoomError};
 use super::im::{ChannelHandle, Group};
 use super::link::Link;
-use super::recovery::{Facts, Role, Sight, Step, Strike, next_step};
+use super::recovery::{Facts, Sight, Step, Strike, next_step};
 use super::settings::{EnterRoom, Timings};
+use crate::config::kiosk::Role;
 
 /// Tries to enter before giving up, while the server does not answer properly.
 const ENTER_TRIES: u32 = 3;

@@ -20,7 +20,8 @@ use super::im::{self, ChannelHandle};
 use super::link::Link;
 use super::membership::{Slot, StayEnd, in_flight, stay};
 use super::seat::Seat;
-pub use super::settings::{Credentials, EnterRoom, SessionSettings, Timings};
+pub use super::settings::{EnterRoom, SessionSettings, Timings};
+pub use crate::config::kiosk::Credentials;
 
 /// Commands that wait, and requests that run, at the same time.
 const MAX_COMMANDS: usize = 8;

@@ -1,16 +1,15 @@
 //! What a room session is told when it starts and when it enters a room.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::protocol::request::AddPusher;
 use crate::protocol::stream_url::redacted;
-use crate::protocol::user_sig::Form;
 
 use super::backoff::{Backoff, jittered};
-use super::client::{ClientSettings, UserCredentials};
+use super::client::ClientSettings;
 use super::im::ImSettings;
-use super::recovery::{REAPER_TIMEOUT, Role};
+use super::recovery::REAPER_TIMEOUT;
+use crate::config::kiosk::Role;
 
 /// Server, room type and cadence of a session.
 #[derive(Debug, Clone)]
@@ -34,33 +33,6 @@ impl SessionSettings {
             im: None,
         }
     }
-}
-
-/// Where the identity comes from.
-#[derive(Debug, Clone)]
-pub enum Credentials {
-    /// The server's `get_login_info`, asked again at every login; without a user id the
-    /// server invents one, which is then kept.
-    GetLoginInfo {
-        user_id: Option<String>,
-    },
-    Given(UserCredentials),
-    /// As given, but the userSig stands in a file that is read at each login, so that it can
-    /// be renewed in a running session.
-    SigFile {
-        sdk_app_id: u64,
-        account_type: String,
-        user_id: String,
-        path: PathBuf,
-    },
-    /// Signed at each login with the private key in a file.
-    Key {
-        sdk_app_id: u64,
-        account_type: String,
-        user_id: String,
-        path: PathBuf,
-        form: Form,
-    },
 }
 
 /// Heartbeats never start further apart than 12 s: one may be lost before the servers' 20 s are

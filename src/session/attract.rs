@@ -4,7 +4,8 @@ use super::connecting::Connecting;
 use super::out_of_service::OutOfService;
 use super::queueing::Queueing;
 use super::state::Next;
-use super::{Action, Command, Event, Facts, Role};
+use super::{Action, Command, Event, Facts};
+use crate::config::kiosk::Role;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Attract {

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::shell::{Outcome, Outcomes, QUEUE, Shell};
-use super::{Action, DeviceStatus, Event, Peer, Role, translate};
+use super::{Action, DeviceStatus, Event, Peer, translate};
+use crate::config::kiosk::AudioSink;
 use crate::display::Remote;
 use crate::media::{
     Capture, Downlink, DownlinkConfig, DownlinkStats, MediaError, Speaker, Uplink, UplinkConfig,
@@ -208,15 +209,15 @@ impl Shell {
             log::error!("asked to push without devices or push URL");
             return;
         };
-        let profile = &self.settings.uplink;
+        let video = &self.settings.video;
         let config = UplinkConfig {
             url: url.clone(),
-            bitrate_kbps: profile.bitrate_kbps,
-            min_kbps: profile.min_kbps,
-            max_kbps: profile.max_kbps,
-            audio_kbps: profile.audio_kbps,
-            gop_seconds: profile.gop_seconds,
-            encoder: profile.encoder.clone(),
+            bitrate_kbps: video.bitrate_kbps,
+            min_kbps: video.min_kbps,
+            max_kbps: video.max_kbps,
+            audio_kbps: self.settings.audio_kbps,
+            gop_seconds: video.gop_seconds,
+            encoder: video.encoder.clone(),
             reconnect: self.settings.reconnect,
             tls: self.settings.relay_tls.clone(),
         };
@@ -235,10 +236,7 @@ impl Shell {
         let entry = EnterRoom {
             room_id,
             room_info: self.settings.room_info.clone(),
-            role: match self.facts.role {
-                Role::Guest => crate::room::Role::Guest,
-                Role::Host => crate::room::Role::Host,
-            },
+            role: self.facts.role,
             user_name: self.settings.user_name.clone(),
             user_avatar: String::new(),
             push_url: push_url.expose_secret().to_owned(),
@@ -311,7 +309,7 @@ impl Shell {
 /// Opens camera, microphone and loudspeaker.
 async fn open(
     config: crate::media::CaptureConfig,
-    (sink, level): (crate::media::AudioSink, Option<u8>),
+    (sink, level): (AudioSink, Option<u8>),
     volume: f64,
     events: mpsc::Sender<crate::media::PushEvent>,
 ) -> Result<Devices, MediaError> {

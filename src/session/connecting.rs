@@ -4,7 +4,8 @@ use super::ending::Ending;
 use super::in_call::InCall;
 use super::queueing::Queueing;
 use super::state::{EndReason, Fault, FaultCode, Next, Step, Transition};
-use super::{Action, Command, Event, Facts, Role, RoomFailure};
+use super::{Action, Command, Event, Facts, RoomFailure};
+use crate::config::kiosk::Role;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Connecting {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::{EndReason, Fault, State, Transition};
+use crate::config::kiosk::Role;
 
 /// What a person, or the control socket, asks of the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,15 +157,6 @@ pub enum Action {
     Leave,
     /// Send [`Event::Wake`] later; replaces an earlier wish, and a new state has none.
     WakeIn(Duration),
-}
-
-/// How this side gets into a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Joins the room of an idle agent.
-    Guest,
-    /// Opens a room and waits there.
-    Host,
 }
 
 /// Periods a session keeps to.

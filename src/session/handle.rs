@@ -11,12 +11,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::shell::{QUEUE, Shell};
-use super::{Command, Outgoing, Patience, Role, Transition};
+use super::{Command, Outgoing, Patience, Transition};
+use crate::config::kiosk::Role;
+use crate::config::kiosk::{AudioSink, Video};
 use crate::display::DisplayHandle;
 use crate::media::codecs::{Report, Shape};
 use crate::media::{
-    AudioSink, Cameras, CaptureConfig, DownlinkStats, EchoStatus, EncoderChoice, LineStatus,
-    Reconnect, UplinkStats,
+    Cameras, CaptureConfig, DownlinkStats, EchoStatus, LineStatus, Reconnect, UplinkStats,
 };
 use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
 use crate::tls::ClientTls;
@@ -42,7 +43,8 @@ pub struct Settings {
     /// `roomInfo` of the room a host opens; at most 1024 bytes.
     pub room_info: String,
     pub capture: CaptureConfig,
-    pub uplink: UplinkProfile,
+    pub video: Video,
+    pub audio_kbps: u32,
     pub speaker: AudioSink,
     /// What the speaker's mixer is set to when it is opened, percent; `None` leaves it.
     pub speaker_level: Option<u8>,
@@ -63,21 +65,9 @@ impl Settings {
             width: self.capture.width,
             height: self.capture.height,
             fps: self.capture.fps,
-            kbps: self.uplink.bitrate_kbps,
+            kbps: self.video.bitrate_kbps,
         }
     }
-}
-
-/// What of an uplink does not change from call to call.
-#[derive(Debug, Clone)]
-pub struct UplinkProfile {
-    /// Of the picture: at the start, least and most.
-    pub bitrate_kbps: u32,
-    pub min_kbps: u32,
-    pub max_kbps: u32,
-    pub audio_kbps: u32,
-    pub gop_seconds: f64,
-    pub encoder: EncoderChoice,
 }
 
 /// What `rtckiosk status` shows.

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::ending::Ending;
 use super::state::{EndReason, Fault, FaultCode, Link, Next, Remote, Transition};
-use super::{Action, Command, Event, Facts, Peer, Role, RoomFailure};
+use super::{Action, Command, Event, Facts, Peer, RoomFailure};
+use crate::config::kiosk::Role;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct InCall {

@@ -21,10 +21,8 @@ mod starting;
 mod state;
 mod translate;
 
-pub use event::{Action, Command, Event, Facts, Outgoing, Patience, Peer, Role, RoomFailure};
-pub use handle::{
-    CommandError, DeviceStatus, Received, Session, SessionHandle, Settings, Status, UplinkProfile,
-};
+pub use event::{Action, Command, Event, Facts, Outgoing, Patience, Peer, RoomFailure};
+pub use handle::{CommandError, DeviceStatus, Received, Session, SessionHandle, Settings, Status};
 pub use state::{EndReason, Fault, FaultCode, Link, Next, Remote, State, Step, Transition};
 
 #[cfg(test)]

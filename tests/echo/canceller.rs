@@ -1,9 +1,10 @@
 //! The canceller and the half-duplex gate, block by block, faster than real time.
 
 use gstreamer::ClockTime;
+use rtckiosk::config::kiosk::{EchoControl, VoiceConfig};
+use rtckiosk::media::Echo;
 use rtckiosk::media::echo::level::erle_db;
 use rtckiosk::media::echo::{BLOCK, Voice};
-use rtckiosk::media::{Echo, EchoControl, VoiceConfig};
 
 use crate::speech::{Path, RATE, speech};
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use rtckiosk::config::kiosk::EncoderChoice;
+use rtckiosk::media::Reconnect;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig, PlayEvent};
-use rtckiosk::media::{EncoderChoice, Reconnect};
 use rtckiosk::protocol::events::{PlayCode, PushCode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;

@@ -3,7 +3,8 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rtckiosk::media::{EncoderChoice, LossCause};
+use rtckiosk::config::kiosk::EncoderChoice;
+use rtckiosk::media::LossCause;
 use rtckiosk::protocol::events::PushCode;
 
 use crate::double::{Double, Fails, REASON};

@@ -4,11 +4,13 @@
 use std::io::BufRead;
 use std::time::Duration;
 
-use rtckiosk::media::capture::{AudioSource, CameraConfig, Capture, CaptureConfig, VideoSource};
+use rtckiosk::config::kiosk::{AudioSource, Camera, VideoSource};
+use rtckiosk::config::kiosk::{EncoderChoice, VoiceConfig};
+use rtckiosk::media::capture::{Capture, CaptureConfig};
 use rtckiosk::media::congestion::Quality;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
-use rtckiosk::media::{EncoderChoice, PlayEvent, PushEvent, Reconnect, VoiceConfig, time_code};
+use rtckiosk::media::{PlayEvent, PushEvent, Reconnect, time_code};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -130,7 +132,7 @@ async fn kiosk(job: Job) {
         }
     });
     let config = CaptureConfig {
-        cameras: CameraConfig::only(VideoSource::Gst(CAMERA.to_owned())),
+        cameras: vec![Camera::only(VideoSource::Gst(CAMERA.to_owned()))],
         audio: AudioSource::Test { hz: 1000.0 },
         microphone_level: None,
         width: SIZE.0,

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use rtckiosk::media::{Downlink, DownlinkConfig, LossCause, PlayEvent, Reconnect, VideoSource};
+use rtckiosk::config::kiosk::VideoSource;
+use rtckiosk::media::{Downlink, DownlinkConfig, LossCause, PlayEvent, Reconnect};
 use rtckiosk::protocol::events::{PlayCode, PushCode};
 use rtckiosk::server::relay::{Relay, RelayConfig};
 use rtckiosk::tls::{ClientTls, Trust};

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use rtckiosk::config::kiosk::Credentials;
 use rtckiosk::protocol::RoomType;
 use rtckiosk::protocol::user_sig::{self, Form, SigningKey};
 use rtckiosk::room::{
-    ChannelState, ClientSettings, Credentials, ImSettings, RoomEvent, RoomHandle, RoomSession,
-    RoomSnapshot, SessionSettings,
+    ChannelState, ClientSettings, ImSettings, RoomEvent, RoomHandle, RoomSession, RoomSnapshot,
+    SessionSettings,
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};

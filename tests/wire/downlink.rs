@@ -6,9 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gstreamer::glib;
+use rtckiosk::config::kiosk::AudioSink;
 use rtckiosk::media::Reconnect;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
-use rtckiosk::media::speaker::{AudioSink, Speaker};
+use rtckiosk::media::speaker::Speaker;
 use rtckiosk::protocol::events::PlayCode;
 use tokio::sync::mpsc;
 

@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
+use rtckiosk::config::kiosk::{Credentials, Role};
 use rtckiosk::protocol::RoomType;
 use rtckiosk::room::{
-    ChannelState, ClientSettings, Credentials, EnterRoom, ImSettings, Message, Role, RoomEvent,
-    RoomHandle, RoomSession, RoomSnapshot, SessionSettings, Timings,
+    ChannelState, ClientSettings, EnterRoom, ImSettings, Message, RoomEvent, RoomHandle,
+    RoomSession, RoomSnapshot, SessionSettings, Timings,
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};

@@ -8,7 +8,8 @@
 
 use std::time::Duration;
 
-use rtckiosk::room::{ChannelState, Role, RoomEvent, RoomSnapshot};
+use rtckiosk::config::kiosk::Role;
+use rtckiosk::room::{ChannelState, RoomEvent, RoomSnapshot};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 

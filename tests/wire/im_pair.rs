@@ -9,11 +9,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rtckiosk::config::kiosk::{Credentials, Role};
 use rtckiosk::protocol::RoomType;
 use rtckiosk::protocol::request::AddPusher;
 use rtckiosk::room::{
-    ChannelState, ClientSettings, Credentials, EnterRoom, ImSettings, Message, Role, RoomClient,
-    RoomEvent, RoomHandle, RoomSession, RoomSnapshot, SessionSettings,
+    ChannelState, ClientSettings, EnterRoom, ImSettings, Message, RoomClient, RoomEvent,
+    RoomHandle, RoomSession, RoomSnapshot, SessionSettings,
 };
 use rtckiosk::server::{RoomServer, Settings};
 use tokio::sync::mpsc;

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use rtckiosk::config::kiosk::AudioSink;
 use rtckiosk::media::downlink::DownlinkStats;
-use rtckiosk::media::speaker::{AudioSink, Speaker};
+use rtckiosk::media::speaker::Speaker;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};

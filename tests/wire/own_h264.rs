@@ -9,8 +9,8 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video::VideoInfo;
-use rtckiosk::media::CameraConfig;
-use rtckiosk::media::capture::VideoSource;
+use rtckiosk::config::kiosk::Camera;
+use rtckiosk::config::kiosk::VideoSource;
 use rtckiosk::media::congestion::Stage;
 use rtckiosk::media::uplink::UplinkStats;
 use rtckiosk::protocol::events::PushCode;
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const OWN: &str = "camera (x264enc)";
 
 /// A camera that makes its own H.264, with key frames only when it is asked for them.
-fn own(name: &str, source: &str) -> CameraConfig {
+fn own(name: &str, source: &str) -> Camera {
     let text = format!(
         "videotestsrc is-live=true {source} ! \
          video/x-raw,format=I420,framerate=30/1,width={WIDTH},height={HEIGHT} ! \
@@ -34,10 +34,10 @@ fn own(name: &str, source: &str) -> CameraConfig {
     camera(name, &text)
 }
 
-fn camera(name: &str, source: &str) -> CameraConfig {
-    CameraConfig {
+fn camera(name: &str, source: &str) -> Camera {
+    Camera {
         name: name.to_owned(),
-        ..CameraConfig::only(VideoSource::Gst(source.to_owned())).remove(0)
+        ..Camera::only(VideoSource::Gst(source.to_owned()))
     }
 }
 
@@ -168,7 +168,7 @@ async fn until(push: &Push, what: &str, wanted: impl Fn(&UplinkStats) -> bool) -
     }
 }
 
-async fn push(cameras: Vec<CameraConfig>, url: &str) -> Push {
+async fn push(cameras: Vec<Camera>, url: &str) -> Push {
     let mut push = Push::from_cameras(cameras, false, url, |_| {}).await;
     push.until(PushCode::PushBegin, PATIENCE).await;
     push

@@ -8,11 +8,12 @@
 
 use std::time::{Duration, Instant};
 
+use rtckiosk::config::kiosk::UserCredentials;
 use rtckiosk::protocol::RoomType;
 use rtckiosk::protocol::answer::{CustomInfo, Done};
 use rtckiosk::protocol::request::{AddPusher, GetCustomInfo, MergeStream, SetCustomField};
 use rtckiosk::room::{
-    Class, ClientSettings, Created, Identity, RoomClient, RoomError, TransportKind, UserCredentials,
+    Class, ClientSettings, Created, Identity, RoomClient, RoomError, TransportKind,
 };
 use serde_json::{Value, json};
 

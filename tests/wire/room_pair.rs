@@ -9,10 +9,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rtckiosk::config::kiosk::{Credentials, Role};
 use rtckiosk::protocol::RoomType;
 use rtckiosk::room::{
-    Class, ClientSettings, Credentials, EnterRoom, Identity, Role, RoomClient, RoomEvent,
-    RoomHandle, RoomSession, RoomSnapshot, SessionSettings, Timings,
+    Class, ClientSettings, EnterRoom, Identity, RoomClient, RoomEvent, RoomHandle, RoomSession,
+    RoomSnapshot, SessionSettings, Timings,
 };
 use rtckiosk::server::{RoomServer, Settings};
 use tokio::sync::mpsc;

@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
+use rtckiosk::config::kiosk::{Credentials, Role};
 use rtckiosk::protocol::RoomType;
 use rtckiosk::room::{
-    Class, ClientSettings, ClosedReason, Created, Credentials, EnterRoom, KickedReason, Role,
-    RoomError, RoomEvent, RoomHandle, RoomSession, SessionSettings, Timings,
+    Class, ClientSettings, ClosedReason, Created, EnterRoom, KickedReason, RoomError, RoomEvent,
+    RoomHandle, RoomSession, SessionSettings, Timings,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};

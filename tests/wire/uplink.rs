@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rtckiosk::config::kiosk::VideoSource;
 use rtckiosk::media::LossCause;
-use rtckiosk::media::capture::VideoSource;
 use rtckiosk::media::uplink::UplinkConfig;
 use rtckiosk::protocol::events::PushCode;
 use tokio::time::timeout;

@@ -9,9 +9,11 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
-use rtckiosk::media::capture::{AudioSource, CameraConfig, Capture, CaptureConfig, VideoSource};
+use rtckiosk::config::kiosk::{AudioSource, Camera, VideoSource};
+use rtckiosk::config::kiosk::{EncoderChoice, VoiceConfig};
+use rtckiosk::media::capture::{Capture, CaptureConfig};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
-use rtckiosk::media::{EncoderChoice, PushEvent, Reconnect, VoiceConfig, time_code};
+use rtckiosk::media::{PushEvent, Reconnect, time_code};
 use rtckiosk::protocol::events::PushCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -56,12 +58,12 @@ impl Push {
         url: &str,
         change: impl FnOnce(&mut UplinkConfig),
     ) -> Self {
-        Self::from_cameras(CameraConfig::only(video), true, url, change).await
+        Self::from_cameras(vec![Camera::only(video)], true, url, change).await
     }
 
     /// From several cameras, with or without the time code in each picture.
     pub(crate) async fn from_cameras(
-        cameras: Vec<CameraConfig>,
+        cameras: Vec<Camera>,
         time_code: bool,
         url: &str,
         change: impl FnOnce(&mut UplinkConfig),

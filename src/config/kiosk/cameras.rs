@@ -1,8 +1,9 @@
 //! `[[media.cameras]]`, or the one camera of `[media.video]`.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use super::media::split;
+use super::choices::split;
 use crate::config::document::Section;
 use crate::config::rules;
 
@@ -18,7 +19,7 @@ pub struct Camera {
     pub at_least: Option<(u32, u32)>,
 }
 
-/// Where the picture comes from.
+/// A source of pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VideoSource {
     /// The first camera found.
@@ -29,8 +30,36 @@ pub enum VideoSource {
     Device(PathBuf),
     /// A camera by the name that `rtckiosk devices` shows.
     Name(String),
-    /// A GStreamer description of a source.
+    /// A GStreamer description of a source: it ends in raw video, for example
+    /// `libcamerasrc ! video/x-raw,width=1280,height=720`, or in H.264 of an encoder that can be
+    /// controlled.
     Gst(String),
+}
+
+/// In the words of the configuration.
+impl fmt::Display for VideoSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Device(path) => path.display().fmt(f),
+            Self::Name(name) => write!(f, "name:{name}"),
+            Self::Test => f.write_str("test"),
+            Self::Gst(description) => write!(f, "gst:{description}"),
+        }
+    }
+}
+
+impl Camera {
+    /// A camera alone, upright, under the usual name.
+    #[must_use]
+    pub fn only(source: VideoSource) -> Self {
+        Self {
+            name: ONLY.to_owned(),
+            source,
+            rotation: Rotation::None,
+            at_least: None,
+        }
+    }
 }
 
 /// A turn of a picture, clockwise.
@@ -76,15 +105,14 @@ const OF_SEVERAL_ALLOWED: &str = "\"test\", a device such as \"/dev/video0\", \
 pub(super) fn read(media: &Section<'_>, video: &Section<'_>) -> Vec<Camera> {
     let turn = rules::one_of(&Rotation::DEGREES);
     let rotation = video.get("rotation", Rotation::None, &turn);
+    let source = video.get(
+        "source",
+        VideoSource::Auto,
+        rules::text(ONE_ALLOWED, VideoSource::parse),
+    );
     let only = Camera {
-        name: ONLY.to_owned(),
-        source: video.get(
-            "source",
-            VideoSource::Auto,
-            rules::text(ONE_ALLOWED, VideoSource::parse),
-        ),
         rotation,
-        at_least: None,
+        ..Camera::only(source)
     };
     let several = media.list("cameras", MOST, &["name", "source"], |camera| {
         let side = || rules::even(160..=8192);

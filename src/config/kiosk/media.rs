@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cameras::{self, Camera};
+use super::choices::{AudioSink, AudioSource, EchoControl, EncoderChoice, VoiceConfig};
 use crate::config::document::Section;
 use crate::config::rules;
 
@@ -24,14 +25,14 @@ pub struct Video {
     pub height: u32,
     /// Frames per second.
     pub fps: u32,
-    /// At the start, and the range in which it follows the link; below the least no picture
-    /// is sent. Least <= start <= most.
+    /// At the start, and the range in which it follows the link; below the minimum no
+    /// picture is sent. Minimum <= start <= maximum.
     pub bitrate_kbps: u32,
     pub min_kbps: u32,
     pub max_kbps: u32,
     /// Time between two key frames.
     pub gop_seconds: f64,
-    pub encoder: Encoder,
+    pub encoder: EncoderChoice,
 }
 
 /// Tencent's quality presets for a call.
@@ -55,73 +56,18 @@ enum Aspect {
     Wide,
 }
 
-/// Who compresses the picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Encoder {
-    /// The best that cameras and board have.
-    Auto,
-    /// The same, with a warning where the camera itself cannot.
-    Camera,
-    /// A GStreamer element such as `x264enc`.
-    Named(String),
-}
-
 /// `[media.audio]`: the sound we send and play.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
     pub microphone: AudioSource,
-    pub speaker: Speaker,
+    pub speaker: AudioSink,
     pub bitrate_kbps: u32,
     /// Loudness of what is played, in percent.
     pub volume: u8,
     /// What the sound cards' own mixers are set to, in percent; `None` leaves them as they are.
     pub microphone_level: Option<u8>,
     pub speaker_level: Option<u8>,
-    pub echo: EchoControl,
-    /// Takes steady noise out of the microphone's sound.
-    pub noise_suppression: bool,
-    /// Brings voices to the same loudness.
-    pub gain_control: bool,
-}
-
-/// Where the sound comes from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AudioSource {
-    /// The first microphone found.
-    Auto,
-    /// A tone of that frequency.
-    Test { hz: f64 },
-    /// An ALSA device such as `hw:1,0`.
-    Device(String),
-    /// A microphone by the name that `rtckiosk devices` shows.
-    Name(String),
-    /// A GStreamer description of a source.
-    Gst(String),
-}
-
-/// Where the sound goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Speaker {
-    /// The default of the system.
-    Auto,
-    /// Nowhere; sound is still received and measured.
-    None,
-    /// An ALSA device such as `hw:1,0`.
-    Device(String),
-    /// A loudspeaker by the name that `rtckiosk devices` shows.
-    Name(String),
-    /// A GStreamer description of a sink.
-    Gst(String),
-}
-
-/// What is done so that the agent does not hear himself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EchoControl {
-    /// What the loudspeaker plays is taken out of what the microphone hears.
-    Cancel,
-    /// The microphone is turned down while the far end speaks.
-    HalfDuplex,
-    Off,
+    pub voice: VoiceConfig,
 }
 
 /// `[media.network]`: what a call bears.
@@ -133,8 +79,6 @@ pub struct Network {
     pub reconnect_window: Duration,
 }
 
-/// Frequency of the `test` microphone: the concert pitch.
-const TEST_HZ: f64 = 440.0;
 const MICROPHONE_ALLOWED: &str = "\"auto\", \"test\", \"test:HERTZ\" (50 to 8000), an ALSA device \
      such as \"hw:1,0\", \"name:MICROPHONE\" or \"gst:SOURCE DESCRIPTION\"";
 const SPEAKER_ALLOWED: &str = "\"auto\", \"none\", an ALSA device such as \"hw:1,0\", \"name:SPEAKER\" or \"gst:SINK DESCRIPTION\"";
@@ -177,7 +121,7 @@ impl Preset {
     }
 }
 
-/// Bitrates of the picture: start, least and most.
+/// Bitrates of the picture: start, minimum and maximum.
 fn read_rates(video: &Section<'_>, preset: Preset) -> (u32, u32, u32) {
     // Below 100 even a small picture falls apart; above 10000 no board encodes in time.
     let range = || rules::whole(100..=10_000);
@@ -241,8 +185,8 @@ impl Video {
             gop_seconds: video.get("gop_seconds", 1.0, rules::number(0.5..=4.0)),
             encoder: video.get(
                 "encoder",
-                Encoder::Auto,
-                rules::text(ENCODER_ALLOWED, Encoder::parse),
+                EncoderChoice::Auto,
+                rules::text(ENCODER_ALLOWED, EncoderChoice::parse),
             ),
         }
     }
@@ -257,12 +201,12 @@ impl Audio {
         );
         let speaker = audio.get(
             "speaker",
-            Speaker::Auto,
-            rules::text(SPEAKER_ALLOWED, Speaker::parse),
+            AudioSink::Auto,
+            rules::text(SPEAKER_ALLOWED, AudioSink::parse),
         );
         // A test tone is to arrive as it is.
         let voice = !matches!(microphone, AudioSource::Test { .. });
-        let echo = if voice && speaker != Speaker::None {
+        let echo = if voice && speaker != AudioSink::None {
             EchoControl::Cancel
         } else {
             EchoControl::Off
@@ -280,9 +224,11 @@ impl Audio {
             volume: audio.get("volume", 100, rules::whole(0..=100)),
             microphone_level: audio.optional("microphone_level", rules::whole(0..=100)),
             speaker_level: audio.optional("speaker_level", rules::whole(0..=100)),
-            echo: audio.get("echo_cancellation", echo, rules::choice(&controls)),
-            noise_suppression: audio.get("noise_suppression", voice, rules::flag),
-            gain_control: audio.get("gain_control", voice, rules::flag),
+            voice: VoiceConfig {
+                echo: audio.get("echo_cancellation", echo, rules::choice(&controls)),
+                noise_suppression: audio.get("noise_suppression", voice, rules::flag),
+                gain_control: audio.get("gain_control", voice, rules::flag),
+            },
         }
     }
 }
@@ -303,72 +249,4 @@ impl Network {
             ),
         }
     }
-}
-
-impl AudioSource {
-    fn parse(text: &str) -> Option<Self> {
-        match split(text) {
-            ("auto", None) => Some(Self::Auto),
-            ("test", None) => Some(Self::Test { hz: TEST_HZ }),
-            ("test", Some(hz)) => {
-                let hz = hz.parse().ok().filter(|hz| (50.0..=8000.0).contains(hz))?;
-                Some(Self::Test { hz })
-            }
-            ("name", Some(name)) => Some(Self::Name(name)),
-            ("gst", Some(description)) => Some(Self::Gst(description)),
-            _ => alsa_device(text).map(Self::Device),
-        }
-    }
-}
-
-impl Speaker {
-    fn parse(text: &str) -> Option<Self> {
-        match split(text) {
-            ("auto", None) => Some(Self::Auto),
-            ("none", None) => Some(Self::None),
-            ("name", Some(name)) => Some(Self::Name(name)),
-            ("gst", Some(description)) => Some(Self::Gst(description)),
-            _ => alsa_device(text).map(Self::Device),
-        }
-    }
-}
-
-impl Encoder {
-    fn parse(text: &str) -> Option<Self> {
-        let is_name = |text: &str| {
-            text.starts_with(|first: char| first.is_ascii_lowercase())
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-        };
-        match text {
-            "auto" => Some(Self::Auto),
-            "camera" => Some(Self::Camera),
-            name => is_name(name).then(|| Self::Named(name.to_owned())),
-        }
-    }
-}
-
-/// `kind:rest` with a rest that is not blank, or a kind alone.
-pub(super) fn split(text: &str) -> (&str, Option<String>) {
-    match text.split_once(':') {
-        Some((kind, rest)) if !rest.trim().is_empty() => (kind, Some(rest.trim().to_owned())),
-        _ => (text, None),
-    }
-}
-
-/// A name for `snd_pcm_open`: `hw:1,0`, `plughw:CARD=Codec,DEV=0`, `default`. Other bare words
-/// are refused, since a misspelt `auto` would be one.
-fn alsa_device(text: &str) -> Option<String> {
-    let servers = ["default", "sysdefault", "pulse", "pipewire"];
-    let plugins = ["hw", "plughw", "plug", "dmix", "dsnoop"];
-    let fits = match text.split_once(':') {
-        None => servers.contains(&text),
-        Some((plugin, arguments)) => {
-            (servers.contains(&plugin) || plugins.contains(&plugin))
-                && !arguments.is_empty()
-                && arguments.bytes().all(|byte| byte.is_ascii_graphic())
-        }
-    };
-    fits.then(|| text.to_owned())
 }

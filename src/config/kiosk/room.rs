@@ -8,6 +8,8 @@ use url::Url;
 
 use crate::config::document::Section;
 use crate::config::rules;
+use crate::protocol::RoomType;
+use crate::protocol::user_sig::Form;
 
 /// `[room]`.
 #[derive(Debug, Clone)]
@@ -16,12 +18,12 @@ pub struct Room {
     /// `{base_url}double_room/login`, `{base_url}utils/get_login_info`.
     pub base_url: Url,
     pub room_type: RoomType,
-    pub mode: Mode,
+    pub role: Role,
     /// Host only: the room to open; `None` = the server makes up an id.
     pub room_id: Option<String>,
-    /// `None` = the server makes up an id (only with [`Credentials::GetLoginInfo`]).
-    pub user_id: Option<String>,
     pub credentials: Credentials,
+    /// Where an identity is asked for; `None` = the server's `utils/get_login_info`.
+    pub login_info_url: Option<Url>,
     /// Deadline of one request.
     pub request_timeout: Duration,
     /// Time between two heartbeats; the server drops a member after 20 s without one.
@@ -60,55 +62,49 @@ fn parse_im(text: &str) -> Option<Im> {
     }
 }
 
-/// The two kinds of rooms for calls.
+/// The way into a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoomType {
-    /// Two members.
-    Double,
-    /// Up to four members.
-    Multi,
-}
-
-/// What the kiosk does to get into a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum Role {
     /// Joins the room of an idle agent.
     Guest,
     /// Opens a room of its own and waits.
     Host,
 }
 
-/// How the kiosk proves who it is.
+/// The identity of the kiosk, and its proof.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// Asks for a signed identity: at this address, or by the server's `utils/get_login_info`.
-    GetLoginInfo { url: Option<Url> },
-    /// Brings its own; `user_id` is set then.
-    Configured {
+    /// The server's `get_login_info`, asked again at every login; without a user id the
+    /// server makes one up, which is then kept.
+    GetLoginInfo {
+        user_id: Option<String>,
+    },
+    Given(UserCredentials),
+    /// As given, but the userSig stands in a file that is read at each login, so that it can
+    /// be renewed in a running session.
+    SigFile {
         sdk_app_id: u64,
         account_type: String,
-        user_sig: UserSig,
+        user_id: String,
+        path: PathBuf,
+    },
+    /// Signed at each login with the private key in a file, for the official server of `form`.
+    Key {
+        sdk_app_id: u64,
+        account_type: String,
+        user_id: String,
+        path: PathBuf,
+        form: Form,
     },
 }
 
-/// Where the userSig comes from.
+/// The parts of a login.
 #[derive(Debug, Clone)]
-pub enum UserSig {
-    Inline(SecretString),
-    /// Read at each login, so that it can be renewed without a restart.
-    File(PathBuf),
-    /// Signed at each login with the private key in this file.
-    Signed {
-        key_file: PathBuf,
-        form: SigForm,
-    },
-}
-
-/// Which official server is to accept a userSig that the kiosk signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SigForm {
-    Node,
-    Java,
+pub struct UserCredentials {
+    pub sdk_app_id: u64,
+    pub account_type: String,
+    pub user_id: String,
+    pub user_sig: SecretString,
 }
 
 const LOGIN_INFO_ALLOWED: &str = "the address of a get_login_info such as \
@@ -120,14 +116,14 @@ const SERVER_URL_ALLOWED: &str = "the base of a room server such as \
 impl Room {
     pub(super) fn read(room: &Section<'_>) -> Self {
         let (base_url, room_type) = read_address(room);
-        let mode = room.get(
+        let role = room.get(
             "mode",
-            Mode::Guest,
-            rules::choice(&[("guest", Mode::Guest), ("host", Mode::Host)]),
+            Role::Guest,
+            rules::choice(&[("guest", Role::Guest), ("host", Role::Host)]),
         );
         // The room id is also the id of the message group, which Tencent limits to 48 bytes.
         let room_id = room.optional("room_id", rules::identifier(48));
-        if mode == Mode::Guest {
+        if role == Role::Guest {
             room.reject(
                 "room_id",
                 "only with mode = \"host\": a guest takes the room of an idle agent",
@@ -136,11 +132,15 @@ impl Room {
         Self {
             base_url,
             room_type,
-            mode,
+            role,
             room_id,
-            // Tencent limits user ids to 32 bytes.
-            user_id: room.optional("user_id", rules::identifier(32)),
             credentials: Credentials::read(room),
+            login_info_url: room.optional(
+                "login_info_url",
+                rules::text(LOGIN_INFO_ALLOWED, |text| {
+                    rules::address(text, &["http", "https"])
+                }),
+            ),
             request_timeout: room.get(
                 "request_timeout_ms",
                 Duration::from_secs(5),
@@ -202,33 +202,44 @@ fn parse_base(text: &str) -> Option<(Url, Option<RoomType>)> {
 
 impl Credentials {
     fn read(room: &Section<'_>) -> Self {
+        // Tencent limits user ids to 32 bytes.
+        let user_id = room.optional("user_id", rules::identifier(32));
         let sdk_app_id = room.optional("sdk_app_id", rules::whole(1..=u64::from(u32::MAX)));
         let account_type = room.optional("account_type", rules::identifier(32));
-        let inline = room
-            .secret("user_sig", rules::secret(16))
-            .map(UserSig::Inline);
-        let file = room
-            .optional("user_sig_file", rules::path)
-            .map(UserSig::File);
-        let forms = [("node", SigForm::Node), ("java", SigForm::Java)];
-        let form = room.get("user_sig_form", SigForm::Node, rules::choice(&forms));
-        let signed = room
-            .optional("private_key_file", rules::path)
-            .map(|key_file| UserSig::Signed { key_file, form });
-        let url = room.optional(
-            "login_info_url",
-            rules::text(LOGIN_INFO_ALLOWED, |text| {
-                rules::address(text, &["http", "https"])
-            }),
-        );
+        let user_sig = room.secret("user_sig", rules::secret(16));
+        let sig_file = room.optional("user_sig_file", rules::path);
+        let key_file = room.optional("private_key_file", rules::path);
+        let forms = [("node", Form::Node), ("java", Form::Java)];
+        let form = room.get("user_sig_form", Form::Node, rules::choice(&forms));
         Self::reject_incomplete(room);
-        match (sdk_app_id, account_type, inline.or(file).or(signed)) {
-            (Some(sdk_app_id), Some(account_type), Some(user_sig)) => Self::Configured {
+        let (Some(sdk_app_id), Some(account_type), Some(user_id)) =
+            (sdk_app_id, account_type, user_id.clone())
+        else {
+            return Self::GetLoginInfo { user_id };
+        };
+        match (user_sig, sig_file, key_file) {
+            (Some(user_sig), ..) => Self::Given(UserCredentials {
                 sdk_app_id,
                 account_type,
+                user_id,
                 user_sig,
+            }),
+            (_, Some(path), _) => Self::SigFile {
+                sdk_app_id,
+                account_type,
+                user_id,
+                path,
             },
-            _ => Self::GetLoginInfo { url },
+            (_, _, Some(path)) => Self::Key {
+                sdk_app_id,
+                account_type,
+                user_id,
+                path,
+                form,
+            },
+            _ => Self::GetLoginInfo {
+                user_id: Some(user_id),
+            },
         }
     }
 

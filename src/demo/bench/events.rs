@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{print, spread::Spread};
 use crate::appliance::run::{block_on, stop_signal};
+use crate::config::kiosk::{Credentials, Role};
 use crate::protocol::RoomType;
 use crate::room::{
-    ChannelState, ClientSettings, Credentials, EnterRoom, ImSettings, Role, RoomEvent, RoomHandle,
-    RoomSession, SessionSettings,
+    ChannelState, ClientSettings, EnterRoom, ImSettings, RoomEvent, RoomHandle, RoomSession,
+    SessionSettings,
 };
 use crate::server::{RoomServer, Settings};
 

@@ -15,7 +15,8 @@ use super::line::{LineStatus, Order};
 use super::snapshot::{self, SnapshotError};
 use super::source::broken;
 use super::still::{self, Stills};
-use super::{CameraConfig, CaptureConfig, front};
+use super::{CaptureConfig, front};
+use crate::config::kiosk::Camera;
 use crate::protocol::events::PushCode;
 
 /// For another camera to deliver: less than a caller of the control socket waits.
@@ -141,7 +142,7 @@ impl Cameras {
     }
 
     /// Opens a camera that is not in use for one frame.
-    async fn open_for_one(&self, camera: &CameraConfig) -> Result<gst::Sample, MediaError> {
+    async fn open_for_one(&self, camera: &Camera) -> Result<gst::Sample, MediaError> {
         let (config, camera) = (Arc::clone(&self.config), camera.clone());
         let built = off_runtime(move || {
             let camera = front::largest(&config, &camera)?;

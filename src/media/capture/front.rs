@@ -8,12 +8,13 @@ use gstreamer_video as gst_video;
 use super::super::MediaError;
 use super::super::encoder::CameraEncoder;
 use super::super::pipeline::{make, parse_source};
+use super::CaptureConfig;
 use super::mode::Wanted;
 use super::own::{self, Offer};
 use super::placeholder;
 use super::v4l2::{self, Plug};
 use super::video::{change_luma, side};
-use super::{CameraConfig, CaptureConfig, Rotation, VideoSource};
+use crate::config::kiosk::{Camera, Rotation, VideoSource};
 
 /// The elements up to the frames as the camera makes them.
 pub(super) struct Front {
@@ -51,7 +52,7 @@ impl Front {
 /// A camera in the mode that the stream needs; in one of its own H.264 if `own` and it has one.
 pub(super) fn source(
     config: &CaptureConfig,
-    camera: &CameraConfig,
+    camera: &Camera,
     plug: &Plug,
     own: bool,
 ) -> Result<Front, MediaError> {
@@ -70,7 +71,7 @@ const STILL_FPS: u32 = 5;
 
 /// A camera for a still: in a mode of the configured size, else in its largest, since nothing
 /// has to be in time.
-pub(super) fn largest(config: &CaptureConfig, camera: &CameraConfig) -> Result<Front, MediaError> {
+pub(super) fn largest(config: &CaptureConfig, camera: &Camera) -> Result<Front, MediaError> {
     let most = u32::from(u16::MAX);
     let (width, height) = camera.at_least.unwrap_or((most, most));
     let wanted = Wanted {
@@ -83,7 +84,7 @@ pub(super) fn largest(config: &CaptureConfig, camera: &CameraConfig) -> Result<F
 
 fn front(
     config: &CaptureConfig,
-    camera: &CameraConfig,
+    camera: &Camera,
     wanted: Wanted,
     plug: &Plug,
     own: bool,
@@ -127,7 +128,7 @@ fn ends_in_h264(source: &gst::Element) -> bool {
 /// The own H.264 of a source of the configuration.
 fn of_description(
     config: &CaptureConfig,
-    camera: &CameraConfig,
+    camera: &Camera,
     description: &str,
     source: &gst::Element,
 ) -> Result<Offer, MediaError> {

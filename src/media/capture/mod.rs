@@ -23,8 +23,6 @@ mod trial;
 mod v4l2;
 mod video;
 
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,105 +34,23 @@ pub use self::line::LineStatus;
 pub use self::snapshot::SnapshotError;
 pub(super) use self::sound::sound_caps;
 pub(super) use self::video::picture_caps;
-pub use crate::config::kiosk::Rotation;
 
 use self::feed::Feed;
 use self::line::{Line, Order};
-use super::echo::{Echo, VoiceConfig};
+use super::echo::Echo;
 use super::push_event::Events;
-use super::{EncoderChoice, MediaError, Picture, PushEvent};
+use super::{MediaError, Picture, PushEvent};
+use crate::config::kiosk::{AudioSource, Camera, EncoderChoice, VoiceConfig};
 
 /// Sample rate of all sound in the kiosk, mono, signed 16 bit (Tencent's PC default).
 pub const SOUND_HZ: i32 = 48_000;
-
-/// Where the picture comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VideoSource {
-    /// The first camera that V4L2 lists.
-    Auto,
-    /// A V4L2 device by path.
-    Device(PathBuf),
-    /// A camera by the name that `devices` shows, or a part of it.
-    Name(String),
-    /// A moving test pattern.
-    Test,
-    /// A GStreamer source description that ends in raw video, for example
-    /// `libcamerasrc ! video/x-raw,width=1280,height=720`, or in H.264 of an encoder that
-    /// `encoder` knows how to control.
-    Gst(String),
-}
-
-/// Where the sound comes from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AudioSource {
-    /// The first microphone that ALSA lists.
-    Auto,
-    /// An ALSA device by name, for example `hw:CARD=Device,DEV=0`.
-    Device(String),
-    /// A microphone by the name that `devices` shows, or a part of it.
-    Name(String),
-    /// A steady tone.
-    Test { hz: f64 },
-    /// A GStreamer source description that ends in raw audio.
-    Gst(String),
-}
-
-/// In the words of the configuration.
-impl fmt::Display for VideoSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Device(path) => path.display().fmt(f),
-            Self::Name(name) => write!(f, "name:{name}"),
-            Self::Test => f.write_str("test"),
-            Self::Gst(description) => write!(f, "gst:{description}"),
-        }
-    }
-}
-
-/// In the words of the configuration.
-impl fmt::Display for AudioSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Device(device) => f.write_str(device),
-            Self::Name(name) => write!(f, "name:{name}"),
-            Self::Test { hz } => write!(f, "test:{hz}"),
-            Self::Gst(description) => write!(f, "gst:{description}"),
-        }
-    }
-}
-
-/// A camera by the name that people use for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CameraConfig {
-    pub name: String,
-    pub source: VideoSource,
-    /// How far its picture is turned, clockwise, to be upright.
-    pub rotation: Rotation,
-    /// Width and height of the mode it runs in, at least, where it has such a mode.
-    pub at_least: Option<(u32, u32)>,
-}
-
-impl CameraConfig {
-    /// The only camera of a capture, upright.
-    #[must_use]
-    pub fn only(source: VideoSource) -> Vec<Self> {
-        vec![Self {
-            name: "main".to_owned(),
-            source,
-            rotation: Rotation::None,
-            at_least: None,
-        }]
-    }
-}
 
 /// What to capture. The picture leaves as I420 of exactly this size, with black borders if the
 /// camera's shape differs, and at no more than this rate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaptureConfig {
     /// At least one. The first is used as long as it can be; the others stand in for it.
-    pub cameras: Vec<CameraConfig>,
+    pub cameras: Vec<Camera>,
     pub audio: AudioSource,
     /// What the microphone's mixer is set to when it is opened, percent; `None` leaves it.
     pub microphone_level: Option<u8>,

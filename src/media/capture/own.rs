@@ -18,12 +18,14 @@ use tokio::time::Instant;
 use super::super::codecs::{self, Kind};
 use super::super::downlink::decoder::Decoder;
 use super::super::elements::H264_DECODERS;
-use super::super::encoder::{CameraEncoder, EncoderChoice};
+use super::super::encoder::CameraEncoder;
 use super::super::pipeline::{Pipeline, make};
 use super::super::{MediaError, uplink};
+use super::CaptureConfig;
 use super::feed::{Encoded, Frame, Turn, app_sink, sink_to};
 use super::trial::{Seen, Stage, Trial, is_idr};
-use super::{CameraConfig, CaptureConfig, Rotation};
+use crate::config::kiosk::EncoderChoice;
+use crate::config::kiosk::{Camera, Rotation};
 
 /// From the camera's first bytes to a key frame that was asked for. Longer than the second that a
 /// camera takes which can only space its key frames.
@@ -44,7 +46,7 @@ fn verdicts() -> MutexGuard<'static, BTreeMap<String, Result<(), String>>> {
 ///
 /// # Errors
 /// The reason.
-pub(super) fn allowed(config: &CaptureConfig, camera: &CameraConfig) -> Result<(), String> {
+pub(super) fn allowed(config: &CaptureConfig, camera: &Camera) -> Result<(), String> {
     let (width, height) = (config.width, config.height);
     if let EncoderChoice::Named(name) = &config.encoder {
         return Err(format!("the configuration wants {name}"));
@@ -304,12 +306,12 @@ pub(super) fn sink(own: &Arc<Own>, turn: &Arc<Turn>, frames: &Arc<AtomicU64>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{AudioSource, VideoSource, VoiceConfig};
+    use crate::config::kiosk::{AudioSource, VideoSource, VoiceConfig};
 
     #[test]
     fn what_the_configuration_demands_may_speak_against_it() {
         let plain = CaptureConfig {
-            cameras: CameraConfig::only(VideoSource::Test),
+            cameras: vec![Camera::only(VideoSource::Test)],
             audio: AudioSource::Auto,
             microphone_level: None,
             width: 640,
@@ -358,7 +360,7 @@ mod tests {
                 time_code,
                 ..plain.clone()
             };
-            let camera = CameraConfig {
+            let camera = Camera {
                 rotation,
                 at_least,
                 ..plain.cameras[0].clone()

@@ -15,7 +15,8 @@ use super::super::{MediaError, devices};
 use super::feed::{Feed, Frame, Turn, sink, sink_to};
 use super::line::{Codes, Device, Line};
 use super::source::Source;
-use super::{AudioSource, CaptureConfig, SOUND_HZ};
+use super::{CaptureConfig, SOUND_HZ};
+use crate::config::kiosk::AudioSource;
 use crate::protocol::events::PushCode;
 
 /// The SDK has no numbers for a microphone that comes and goes.

@@ -4,20 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::super::devices::own_h264::OwnH264;
-use super::super::devices::{Camera, CameraMode, PixelFormat};
+use super::super::devices::{CameraDevice, CameraMode, PixelFormat};
 use super::super::encoder::CameraEncoder;
 use super::super::pipeline::make;
 use super::super::{MediaError, devices};
+use super::CaptureConfig;
 use super::front::{Format, Front};
 use super::mode::{self, Wanted};
 use super::own::{self, Offer};
-use super::{CameraConfig, CaptureConfig, VideoSource};
+use crate::config::kiosk::{Camera, VideoSource};
 
 /// The elements of a camera in the mode that gives the wanted size at least cost; in one that
 /// gives its own H.264 with `own`, where nothing speaks against it.
 pub(super) fn front(
     config: &CaptureConfig,
-    camera: &CameraConfig,
+    camera: &Camera,
     size: Wanted,
     plug: &Plug,
     own: bool,
@@ -63,7 +64,7 @@ pub(super) fn front(
 fn own_h264(
     config: &CaptureConfig,
     modes: &[CameraMode],
-    camera: &Camera,
+    camera: &CameraDevice,
 ) -> Result<OwnH264, String> {
     let has_any = modes.iter().any(|mode| mode.format == PixelFormat::H264);
     let controls = match has_any {
@@ -88,8 +89,8 @@ impl Plug {
         &self,
         wanted: &VideoSource,
         nodes: &[PathBuf],
-        identify: impl Fn(&Path) -> Option<Camera>,
-    ) -> Result<Camera, MediaError> {
+        identify: impl Fn(&Path) -> Option<CameraDevice>,
+    ) -> Result<CameraDevice, MediaError> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let candidates = nodes.iter().filter(|path| may_be(wanted, path));
         let found = candidates
@@ -102,7 +103,7 @@ impl Plug {
             Some(found) => found,
             None => {
                 let present: Vec<_> = nodes.iter().filter_map(|path| identify(path)).collect();
-                let same_plug = |camera: &&Camera| {
+                let same_plug = |camera: &&CameraDevice| {
                     let here = (&camera.name, &camera.bus);
                     last.as_ref().is_some_and(|(name, bus)| here == (name, bus))
                 };
@@ -125,7 +126,7 @@ fn may_be(wanted: &VideoSource, path: &Path) -> bool {
     }
 }
 
-fn none(wanted: &VideoSource, present: &[Camera]) -> MediaError {
+fn none(wanted: &VideoSource, present: &[CameraDevice]) -> MediaError {
     let present: Vec<String> = present
         .iter()
         .map(|camera| format!("{} ({})", camera.path.display(), camera.name))
@@ -186,7 +187,7 @@ mod tests {
         let identify = |path: &Path| {
             opened.borrow_mut().push(path.to_owned());
             let (_, name, bus) = present.iter().find(|(at, ..)| Path::new(at) == path)?;
-            Some(Camera {
+            Some(CameraDevice {
                 path: path.to_owned(),
                 name: (*name).to_owned(),
                 driver: String::new(),

@@ -8,10 +8,10 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
 use super::super::devices::hotplug::Kind;
-use super::super::encoder::EncoderChoice;
 use super::super::pipeline::{Pipeline, make};
 use super::super::push_event::Events;
 use super::super::{MediaError, time_code};
+use super::CaptureConfig;
 use super::feed::{Feed, sink};
 use super::front::{Format, Front, away, source, turned};
 use super::line::{Build, Codes, Device, Line};
@@ -19,7 +19,8 @@ use super::own::{self, Offer};
 use super::source::Source;
 use super::still::Stills;
 use super::v4l2::Plug;
-use super::{CameraConfig, CaptureConfig, Rotation};
+use crate::config::kiosk::EncoderChoice;
+use crate::config::kiosk::{Camera, Rotation};
 use crate::protocol::events::PushCode;
 
 const CODES: Codes = Codes {
@@ -31,7 +32,7 @@ const CODES: Codes = Codes {
 };
 
 pub(super) fn line(config: &Arc<CaptureConfig>, feed: &Arc<Feed>, events: Events) -> Line {
-    let device = |camera: &CameraConfig| Device {
+    let device = |camera: &Camera| Device {
         name: camera.name.clone(),
         build: opener(config, camera, &Arc::default(), feed, true),
     };
@@ -49,7 +50,7 @@ pub(super) fn line(config: &Arc<CaptureConfig>, feed: &Arc<Feed>, events: Events
 /// Opens a camera, in a mode of its own H.264 if `own` and it has one.
 fn opener(
     config: &Arc<CaptureConfig>,
-    camera: &CameraConfig,
+    camera: &Camera,
     plug: &Arc<Plug>,
     feed: &Arc<Feed>,
     own: bool,

@@ -18,7 +18,8 @@ use tokio::sync::watch;
 
 use super::MediaError;
 use super::elements::{self, Element};
-use super::encoder::{EncoderChoice, H264};
+use super::encoder::H264;
+use crate::config::kiosk::EncoderChoice;
 
 /// A probe that found too little is made again at the next call, but not sooner than this.
 const AGAIN: Duration = Duration::from_secs(30);

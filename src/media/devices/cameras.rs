@@ -14,7 +14,7 @@ use super::own_h264::OwnH264Report;
 
 /// A V4L2 device that captures video.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Camera {
+pub struct CameraDevice {
     pub path: PathBuf,
     pub name: String,
     pub driver: String,
@@ -152,8 +152,8 @@ const USUAL_RATES: [u32; 6] = [5, 10, 15, 25, 30, 60];
 
 /// Cameras in the order of their device numbers. Blocks.
 #[must_use]
-pub fn cameras() -> Vec<Camera> {
-    let mut cameras: Vec<Camera> = nodes().iter().filter_map(|path| identify(path)).collect();
+pub fn cameras() -> Vec<CameraDevice> {
+    let mut cameras: Vec<CameraDevice> = nodes().iter().filter_map(|path| identify(path)).collect();
     for camera in &mut cameras {
         camera.modes = modes(&camera.path);
     }
@@ -168,14 +168,14 @@ pub(in crate::media) fn nodes() -> Vec<PathBuf> {
 }
 
 /// The camera behind a video device, if it is one, without its modes and controls. Blocks.
-pub(in crate::media) fn identify(path: &Path) -> Option<Camera> {
+pub(in crate::media) fn identify(path: &Path) -> Option<CameraDevice> {
     let device = v4l::Device::with_path(path).ok()?;
     let caps = device.query_caps().ok()?;
     // Metadata nodes of UVC cameras are video devices too.
     if !caps.capabilities.contains(Flags::VIDEO_CAPTURE) {
         return None;
     }
-    Some(Camera {
+    Some(CameraDevice {
         path: path.to_owned(),
         name: caps.card,
         driver: caps.driver,

@@ -14,7 +14,8 @@ use gstreamer::prelude::*;
 use super::super::capture::sound_caps;
 use super::super::pipeline::make;
 use super::super::{MediaError, elements};
-use super::{Block, VoiceConfig};
+use super::Block;
+use crate::config::kiosk::VoiceConfig;
 
 /// Length of a block.
 const LENGTH: gst::ClockTime = gst::ClockTime::from_mseconds(10);

@@ -23,31 +23,12 @@ use self::level::Return;
 use self::reference::{Played, Reference};
 pub use self::voice::Voice;
 use super::MediaError;
+use crate::config::kiosk::{EchoControl, VoiceConfig};
 
 /// Samples in 10 ms, the only length that `webrtcdsp` works on.
 pub const BLOCK: usize = super::speaker::SAMPLE_RATE as usize / 100;
 /// Mono, 48 kHz.
 pub type Block = [i16; BLOCK];
-
-/// What is done against the echo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EchoControl {
-    #[default]
-    Off,
-    /// Taken out of the microphone's sound, or half duplex where that cannot be done.
-    Cancel,
-    /// The microphone is turned down while the far end speaks.
-    HalfDuplex,
-}
-
-/// What is done to the microphone's sound; by default, nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct VoiceConfig {
-    pub echo: EchoControl,
-    pub noise_suppression: bool,
-    pub gain_control: bool,
-}
 
 /// What `status` tells of the echo.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]

@@ -6,12 +6,10 @@ use tokio::sync::mpsc;
 
 use super::level::erle_db;
 use super::*;
+use crate::config::kiosk::{AudioSink, AudioSource, Camera, EncoderChoice, VideoSource};
 use crate::media::speaker::Timing;
 use crate::media::time_code::now_micros;
-use crate::media::{
-    AudioSink, AudioSource, CameraConfig, Capture, CaptureConfig, EncoderChoice, Speaker,
-    VideoSource,
-};
+use crate::media::{Capture, CaptureConfig, Speaker};
 
 #[path = "../../../tests/echo/room.rs"]
 mod room;
@@ -40,7 +38,7 @@ async fn what_the_loudspeaker_plays_is_not_sent() {
     let room = Room::open(Path::new(60, -8.0));
     let (sender, _events) = mpsc::channel(64);
     let config = CaptureConfig {
-        cameras: CameraConfig::only(VideoSource::Test),
+        cameras: vec![Camera::only(VideoSource::Test)],
         microphone_level: None,
         audio: AudioSource::Gst(room.microphone()),
         width: 160,

@@ -7,7 +7,8 @@ use super::canceller::Canceller;
 use super::delay::DelayFinder;
 use super::half_duplex::{self, HalfDuplex};
 use super::level::{ReturnMeter, SPEECH_DB, db, power};
-use super::{BLOCK, Block, Echo, EchoControl};
+use super::{BLOCK, Block, Echo};
+use crate::config::kiosk::EchoControl;
 use crate::media::speaker::SAMPLE_RATE;
 
 /// Blocks of the far end's first speech, 1.5 s, in which the microphone is turned down as well,

@@ -13,18 +13,7 @@ use self::table::{H264_SETTINGS, Rate};
 use super::MediaError;
 use super::codecs::{Kind, Report};
 use super::pipeline::make;
-
-/// Which H.264 encoder the configuration asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum EncoderChoice {
-    /// A camera's own where it can be used, else the first that works, hardware before software.
-    #[default]
-    Auto,
-    /// The same, with a warning where a camera's own cannot be used.
-    Camera,
-    /// A GStreamer element of the table, by name.
-    Named(String),
-}
+use crate::config::kiosk::EncoderChoice;
 
 /// What an encoder is asked to do.
 #[derive(Debug, Clone, Copy)]

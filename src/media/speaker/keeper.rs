@@ -14,7 +14,8 @@ use super::super::devices::hotplug::{Hotplug, Kind};
 use super::super::devices::{self, mixer};
 use super::super::pipeline::{BusEvent, Pipeline, off_runtime};
 use super::super::reconnect::{Backoff, Reconnect};
-use super::{AudioSink, Shared, device, named, open, play_into};
+use super::{Shared, device, named, open, play_into};
+use crate::config::kiosk::AudioSink;
 
 /// A device may come back any time: never give up.
 const AGAIN: Reconnect = Reconnect {

@@ -10,7 +10,6 @@ mod keeper;
 mod mixer;
 mod stretch;
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gstreamer as gst;
@@ -32,6 +31,7 @@ use super::devices;
 use super::echo::{self, Echo};
 use super::pipeline::{Pipeline, make, parse_sink};
 use super::time_code::now_micros;
+use crate::config::kiosk::AudioSink;
 
 /// Samples per second of all sound inside the kiosk: mono, 16 bits.
 pub const SAMPLE_RATE: u32 = SOUND_HZ.unsigned_abs();
@@ -42,34 +42,6 @@ const DEVICE_BUFFER_US: i64 = 40_000;
 const DEVICE_PERIOD_US: i64 = 10_000;
 /// A device that claims to hold more is wrong.
 const DEVICE_AT_MOST: gst::ClockTime = gst::ClockTime::from_seconds(1);
-
-/// Which loudspeaker plays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AudioSink {
-    /// What the machine plays on by default.
-    Auto,
-    /// An ALSA device as in `aplay -D`, for example `plughw:1,0`.
-    Device(String),
-    /// A part of the sound card's name, in any case.
-    Name(String),
-    /// A GStreamer sink description that takes raw audio.
-    Gst(String),
-    /// No device: sound is mixed in real time and thrown away.
-    None,
-}
-
-/// In the words of the configuration.
-impl fmt::Display for AudioSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Device(device) => f.write_str(device),
-            Self::Name(name) => write!(f, "name:{name}"),
-            Self::Gst(description) => write!(f, "gst:{description}"),
-            Self::None => f.write_str("none"),
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Sound {

@@ -37,7 +37,8 @@ pub(super) use self::tagger::avc_caps;
 use super::capture::Capture;
 use super::congestion::Quality;
 use super::push_event::Events;
-use super::{EncoderChoice, PushEvent, Reconnect};
+use super::{PushEvent, Reconnect};
+use crate::config::kiosk::EncoderChoice;
 use crate::protocol::net_status::NetStatus;
 use crate::tls::ClientTls;
 

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::error::ImError;
+use crate::config::kiosk::UserCredentials;
 use crate::protocol::webim::{
     self, App, BigGroupPollRequest, BigGroupPolled, Caller, Command, Element, Empty, GetMsgRequest,
     GroupRequest, ImAnswerError, Joined, LoggedIn, LoginRequest, LongPollCookie, LongPollRequest,
     LongPolled, LongPollingId, LongPollingLogoutRequest, PendingC2c, PortraitSetRequest,
     ProfileItem, Query, SendC2cRequest, SendGroupRequest, Sent,
 };
-use crate::room::client::{ClientSettings, SetupError, UserCredentials, http_client};
+use crate::room::client::{ClientSettings, SetupError, http_client};
 use crate::room::error::TransportKind;
 use crate::room::unix_now;
 

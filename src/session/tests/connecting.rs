@@ -1,6 +1,7 @@
 //! The way into a call: who waits for whom, and what stops it.
 
 use super::*;
+use crate::config::kiosk::Role;
 
 #[test]
 fn a_guest_finds_an_agent_and_goes_through_every_step() {

@@ -1,6 +1,7 @@
 //! What goes on around the streams: members, the server, microphone and camera, texts.
 
 use super::*;
+use crate::config::kiosk::Role;
 
 #[test]
 fn a_guest_alone_in_a_room_leaves_it() {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::kiosk::Role;
 
 fn any_event() -> impl Strategy<Value = Event> {
     let id = prop_oneof![Just("a".to_owned()), Just("b".to_owned())];

@@ -1,6 +1,7 @@
 //! Streams of a call that are lost, renewed, or not wanted.
 
 use super::*;
+use crate::config::kiosk::Role;
 
 #[test]
 fn a_lost_uplink_gets_a_new_url_and_tells_the_room() {

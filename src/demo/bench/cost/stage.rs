@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::appliance::control::{self, Request};
-use crate::appliance::wiring::Kiosk;
+use crate::appliance::kiosk::Kiosk;
 use crate::demo::cast;
 use crate::protocol::RoomType;
 use crate::server::{RelaySettings, RoomServer, ServerHandle, Settings};
@@ -44,7 +44,9 @@ impl Stage {
         let base_url = format!("http://{}/weapp/", server.local_addr());
         let (handle, stop) = (server.handle(), CancellationToken::new());
         let serving = tokio::spawn(server.run(stop.clone()));
-        let agent = cast::agent(1, RoomType::Double, &base_url, None).await?;
+        let mut plan = cast::agent(1, RoomType::Double, &base_url)?;
+        plan.display = None;
+        let agent = Kiosk::start(plan).await?;
         let kiosk = KioskProcess::start(&base_url).await?;
         let stage = Self {
             server: handle,

@@ -25,11 +25,15 @@ use self::sound::Ear;
 use super::print;
 use super::spread::Spread;
 use crate::appliance::run::{block_on, stop_signal};
+use crate::config::kiosk::{
+    AudioSink, AudioSource, Camera, EncoderChoice, VideoSource, VoiceConfig,
+};
+use crate::config::kiosk::{DisplayBackend, Screen};
 use crate::demo::meter::read_time_code;
-use crate::display::{Backend, Display, DisplayConfig, Remote};
+use crate::display::{Display, DisplayConfig, Remote};
 use crate::media::{
-    self, AudioSink, AudioSource, CameraConfig, Capture, CaptureConfig, Downlink, DownlinkConfig,
-    EncoderChoice, PushEvent, Reconnect, Speaker, Uplink, UplinkConfig, VideoSource, VoiceConfig,
+    self, Capture, CaptureConfig, Downlink, DownlinkConfig, PushEvent, Reconnect, Speaker, Uplink,
+    UplinkConfig,
 };
 use crate::protocol::events::PushCode;
 use crate::tls::ClientTls;
@@ -221,7 +225,7 @@ impl Kiosk {
 
 fn camera() -> CaptureConfig {
     CaptureConfig {
-        cameras: CameraConfig::only(VideoSource::Test),
+        cameras: vec![Camera::only(VideoSource::Test)],
         audio: AudioSource::Test { hz: 440.0 },
         microphone_level: None,
         width: WIDTH,
@@ -261,11 +265,13 @@ fn play(url: &str, speaker: Option<&Speaker>) -> Downlink {
 
 fn screen() -> DisplayConfig {
     DisplayConfig {
-        backend: Backend::Headless,
-        width: 960,
-        height: 720,
-        self_view: None,
-        mirror: false,
+        screen: Screen {
+            backend: DisplayBackend::Headless,
+            width: 960,
+            height: 720,
+            self_view: None,
+            mirror: false,
+        },
         title: "bench".to_owned(),
     }
 }

@@ -8,6 +8,7 @@ mod streams;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::config::kiosk::Role;
 
 struct Machine {
     state: State,

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KIOSK_FILE: &str = include_str!("../../board/kiosk.toml");
-const SERVER_FILE: &str = include_str!("../../board/rtcroomd.toml");
+const KIOSK_FILE: &str = include_str!("../../../board/kiosk.toml");
+const SERVER_FILE: &str = include_str!("../../../board/rtcroomd.toml");
 
 /// The lines with which a text is refused; none if it is accepted.
 fn kiosk_lines(text: &str) -> Vec<String> {
@@ -125,7 +125,8 @@ fn voices_are_cleaned_and_test_tones_are_not() {
     for (text, expected) in cases {
         let config = KioskConfig::parse("k", &format!("[media.audio]\n{text}\n")).unwrap();
         let audio = &config.media.audio;
-        let found = (audio.echo, audio.noise_suppression, audio.gain_control);
+        let voice = audio.voice;
+        let found = (voice.echo, voice.noise_suppression, voice.gain_control);
         assert_eq!(found, expected, "{text}");
     }
 }
@@ -140,21 +141,24 @@ fn an_identity_is_asked_for_brought_or_signed() {
             own
         };
         let config = KioskConfig::parse("k", &format!("[room]\n{own}{lines}"));
-        config.map(|config| format!("{:?}", config.room.credentials))
+        config.map(|config| {
+            let room = &config.room;
+            format!("{:?} {:?}", room.credentials, room.login_info_url)
+        })
     };
     for (lines, expected) in [
         (
             "login_info_url = \"https://h/info?branch=7\"",
             "host: Some(Domain(\"h\"))",
         ),
-        ("user_sig_file = \"/s\"", "File(\"/s\")"),
+        ("user_sig_file = \"/s\"", "SigFile"),
         (
             "private_key_file = \"/k.pem\"",
-            "Signed { key_file: \"/k.pem\", form: Node }",
+            "path: \"/k.pem\", form: Node }",
         ),
         (
             "private_key_file = \"/k.pem\"\nuser_sig_form = \"java\"",
-            "Signed { key_file: \"/k.pem\", form: Java }",
+            "path: \"/k.pem\", form: Java }",
         ),
     ] {
         let read = credentials(lines).unwrap();
@@ -287,7 +291,7 @@ fn secrets_are_never_echoed() {
 
 #[test]
 fn addresses_are_taken_with_and_without_room_type_and_slash() {
-    use kiosk::RoomType::{Double, Multi};
+    use crate::protocol::RoomType::{Double, Multi};
     let cases = [
         ("http://h:5757/weapp", "http://h:5757/weapp/", Double),
         ("https://h/weapp/", "https://h/weapp/", Double),
@@ -391,7 +395,7 @@ fn cameras_are_read_in_their_order() {
 
 #[test]
 fn sources_are_read() {
-    use kiosk::{AudioSource, Credentials, Speaker, UserSig, VideoSource};
+    use kiosk::{AudioSink, AudioSource, Credentials, VideoSource};
     let text = "[room]\nuser_id = \"k\"\nsdk_app_id = 1_400\naccount_type = \"1\"\n\
                 user_sig_file = \"/run/sig\"\n\
                 [media.video]\nsource = \"gst:libcamerasrc ! queue\"\ngop_seconds = 2\n\
@@ -408,11 +412,11 @@ fn sources_are_read() {
     );
     assert_eq!(
         config.media.audio.speaker,
-        Speaker::Device("plughw:CARD=Codec,DEV=0".to_owned())
+        AudioSink::Device("plughw:CARD=Codec,DEV=0".to_owned())
     );
     assert!(matches!(
         &config.room.credentials,
-        Credentials::Configured { sdk_app_id: 1400, user_sig: UserSig::File(path), .. }
+        Credentials::SigFile { sdk_app_id: 1400, path, .. }
             if path.as_os_str() == "/run/sig"
     ));
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::codecs::{self, Kind, Shape, Trial};
 
-pub use cameras::{Camera, CameraControl, CameraMode, PixelFormat, cameras};
+pub use cameras::{CameraControl, CameraDevice, CameraMode, PixelFormat, cameras};
 pub(super) use cameras::{controls, identify, modes, nodes};
 pub use displays::Display;
 pub use gpio::{GpioChip, GpioLine};
@@ -24,7 +24,7 @@ pub use sound::{SoundDevice, microphones, speakers};
 /// All devices; a list is empty when the machine has none of the kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DeviceList {
-    pub cameras: Vec<Camera>,
+    pub cameras: Vec<CameraDevice>,
     pub microphones: Vec<SoundDevice>,
     pub speakers: Vec<SoundDevice>,
     pub displays: Vec<Display>,
@@ -55,7 +55,7 @@ pub fn list() -> DeviceList {
 }
 
 /// Cameras with all that they tell.
-fn whole_cameras() -> Vec<Camera> {
+fn whole_cameras() -> Vec<CameraDevice> {
     let mut cameras = cameras();
     let shape = Shape::default();
     for camera in &mut cameras {

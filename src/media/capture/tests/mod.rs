@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
+use crate::config::kiosk::{Rotation, VideoSource};
 use crate::protocol::events::PushCode;
 
 mod own_h264;
@@ -18,7 +19,7 @@ const SHORT_CAMERA: &str =
 fn config(video: VideoSource, audio: AudioSource) -> CaptureConfig {
     super::super::init().expect("GStreamer starts");
     CaptureConfig {
-        cameras: CameraConfig::only(video),
+        cameras: vec![Camera::only(video)],
         audio,
         microphone_level: None,
         width: 320,
@@ -128,14 +129,13 @@ async fn a_camera_that_stands_still_is_gone() {
 }
 
 /// A camera whose picture is one colour.
-fn colour(name: &str, pattern: &str) -> CameraConfig {
+fn colour(name: &str, pattern: &str) -> Camera {
     let size = "video/x-raw,framerate=30/1,width=640,height=360";
-    CameraConfig {
+    Camera {
         name: name.to_owned(),
-        ..CameraConfig::only(gst(&format!(
+        ..Camera::only(gst(&format!(
             "videotestsrc is-live=true pattern={pattern} ! {size}"
         )))
-        .remove(0)
     }
 }
 
@@ -167,9 +167,9 @@ const RED: std::ops::Range<u8> = 60..100;
 #[tokio::test(flavor = "multi_thread")]
 async fn another_camera_takes_over_without_a_gap_and_a_broken_one_does_not() {
     let (sender, _events) = mpsc::channel(64);
-    let broken = CameraConfig {
+    let broken = Camera {
         name: "broken".to_owned(),
-        ..CameraConfig::only(VideoSource::Device("/dev/no-such-camera".into())).remove(0)
+        ..Camera::only(VideoSource::Device("/dev/no-such-camera".into()))
     };
     let config = CaptureConfig {
         cameras: vec![colour("face", "white"), colour("desk", "red"), broken],
@@ -219,9 +219,9 @@ async fn another_camera_takes_over_without_a_gap_and_a_broken_one_does_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_camera_stands_in_and_the_wanted_one_comes_back() {
     let (sender, mut events) = mpsc::channel(64);
-    let short = CameraConfig {
+    let short = Camera {
         name: "face".to_owned(),
-        ..CameraConfig::only(gst(SHORT_CAMERA)).remove(0)
+        ..Camera::only(gst(SHORT_CAMERA))
     };
     let config = CaptureConfig {
         cameras: vec![short, colour("desk", "red")],
@@ -283,7 +283,7 @@ fn decoded(path: &std::path::Path) -> (u32, u32, u8) {
 #[tokio::test(flavor = "multi_thread")]
 async fn snapshots_are_as_large_as_the_camera_makes_them_and_disturb_nothing() {
     let (sender, mut events) = mpsc::channel(64);
-    let lying = CameraConfig {
+    let lying = Camera {
         rotation: Rotation::Right,
         ..colour("desk", "red")
     };
@@ -342,9 +342,9 @@ async fn a_picture_that_lies_is_turned_upright() {
         (Rotation::Left, (240, 640), "bottom"),
     ] {
         let (sender, _events) = mpsc::channel(64);
-        let camera = CameraConfig {
+        let camera = Camera {
             rotation,
-            ..CameraConfig::only(halves.clone()).remove(0)
+            ..Camera::only(halves.clone())
         };
         let config = CaptureConfig {
             cameras: vec![camera],
@@ -385,7 +385,7 @@ async fn a_picture_that_lies_is_turned_upright() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_camera_there_is_still_sound_and_a_picture_that_says_so() {
     let (sender, mut events) = mpsc::channel(64);
-    let none = VideoSource::Device(PathBuf::from("/dev/no-such-camera"));
+    let none = VideoSource::Device("/dev/no-such-camera".into());
     let capture = Capture::start(config(none, TONE), sender)
         .await
         .expect("the sound starts");

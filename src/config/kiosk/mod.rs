@@ -3,17 +3,19 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 
-use super::document::{self, ConfigErrors, Section};
-use super::rules;
+use crate::config::document::{self, ConfigErrors, Section};
+use crate::config::rules;
 
 mod cameras;
+mod choices;
 mod media;
 mod room;
 mod tls;
 
 pub use cameras::{Camera, Rotation, VideoSource};
-pub use media::{Audio, AudioSource, EchoControl, Encoder, Media, Network, Speaker, Video};
-pub use room::{Credentials, Im, Mode, Room, RoomType, SigForm, UserSig};
+pub use choices::{AudioSink, AudioSource, EchoControl, EncoderChoice, VoiceConfig};
+pub use media::{Audio, Media, Network, Video};
+pub use room::{Credentials, Im, Role, Room, UserCredentials};
 pub use tls::Tls;
 
 /// Longest name shown, in characters: more does not fit under a picture.
@@ -49,7 +51,7 @@ impl KioskConfig {
         if let Im::At(url) = &self.im {
             urls.push(("im.url", url, "messages"));
         }
-        if let Credentials::GetLoginInfo { url: Some(url) } = &self.room.credentials {
+        if let Some(url) = &self.room.login_info_url {
             urls.push(("room.login_info_url", url, "userSigs"));
         }
         let insecure = self.tls.insecure.then(|| {
@@ -104,7 +106,7 @@ pub struct Settings {
     pub im: Im,
     pub tls: Tls,
     pub media: Media,
-    pub display: Display,
+    pub display: Screen,
 }
 
 /// Language of the customer.
@@ -116,18 +118,18 @@ pub enum Language {
 
 /// `[display]`: what the customer sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Display {
+pub struct Screen {
     pub backend: DisplayBackend,
     /// Canvas in pixels, even.
     pub width: u32,
     pub height: u32,
-    /// Where the kiosk's own picture stands; `None` = not shown.
+    /// The corner of the kiosk's own picture; `None` = not shown.
     pub self_view: Option<Corner>,
     /// Show the own picture as a mirror does.
     pub mirror: bool,
 }
 
-/// Where the picture goes.
+/// The kind of screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplayBackend {
     /// A window where there is a desktop, else headless.
@@ -158,12 +160,12 @@ impl Settings {
             im: Im::read(&root.section("im")),
             tls: Tls::read(&root.section("tls")),
             media: Media::read(&root.section("media")),
-            display: Display::read(&root.section("display")),
+            display: Screen::read(&root.section("display")),
         }
     }
 }
 
-impl Display {
+impl Screen {
     fn read(display: &Section<'_>) -> Self {
         let backends = [
             ("auto", DisplayBackend::Auto),

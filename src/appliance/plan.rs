@@ -1,0 +1,136 @@
+//! The settings of every part of a kiosk, made once from its configuration. `run`, `check`,
+//! `agent` and the demo all start from a plan, so that they cannot contradict each other.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::config::KioskConfig;
+use crate::config::kiosk::{Credentials, Im, Role};
+use crate::display::DisplayConfig;
+use crate::media::{CaptureConfig, Reconnect};
+use crate::room::{ClientSettings, ImSettings, SessionSettings};
+use crate::session::{Patience, Settings};
+use crate::tls::{ClientTls, Pin, Trust, TrustError, TrustSettings};
+
+/// How long a stream is fetched back with the URL that worked before.
+const SAME_URL_WINDOW: Duration = Duration::from_secs(10);
+
+/// Everything that a kiosk, or an agent's side, is started with.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub session: Settings,
+    pub room: SessionSettings,
+    pub credentials: Credentials,
+    /// `None` = no screen at all, as with an agent of the command line.
+    pub display: Option<DisplayConfig>,
+    /// The room server, and whom to trust as it, for connections outside its client.
+    pub room_url: Url,
+    pub room_tls: ClientTls,
+    /// Of the control socket.
+    pub runtime_dir: PathBuf,
+}
+
+impl Plan {
+    /// Makes a plan; reads the certificates that the configuration trusts, and no other file.
+    ///
+    /// # Errors
+    /// A file of certificates that cannot be read, or holds none.
+    pub fn from(config: &KioskConfig) -> Result<Self, TrustError> {
+        let trust = Trust::load(&TrustSettings {
+            ca_file: config.tls.ca_file.clone(),
+            system: config.tls.system_ca,
+            insecure: config.tls.insecure,
+        })?;
+        Ok(Self {
+            session: session(config, trust.client(&pins(&config.tls.relay_pins))),
+            room: room(config, &trust),
+            credentials: config.room.credentials.clone(),
+            display: Some(DisplayConfig {
+                screen: config.display.clone(),
+                title: config.name.clone(),
+            }),
+            room_url: config.room.base_url.clone(),
+            room_tls: trust.client(&pins(&config.tls.room_pins)),
+            runtime_dir: config.runtime_dir.clone(),
+        })
+    }
+
+    /// The same for the other side: it opens a room, answers whoever comes, and has no screen.
+    #[must_use]
+    pub fn for_agent(mut self) -> Self {
+        self.session.role = Role::Host;
+        self.session.auto_call = true;
+        self.display = None;
+        self
+    }
+}
+
+fn pins(hashes: &[[u8; 32]]) -> Vec<Pin> {
+    hashes.iter().copied().map(Pin).collect()
+}
+
+fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
+    let (video, audio, network) = (
+        &config.media.video,
+        &config.media.audio,
+        &config.media.network,
+    );
+    Settings {
+        role: config.room.role,
+        patience: Patience {
+            connect: network.connect_timeout * 2,
+            uplink: network.reconnect_window,
+            ..Patience::default()
+        },
+        auto_call: false,
+        user_name: config.name.clone(),
+        room_id: config.room.room_id.clone().unwrap_or_default(),
+        room_info: config.name.clone(),
+        capture: CaptureConfig {
+            cameras: config.media.cameras.clone(),
+            audio: audio.microphone.clone(),
+            microphone_level: audio.microphone_level,
+            width: video.width,
+            height: video.height,
+            fps: video.fps,
+            encoder: video.encoder.clone(),
+            time_code: false,
+            voice: audio.voice,
+        },
+        video: video.clone(),
+        audio_kbps: audio.bitrate_kbps,
+        speaker: audio.speaker.clone(),
+        speaker_level: audio.speaker_level,
+        volume: f64::from(audio.volume) / 100.0,
+        reconnect: Reconnect {
+            // After this the session asks for a new URL, within the rest of its own window.
+            window: network.reconnect_window.min(SAME_URL_WINDOW),
+            ..Reconnect::default()
+        },
+        relay_tls,
+        warnings: config.warnings(),
+    }
+}
+
+/// Room server and rhythm.
+fn room(config: &KioskConfig, trust: &Trust) -> SessionSettings {
+    let room = &config.room;
+    let mut client = ClientSettings::new(room.base_url.clone(), room.room_type);
+    client.trust = trust.clone();
+    client.pins = pins(&config.tls.room_pins);
+    client.im_pins = pins(&config.tls.im_pins);
+    client.deadline = room.request_timeout;
+    client.connect_timeout = client.connect_timeout.min(client.deadline);
+    client.login_info_url.clone_from(&room.login_info_url);
+    let mut settings = SessionSettings::new(client);
+    settings.timings.heartbeat = room.heartbeat;
+    settings.timings.poll = room.poll;
+    settings.im = match &config.im {
+        Im::Off => None,
+        Im::At(url) => Some(ImSettings::At(url.clone())),
+        Im::Auto => Some(ImSettings::as_told(&room.base_url)),
+    };
+    settings
+}
