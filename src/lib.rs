@@ -10,6 +10,8 @@ pub mod demo;
 pub mod display;
 #[cfg(feature = "kiosk")]
 pub mod media;
+#[cfg(feature = "kiosk")]
+pub mod picture;
 pub mod protocol;
 #[cfg(feature = "kiosk")]
 pub mod room;

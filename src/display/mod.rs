@@ -23,9 +23,7 @@ mod window;
 mod worker;
 
 use crate::config::kiosk::{DisplayBackend, Screen};
-
-/// Latest frame of a stream: raw video of any size with its caps; `None` = no picture yet.
-pub type Picture = watch::Receiver<Option<gst::Sample>>;
+use crate::picture::Picture;
 
 /// For a snapshot to be composed, and how many may be asked for at once.
 const SNAPSHOT: Duration = Duration::from_secs(2);

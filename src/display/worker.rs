@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::compose::{Composer, Member, View};
 use super::window::Window;
-use super::{DisplayConfig, DisplayError, Fresh, Output, Picture, Remote, Scene, Shared};
+use super::{DisplayConfig, DisplayError, Fresh, Output, Remote, Scene, Shared};
+use crate::picture::Picture;
 
 /// Members' frames are shown as they come, but not faster than a usual panel can.
 const MEMBER_PERIOD: Duration = Duration::from_millis(16);

@@ -1,7 +1,7 @@
 //! Cameras, microphones, encoders and streams: what the kiosk pushes and what it plays.
 //!
 //! Devices live in `capture`, the stream we push in `uplink`; both meet only through frames, so
-//! that trouble on the network never touches a device. Pictures leave this room as [`Picture`].
+//! that trouble on the network never touches a device. Pictures leave this room as [`Picture`](crate::picture::Picture).
 
 pub mod capture;
 pub mod codecs;
@@ -28,8 +28,6 @@ pub mod uplink;
 
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 pub use capture::{Cameras, Capture, CaptureConfig, LineStatus, SnapshotError};
 pub use downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
 pub use echo::{Echo, EchoStatus};
@@ -38,10 +36,6 @@ pub use push_event::PushEvent;
 pub use reconnect::Reconnect;
 pub use speaker::Speaker;
 pub use uplink::{Uplink, UplinkConfig, UplinkStats};
-
-/// The newest picture of a camera or of a member: raw I420 at its native size, caps in the
-/// sample. Only the newest is kept, so a slow reader skips frames and is never late.
-pub type Picture = watch::Receiver<Option<gstreamer::Sample>>;
 
 /// What can go wrong with devices and pipelines.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,8 @@ use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video::prelude::*;
 use gstreamer_video::{VideoFrameRef, VideoInfo};
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig};
-use rtckiosk::media::{Picture, Reconnect, time_code};
+use rtckiosk::media::{Reconnect, time_code};
+use rtckiosk::picture::Picture;
 use tokio::sync::mpsc;
 
 use crate::downlink::{signal, strict_gstreamer};

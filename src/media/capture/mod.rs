@@ -39,8 +39,9 @@ use self::feed::Feed;
 use self::line::{Line, Order};
 use super::echo::Echo;
 use super::push_event::Events;
-use super::{MediaError, Picture, PushEvent};
+use super::{MediaError, PushEvent};
 use crate::config::kiosk::{AudioSource, Camera, EncoderChoice, VoiceConfig};
+use crate::picture::Picture;
 
 /// Sample rate of all sound in the kiosk, mono, signed 16 bit (Tencent's PC default).
 pub const SOUND_HZ: i32 = 48_000;
