@@ -2,6 +2,7 @@
 //!
 //! This file is only the map of the rooms; docs/architecture.md tells who may call whom.
 
+#[cfg(feature = "kiosk")]
 pub mod appliance;
 pub mod config;
 #[cfg(all(feature = "kiosk", feature = "server"))]
@@ -12,6 +13,7 @@ pub mod display;
 pub mod media;
 #[cfg(feature = "kiosk")]
 pub mod picture;
+pub mod process;
 pub mod protocol;
 #[cfg(feature = "kiosk")]
 pub mod room;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use rtckiosk::appliance::{journal, output};
 use rtckiosk::config::ServerConfig;
-use rtckiosk::server::{RoomServer, Settings, files};
+use rtckiosk::process::{journal, open_files, output};
+use rtckiosk::server::{RoomServer, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ fn run(config: Option<&Path>) -> anyhow::Result<()> {
     }
     let settings = Settings::load(&config)?;
     let wanted = settings.open_files();
-    let files = files::raise_limit(wanted);
+    let files = open_files::raise(wanted);
     if files < wanted {
         log::warn!(
             "{files} files may be open at once, http.max_connections and \

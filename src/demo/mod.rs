@@ -18,8 +18,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use tokio::time::{interval, timeout};
 
-use crate::appliance::output;
 use crate::appliance::run::{block_on, stop_signal};
+use crate::process::output;
 use crate::protocol::RoomType;
 use crate::session::{Command, Transition};
 use cast::{Cast, Player};
@@ -71,7 +71,7 @@ const LOOKS_PER_PRINT: u32 = 5;
 /// # Errors
 /// What kept the call from taking place.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    crate::appliance::journal::start(log::LevelFilter::Warn);
+    crate::process::journal::start(log::LevelFilter::Warn);
     block_on(call(options))
 }
 

@@ -17,7 +17,6 @@ mod pipeline;
 mod progress;
 mod push_event;
 mod reach;
-mod reconnect;
 mod relay_link;
 mod relay_url;
 mod smooth;
@@ -33,7 +32,6 @@ pub use downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
 pub use echo::{Echo, EchoStatus};
 pub use loss::LossCause;
 pub use push_event::PushEvent;
-pub use reconnect::Reconnect;
 pub use speaker::Speaker;
 pub use uplink::{Uplink, UplinkConfig, UplinkStats};
 

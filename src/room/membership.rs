@@ -10,13 +10,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::protocol::answer::Room;
 
-use super::backoff::Backoff;
 use super::error::{Class, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
 use super::im::ChannelHandle;
 use super::member_diff::{Diff, Roster};
 use super::recovery::{Facts, STRIKE_WINDOW, Step, Strike, Window};
 use super::seat::{Me, Recovery, Seat};
+use crate::process::backoff::Backoff;
 
 /// A request under way; none waits for ever.
 pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;

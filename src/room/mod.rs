@@ -1,14 +1,13 @@
 //! Speaks RTCRoom to a room server: login, rooms, membership with its heartbeat, and who else
 //! is in the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
 //!
-//! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `backoff`, `health`); `link`
+//! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `health`); `link`
 //! keeps the login, `membership` and `seat` are one stay in a room, `im` is the message channel
 //! beside them, and `session` owns all of it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 mod address;
-pub mod backoff;
 pub mod client;
 pub mod error;
 pub mod event;

@@ -11,7 +11,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::protocol::answer::Room;
 
-use super::backoff::{Backoff, jittered};
 use super::client::{Created, Identity, RoomClient, SetupError};
 use super::error::RoomError;
 use super::event::{ClosedReason, Outbox, RoomEvent, RoomSnapshot};
@@ -22,6 +21,7 @@ use super::membership::{Slot, StayEnd, in_flight, stay};
 use super::seat::Seat;
 pub use super::settings::{EnterRoom, SessionSettings, Timings};
 pub use crate::config::kiosk::Credentials;
+use crate::process::backoff::{Backoff, jittered};
 
 /// Commands that wait, and requests that run, at the same time.
 const MAX_COMMANDS: usize = 8;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::protocol::request::AddPusher;
 use crate::protocol::stream_url::redacted;
 
-use super::backoff::{Backoff, jittered};
 use super::client::ClientSettings;
 use super::im::ImSettings;
 use super::recovery::REAPER_TIMEOUT;
 use crate::config::kiosk::Role;
+use crate::process::backoff::{Backoff, jittered};
 
 /// Server, room type and cadence of a session.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ impl Default for Timings {
 
 impl Timings {
     pub(super) fn backoff(&self) -> Backoff {
-        Backoff::new(self.backoff_min, self.backoff_max)
+        Backoff::endless(self.backoff_min * 2, self.backoff_max)
     }
 
     /// From the start of one heartbeat to the start of the next.

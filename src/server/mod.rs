@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 
 mod auth;
 mod clock;
-pub mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

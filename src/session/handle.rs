@@ -16,9 +16,8 @@ use crate::config::kiosk::Role;
 use crate::config::kiosk::{AudioSink, Video};
 use crate::display::DisplayHandle;
 use crate::media::codecs::{Report, Shape};
-use crate::media::{
-    Cameras, CaptureConfig, DownlinkStats, EchoStatus, LineStatus, Reconnect, UplinkStats,
-};
+use crate::media::{Cameras, CaptureConfig, DownlinkStats, EchoStatus, LineStatus, UplinkStats};
+use crate::process::backoff::Reconnect;
 use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
 use crate::tls::ClientTls;
 

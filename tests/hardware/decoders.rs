@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use rtckiosk::config::kiosk::EncoderChoice;
-use rtckiosk::media::Reconnect;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig, PlayEvent};
+use rtckiosk::process::backoff::Reconnect;
 use rtckiosk::protocol::events::{PlayCode, PushCode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use rtckiosk::config::kiosk::VideoSource;
-use rtckiosk::media::{Downlink, DownlinkConfig, LossCause, PlayEvent, Reconnect};
+use rtckiosk::media::{Downlink, DownlinkConfig, LossCause, PlayEvent};
+use rtckiosk::process::backoff::Reconnect;
 use rtckiosk::protocol::events::{PlayCode, PushCode};
 use rtckiosk::server::relay::{Relay, RelayConfig};
 use rtckiosk::tls::{ClientTls, Trust};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use gstreamer::glib;
 use rtckiosk::config::kiosk::AudioSink;
-use rtckiosk::media::Reconnect;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
 use rtckiosk::media::speaker::Speaker;
+use rtckiosk::process::backoff::Reconnect;
 use rtckiosk::protocol::events::PlayCode;
 use tokio::sync::mpsc;
 

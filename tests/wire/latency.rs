@@ -10,8 +10,9 @@ use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video::prelude::*;
 use gstreamer_video::{VideoFrameRef, VideoInfo};
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig};
-use rtckiosk::media::{Reconnect, time_code};
+use rtckiosk::media::time_code;
 use rtckiosk::picture::Picture;
+use rtckiosk::process::backoff::Reconnect;
 use tokio::sync::mpsc;
 
 use crate::downlink::{signal, strict_gstreamer};

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::appliance::output;
+use crate::process::output;
 
 mod cost;
 mod delay;
@@ -40,7 +40,7 @@ pub enum Media {
 /// # Errors
 /// What kept it from measuring.
 pub fn run(bench: &Bench) -> Result<ExitCode> {
-    crate::appliance::journal::start(log::LevelFilter::Warn);
+    crate::process::journal::start(log::LevelFilter::Warn);
     match bench {
         Bench::Media(Media::Delay(options)) => delay::run(options),
         Bench::Media(Media::Cost(options)) => cost::run(options),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::reconnect::{Backoff, Reconnect};
+use crate::process::backoff::{Backoff, Reconnect};
 
 /// A device may come back any time: never give up.
 const AGAIN: Reconnect = Reconnect {
@@ -74,7 +74,7 @@ impl Rota {
 
     /// How often the device has failed since it was last well.
     pub(super) fn tries(&self, device: usize) -> u32 {
-        self.health.get(device).map_or(0, |h| h.backoff.tries())
+        self.health.get(device).map_or(0, |h| h.backoff.failures())
     }
 
     /// The device cannot be opened, or worked and is gone. `random` is in 0..1. Returns how long
@@ -91,7 +91,7 @@ impl Rota {
     /// The device has delivered for a while.
     pub(super) fn well(&mut self, device: usize) {
         if let Some(health) = self.health.get_mut(device) {
-            health.backoff.succeeded();
+            health.backoff.reset();
             health.failed = None;
         }
     }
@@ -99,7 +99,7 @@ impl Rota {
     /// The kernel announced devices: each may work now.
     pub(super) fn announced(&mut self) {
         for health in &mut self.health {
-            health.backoff.succeeded();
+            health.backoff.reset();
             if let Some(failed) = &mut health.failed {
                 failed.wait = Duration::ZERO;
             }

@@ -24,10 +24,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Reconnect;
 use super::speaker::SpeakerInput;
 pub use super::tone::AudioLevel;
 use crate::picture::Picture;
+use crate::process::backoff::Reconnect;
 use crate::protocol::events::PlayCode;
 use crate::protocol::net_status::NetStatus;
 use crate::tls::ClientTls;

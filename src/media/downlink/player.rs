@@ -24,10 +24,10 @@ use crate::media::MediaError;
 use crate::media::codecs::{self, Report, Shape};
 use crate::media::pipeline::{BusEvent, Pipeline};
 use crate::media::reach::Question;
-use crate::media::reconnect::Backoff;
 use crate::media::relay_link::{self, RelayLink};
 use crate::media::relay_url;
 use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
+use crate::process::backoff::Backoff;
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
 
@@ -98,13 +98,13 @@ impl Player {
                 break;
             };
             if played {
-                backoff.succeeded();
+                backoff.reset();
             }
             let wait = match fault.is_final() {
                 true => None,
                 false => backoff.next(Instant::now(), rand::random()),
             };
-            self.report_loss(&fault, wait, backoff.tries());
+            self.report_loss(&fault, wait, backoff.failures());
             let Some(wait) = wait else { break };
             self.stats.reconnects += 1;
             tokio::select! {

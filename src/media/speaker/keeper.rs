@@ -13,9 +13,9 @@ use super::super::capture::LineStatus;
 use super::super::devices::hotplug::{Hotplug, Kind};
 use super::super::devices::{self, mixer};
 use super::super::pipeline::{BusEvent, Pipeline, off_runtime};
-use super::super::reconnect::{Backoff, Reconnect};
 use super::{Shared, device, named, open, play_into};
 use crate::config::kiosk::AudioSink;
+use crate::process::backoff::{Backoff, Reconnect};
 
 /// A device may come back any time: never give up.
 const AGAIN: Reconnect = Reconnect {
@@ -107,7 +107,7 @@ impl Keeper {
             let announced = timeout(rest, self.hotplug.changed()).await.is_ok();
             match open(&self.sink, &self.mixer).await {
                 Ok(pipeline) => {
-                    backoff.succeeded();
+                    backoff.reset();
                     return pipeline;
                 }
                 Err(error) => {

@@ -34,11 +34,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::leg::Taps;
 use self::run::Task;
 pub(super) use self::tagger::avc_caps;
+use super::PushEvent;
 use super::capture::Capture;
 use super::congestion::Quality;
 use super::push_event::Events;
-use super::{PushEvent, Reconnect};
 use crate::config::kiosk::EncoderChoice;
+use crate::process::backoff::Reconnect;
 use crate::protocol::net_status::NetStatus;
 use crate::tls::ClientTls;
 

@@ -13,8 +13,8 @@ use super::handle::{ChannelHandle, Group, Order, Running};
 use super::online::{Loss, Online};
 use super::receive::{Heard, Seen};
 use super::trouble::{Trouble, trouble};
+use crate::process::backoff::{Backoff, jittered};
 use crate::protocol::webim::LongPollingId;
-use crate::room::backoff::{Backoff, jittered};
 use crate::room::client::{ClientSettings, SetupError};
 use crate::room::event::{ChannelState, RoomEvent};
 use crate::room::link::Link;
@@ -60,7 +60,7 @@ pub(in crate::room) fn start(
         up: None,
         paused: false,
         refused: false,
-        backoff: Backoff::new(RETRY_MIN, RETRY_MAX),
+        backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
         next_try: Instant::now(),
         seen: Seen::default(),
     };

@@ -10,10 +10,10 @@ use super::client::{ImClient, ImIdentity};
 use super::error::ImError;
 use super::hold::Hold;
 use super::trouble::{Trouble, group_is_lost, trouble};
+use crate::process::backoff::Backoff;
 use crate::protocol::webim::{
     BigGroupPollRequest, BigGroupPolled, ERR_POLL_TIMEOUT, GroupMessage, messages,
 };
-use crate::room::backoff::Backoff;
 use crate::room::membership::{Slot, in_flight};
 
 /// Longest pause between two looks for a group that does not exist.
@@ -69,8 +69,8 @@ impl Listener {
             next_join: Instant::now(),
             poll: None,
             suspect: false,
-            backoff: Backoff::new(RETRY_MIN, RETRY_MAX),
-            no_group: Backoff::new(RETRY_MIN * 5, NO_GROUP_RETRY),
+            backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
+            no_group: Backoff::endless(RETRY_MIN * 10, NO_GROUP_RETRY),
         }
     }
 

@@ -7,11 +7,11 @@ use tokio::time::{Instant, sleep_until};
 use super::channel::{RETRY_MAX, RETRY_MIN};
 use super::client::{ImClient, ImIdentity};
 use super::error::ImError;
+use crate::process::backoff::Backoff;
 use crate::protocol::webim::{
     C2cMessage, ERR_POLL_TIMEOUT, GroupMessage, LongPollCookie, LongPollingId, PollEvent,
     poll_events,
 };
-use crate::room::backoff::Backoff;
 use crate::room::membership::{Slot, in_flight};
 
 /// Requests for waiting C2C messages in a row, against a service that never comes to an end.
@@ -55,7 +55,7 @@ impl Ordinary {
             },
             polling: None,
             next: Instant::now(),
-            backoff: Backoff::new(RETRY_MIN, RETRY_MAX),
+            backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
         }
     }
 

@@ -32,9 +32,10 @@ use crate::config::kiosk::{DisplayBackend, Screen};
 use crate::demo::meter::read_time_code;
 use crate::display::{Display, DisplayConfig, Remote};
 use crate::media::{
-    self, Capture, CaptureConfig, Downlink, DownlinkConfig, PushEvent, Reconnect, Speaker, Uplink,
+    self, Capture, CaptureConfig, Downlink, DownlinkConfig, PushEvent, Speaker, Uplink,
     UplinkConfig,
 };
+use crate::process::backoff::Reconnect;
 use crate::protocol::events::PushCode;
 use crate::tls::ClientTls;
 

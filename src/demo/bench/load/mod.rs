@@ -23,7 +23,7 @@ mod tally;
 use super::{print, spread::Spread};
 use crate::appliance::run::stop_signal;
 use crate::demo::Rooms;
-use crate::server::files;
+use crate::process::open_files;
 use line::Line;
 use member::{BEAT, Crowd, Member};
 use peer::Nginx;
@@ -88,7 +88,7 @@ async fn measure(options: &Options) -> Result<Report> {
     let members = usize::try_from(options.members)?;
     let besides = OTHER_FILES + PEER_CONNECTIONS;
     // The server inherits the limit.
-    let files = files::raise_limit(besides + 3 * members);
+    let files = open_files::raise(besides + 3 * members);
     let share = Share::of(members, files.saturating_sub(besides)).with_context(|| {
         format!("{members} members need more than the {files} files that may be open at once (ulimit -Hn)")
     })?;

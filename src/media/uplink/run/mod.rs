@@ -19,13 +19,13 @@ use super::super::loss::{Loss, LossCause};
 use super::super::pipeline::{BusEvent, Pipeline, STATE_DEADLINE};
 use super::super::push_event::Events;
 use super::super::reach::Question;
-use super::super::reconnect::Backoff;
 use super::super::relay_link::{self, RelayLink};
 use super::super::relay_url;
 use super::decide::{Figures, Next, Silence, after};
 use super::leg::{Counters, Encoders, Leg, NETWORK, NETWORK_SECONDS, Taps};
 use super::steer::{Look, Standstill, Steering};
 use super::{UplinkConfig, UplinkStats, stall};
+use crate::process::backoff::Backoff;
 use crate::protocol::events::PushCode;
 use crate::protocol::stream_url;
 

@@ -38,7 +38,7 @@ impl Task {
             );
         }
         self.ever_flowed = true;
-        self.backoff.succeeded();
+        self.backoff.reset();
         self.stats.send_modify(|stats| {
             stats.connected = true;
             stats.frames = before.frames + counters.frames;
@@ -125,7 +125,7 @@ impl Task {
     pub(super) fn tell_loss(&self, code: PushCode, loss: &Loss, text: &str) {
         let params = [
             Some(loss.cause as i64),
-            Some(i64::from(self.backoff.tries())),
+            Some(i64::from(self.backoff.failures())),
         ];
         self.events.send(code, params, text.to_owned());
     }
@@ -138,7 +138,7 @@ impl Task {
     }
 
     pub(super) fn give_up(&self, loss: &Loss) {
-        log::warn!(cause:? = loss.cause, tries = self.backoff.tries(); "uplink given up: {}", loss.message);
+        log::warn!(cause:? = loss.cause, tries = self.backoff.failures(); "uplink given up: {}", loss.message);
         self.tell_loss(loss.cause.push_code(), loss, &loss.message);
         self.tell_loss(PushCode::NetDisconnect, loss, &loss.message);
     }

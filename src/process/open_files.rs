@@ -1,4 +1,4 @@
-//! Open files of this process: every connection is one.
+//! Open files of this process: every connection and every device is one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Usually 1024 are given and many more allowed; only a privileged process gets beyond those, and
 /// does if it wants more.
 #[must_use]
-pub fn raise_limit(wanted: usize) -> usize {
+pub fn raise(wanted: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = u64::try_from(wanted).ok();
     let beyond = wanted.filter(|files| maximum.is_some_and(|maximum| maximum < *files));
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_then_what_it_says() {
-        let raised = raise_limit(0);
+        let raised = raise(0);
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         assert_eq!(current, maximum);
         assert!(current.is_none_or(|files| usize::try_from(files) == Ok(raised)));

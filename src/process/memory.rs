@@ -15,7 +15,7 @@ const HEAPS: &str = "MALLOC_ARENA_MAX";
 const TRIM: &str = "MALLOC_TRIM_THRESHOLD_";
 
 /// Starts this program anew, in the same process, unless its heaps are set already.
-pub(super) fn use_one_heap() {
+pub fn use_one_heap() {
     if std::env::var_os(HEAPS).is_some() {
         return;
     }

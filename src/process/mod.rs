@@ -1,0 +1,8 @@
+//! Ground floor: what both programs need of their process. The log, standard output, memory,
+//! open files, and pauses before another try.
+
+pub mod backoff;
+pub mod journal;
+pub mod memory;
+pub mod open_files;
+pub mod output;
