@@ -4,6 +4,8 @@
 
 #[cfg(feature = "kiosk")]
 pub mod appliance;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod config;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 pub mod demo;

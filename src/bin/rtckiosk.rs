@@ -30,10 +30,10 @@ enum Command {
     #[cfg(feature = "server")]
     Demo(rtckiosk::demo::Options),
     /// Measure what the performance targets ask for.
-    #[cfg(feature = "server")]
+    #[cfg(feature = "bench")]
     Bench {
         #[command(subcommand)]
-        bench: rtckiosk::demo::bench::Bench,
+        bench: rtckiosk::bench::Bench,
     },
     /// List cameras, microphones, speakers, displays, encoders and GPIO lines.
     Devices {
@@ -162,8 +162,8 @@ fn main() -> ExitCode {
         Command::Run(file) => run::daemon(file.config.as_deref()),
         #[cfg(feature = "server")]
         Command::Demo(options) => rtckiosk::demo::run(&options),
-        #[cfg(feature = "server")]
-        Command::Bench { bench } => rtckiosk::demo::bench::run(&bench),
+        #[cfg(feature = "bench")]
+        Command::Bench { bench } => rtckiosk::bench::run(&bench),
         Command::Devices { json } => run::devices(json),
         Command::Check { file, json } => run::check(file.config.as_deref(), json),
         Command::Status { file, json } => run::status(file.config.as_deref(), json),

@@ -25,18 +25,18 @@ const ROOM: &str = "demo";
 
 /// One side of the call.
 #[derive(Debug)]
-pub(super) struct Player {
+pub(crate) struct Player {
     kiosk: Kiosk,
     display: DisplayHandle,
-    pub(super) meter: Meter,
+    pub(crate) meter: Meter,
     /// The tone that the other side makes.
     wanted_hz: f64,
 }
 
 /// Everyone in the call, and the server between them.
 #[derive(Debug)]
-pub(super) struct Cast {
-    pub(super) kiosk: Player,
+pub(crate) struct Cast {
+    pub(crate) kiosk: Player,
     agents: Vec<Player>,
     room_type: RoomType,
     base_url: String,
@@ -46,12 +46,12 @@ pub(super) struct Cast {
 
 impl Cast {
     /// Starts a server on free ports, one agent, and the kiosk; nobody calls yet.
-    pub(super) async fn assemble(room_type: RoomType, headless: bool) -> Result<Self> {
+    pub(crate) async fn assemble(room_type: RoomType, headless: bool) -> Result<Self> {
         Self::assemble_at(ServerSettings::on_free_ports()?, room_type, headless).await
     }
 
     /// The same with a server of these settings.
-    pub(super) async fn assemble_at(
+    pub(crate) async fn assemble_at(
         server: ServerSettings,
         room_type: RoomType,
         headless: bool,
@@ -73,12 +73,12 @@ impl Cast {
     }
 
     /// The agent whom the kiosk calls.
-    pub(super) fn agent(&self) -> &Player {
+    pub(crate) fn agent(&self) -> &Player {
         &self.agents[0]
     }
 
     /// In a room of four, two more agents join.
-    pub(super) async fn others_enter(&mut self) -> Result<()> {
+    pub(crate) async fn others_enter(&mut self) -> Result<()> {
         if self.room_type == RoomType::Multi {
             for number in 2..=3 {
                 self.agents
@@ -89,13 +89,13 @@ impl Cast {
     }
 
     /// Lets both sides take note of what they hear.
-    pub(super) async fn listen(&self) -> Result<()> {
+    pub(crate) async fn listen(&self) -> Result<()> {
         self.kiosk.listen(&self.agent().user_id()).await?;
         self.agent().listen(&self.kiosk.user_id()).await
     }
 
     /// Lets kiosk and agent say a text to each other, as soon as both hear the room.
-    pub(super) async fn greet(&self) -> Result<bool> {
+    pub(crate) async fn greet(&self) -> Result<bool> {
         for player in [&self.kiosk, self.agent()] {
             let status = player.session().status().await?;
             if status.room.channel.state != ChannelState::Joined {
@@ -108,7 +108,7 @@ impl Cast {
         Ok(true)
     }
 
-    pub(super) async fn leave_stage(self) {
+    pub(crate) async fn leave_stage(self) {
         self.kiosk.kiosk.stop().await;
         for agent in self.agents {
             agent.kiosk.stop().await;
@@ -158,20 +158,20 @@ impl Player {
         })
     }
 
-    pub(super) fn session(&self) -> SessionHandle {
+    pub(crate) fn session(&self) -> SessionHandle {
         self.kiosk.session()
     }
 
-    pub(super) fn display(&self) -> &DisplayHandle {
+    pub(crate) fn display(&self) -> &DisplayHandle {
         &self.display
     }
 
-    pub(super) fn user_id(&self) -> String {
+    pub(crate) fn user_id(&self) -> String {
         self.kiosk.user_id().unwrap_or_default()
     }
 
     /// What the screen's status line says.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         self.session().transitions().borrow().status_line()
     }
 
@@ -184,7 +184,7 @@ impl Player {
 }
 
 /// The plan of an agent who opens the room and waits in it.
-pub(super) fn agent(number: u32, room_type: RoomType, base_url: &str) -> Result<Plan> {
+pub(crate) fn agent(number: u32, room_type: RoomType, base_url: &str) -> Result<Plan> {
     let (name, user_id) = (format!("Agent {number}"), format!("demo-agent-{number}"));
     let mut plan = plan(&name, &user_id, "host", AGENT_HZ, room_type, base_url)?;
     plan.session.auto_call = true;

@@ -20,7 +20,7 @@ const MAX_SAMPLES: usize = 108_000;
 
 /// Counts what one side sees; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Meter(Arc<Mutex<Seen>>);
+pub(crate) struct Meter(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -31,7 +31,7 @@ struct Seen {
 
 impl Meter {
     /// To be called with each picture of the other side at the moment it is shown.
-    pub(super) fn shown(&self, sample: &gstreamer::Sample) {
+    pub(crate) fn shown(&self, sample: &gstreamer::Sample) {
         let now = time_code::now_micros();
         let stamped = read_time_code(sample);
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,14 +45,14 @@ impl Meter {
     }
 
     /// To be called now and then with what is heard.
-    pub(super) fn heard(&self, level: &AudioLevel, wanted_hz: f64) {
+    pub(crate) fn heard(&self, level: &AudioLevel, wanted_hz: f64) {
         let near = |hz: f64| (hz - wanted_hz).abs() <= TONE_TOLERANCE_HZ;
         if level.rms_db >= HEARD_DB && level.tone_hz.is_some_and(near) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).heard = true;
         }
     }
 
-    pub(super) fn latency(&self) -> Latency {
+    pub(crate) fn latency(&self) -> Latency {
         latency(
             self.0
                 .lock()
@@ -62,20 +62,20 @@ impl Meter {
         )
     }
 
-    pub(super) fn first_shown(&self) -> Option<Instant> {
+    pub(crate) fn first_shown(&self) -> Option<Instant> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .first_shown
     }
 
-    pub(super) fn has_heard(&self) -> bool {
+    pub(crate) fn has_heard(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).heard
     }
 }
 
 /// When a picture left its source, if it carries an intact time code.
-pub(super) fn read_time_code(sample: &gstreamer::Sample) -> Option<u64> {
+pub(crate) fn read_time_code(sample: &gstreamer::Sample) -> Option<u64> {
     let info = VideoInfo::from_caps(sample.caps()?).ok()?;
     let frame = VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;
     let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;

@@ -1,9 +1,8 @@
 //! A whole call on one machine: room server with relay, agent and kiosk in one process, on
 //! free ports, measured where a person would see and hear.
 
-pub mod bench;
-mod cast;
-mod meter;
+pub(crate) mod cast;
+pub(crate) mod meter;
 pub mod report;
 mod summary;
 
@@ -45,13 +44,13 @@ pub struct Options {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Rooms {
+pub(crate) enum Rooms {
     Double,
     Multi,
 }
 
 impl Rooms {
-    fn room_type(self) -> RoomType {
+    pub(crate) fn room_type(self) -> RoomType {
         match self {
             Self::Double => RoomType::Double,
             Self::Multi => RoomType::Multi,
@@ -131,7 +130,7 @@ async fn measure(options: &Options, cast: &mut Cast) -> Result<Report> {
 }
 
 /// Waits until a side is where it should be.
-async fn wait_for(
+pub(crate) async fn wait_for(
     player: &Player,
     what: &str,
     reached: impl Fn(&Transition) -> bool,

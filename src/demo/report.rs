@@ -144,7 +144,7 @@ pub fn latency(mut samples: Vec<f64>) -> Latency {
 }
 
 /// The percentile of sorted samples; 0 of none.
-pub(super) fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
+pub(crate) fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::peers::SECOND;
-use crate::demo::bench::spread::Spread;
+use crate::bench::spread::Spread;
 use crate::media::Speaker;
 use crate::media::speaker::SAMPLE_RATE;
 use crate::media::time_code::now_micros;

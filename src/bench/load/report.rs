@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::process::Usage;
 use super::tally::Counts;
-use crate::demo::bench::spread::Spread;
+use crate::bench::spread::Spread;
 
 /// The JSON of `rtckiosk bench server --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

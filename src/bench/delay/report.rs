@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::demo::bench::spread::Spread;
+use crate::bench::spread::Spread;
 use crate::media::downlink::PlayDelay;
 use crate::media::uplink::PushDelay;
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::demo::bench::spread::Spread;
+use crate::bench::spread::Spread;
 use crate::media::time_code;
 
 /// Before this a receiver finds its pace.
