@@ -48,6 +48,9 @@ enum Command {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Let warnings fail too.
+        #[arg(long)]
+        strict: bool,
     },
     /// Ask the running daemon how it is.
     Status {
@@ -165,7 +168,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "bench")]
         Command::Bench { bench } => rtckiosk::bench::run(&bench),
         Command::Devices { json } => run::devices(json),
-        Command::Check { file, json } => run::check(file.config.as_deref(), json),
+        Command::Check { file, json, strict } => run::check(file.config.as_deref(), json, strict),
         Command::Status { file, json } => run::status(file.config.as_deref(), json),
         Command::Ctl { file, order } => run::order(file.config.as_deref(), &order.into()),
         Command::Agent { file, name } => run::agent(file.config.as_deref(), name.as_deref()),

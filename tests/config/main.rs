@@ -182,7 +182,54 @@ fn a_self_test_says_what_is_missing_and_what_works() {
     };
     let config = config(folder.path(), &Setting::kiosk(&server.url));
     let test = check(&config);
-    assert_eq!(test["ok"], true, "{test}");
+    assert_eq!(test["verdict"], "ok", "{test}");
+    let names: Vec<_> = test["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| check["name"].as_str().unwrap())
+        .collect();
+    for name in [
+        "runtime directory",
+        "camera",
+        "microphone",
+        "speaker",
+        "screen",
+        "relay",
+    ] {
+        assert!(names.contains(&name), "{name}: {test}");
+    }
+
+    // Where the daemon would run and wait for a device, a call can be made without it.
+    let text = std::fs::read_to_string(&config).unwrap();
+    let poorer = folder.path().join("poorer.toml");
+    let without = text
+        .replace("source = \"test\"", "source = \"/dev/video99\"")
+        .replace("speaker = \"none\"", "speaker = \"hw:CARD=Absent\"");
+    std::fs::write(&poorer, without).unwrap();
+    let test = check(&poorer);
+    assert_eq!(test["verdict"], "warning", "{test}");
+    let of = |name: &str| {
+        let mut checks = test["checks"].as_array().unwrap().iter();
+        checks.find(|check| check["name"] == name).unwrap()["verdict"].clone()
+    };
+    assert_eq!(
+        (of("camera"), of("speaker")),
+        ("warning".into(), "warning".into()),
+        "{test}"
+    );
+    assert_eq!(of("microphone"), "ok", "{test}");
+    let strict = run(
+        RTCKIOSK,
+        &["check", "--strict", "--config", poorer.to_str().unwrap()],
+    );
+    assert_eq!(strict.status.code(), Some(1), "{}", written(&strict));
+
+    // Where the daemon would not start, no call can be made.
+    std::fs::write(folder.path().join("run-kiosk"), "").unwrap();
+    let test = check(&config);
+    assert_eq!(test["verdict"], "failure", "{test}");
+    std::fs::remove_file(folder.path().join("run-kiosk")).unwrap();
 
     let text = std::fs::read_to_string(&config).unwrap();
     drop(server);

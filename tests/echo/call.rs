@@ -165,7 +165,7 @@ fn an_image_without_the_canceller_says_that_it_is_half_duplex() {
     let with = check(None);
     assert!(with.contains("ok   echo: is cancelled\n"), "{with}");
     let without = check(Some(&plugins));
-    let reason = "ok   echo: half duplex: GStreamer elements are missing: \
+    let reason = "WARN echo: half duplex: GStreamer elements are missing: \
                   webrtcdsp (gstreamer1.0-plugins-bad)";
     assert!(without.contains(reason), "{without}");
     assert!(without.contains("ok   microphone: open"), "{without}");
