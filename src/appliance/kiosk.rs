@@ -2,7 +2,9 @@
 
 use tokio::sync::mpsc;
 
+use super::identity;
 use super::plan::Plan;
+use crate::config::kiosk::Credentials;
 use crate::display::{Display, DisplayError, DisplayHandle};
 use crate::media::{self, MediaError, codecs};
 use crate::room::{RoomHandle, RoomSession, SetupError};
@@ -49,7 +51,16 @@ impl Kiosk {
         });
         let display = display.await.map_err(|_| StartError::Panicked)??;
         let (events, room_events) = mpsc::channel(ROOM_EVENTS);
-        let room = RoomSession::start(&plan.room, plan.credentials, events)?;
+        let credentials = match &plan.state_dir {
+            Some(state_dir) => identity::with_known(plan.credentials, state_dir),
+            None => plan.credentials,
+        };
+        let made_up = matches!(credentials, Credentials::GetLoginInfo { user_id: None });
+        let room = RoomSession::start(&plan.room, credentials, events)?;
+        if let Some(state_dir) = plan.state_dir.filter(|_| made_up) {
+            // Ends with the login, or with the room client.
+            tokio::spawn(identity::keep(state_dir, room.snapshot()));
+        }
         let screen = display.as_ref().map(Display::handle);
         let session = Session::start(plan.session, room.clone(), room_events, screen);
         Ok(Self {

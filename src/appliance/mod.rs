@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod control;
+mod identity;
 pub mod kiosk;
 pub mod plan;
 pub mod run;

@@ -29,6 +29,8 @@ pub struct Plan {
     /// The room server, and whom to trust as it, for connections outside its client.
     pub room_url: Url,
     pub room_tls: ClientTls,
+    /// Where a made-up user id is kept; `None` = nowhere, as with an agent of the command line.
+    pub state_dir: Option<PathBuf>,
     /// Of the control socket.
     pub runtime_dir: PathBuf,
 }
@@ -54,16 +56,19 @@ impl Plan {
             }),
             room_url: config.room.base_url.clone(),
             room_tls: trust.client(&pins(&config.tls.room_pins)),
+            state_dir: Some(config.state_dir.clone()),
             runtime_dir: config.runtime_dir.clone(),
         })
     }
 
-    /// The same for the other side: it opens a room, answers whoever comes, and has no screen.
+    /// The same for the other side: it opens a room, answers whoever comes, has no screen, and
+    /// leaves no trace.
     #[must_use]
     pub fn for_agent(mut self) -> Self {
         self.session.role = Role::Host;
         self.session.auto_call = true;
         self.display = None;
+        self.state_dir = None;
         self
     }
 }

@@ -148,18 +148,18 @@ pub(super) fn line_allowed(most: usize) -> String {
     format!("one line of 1 to {most} characters")
 }
 
+/// Whether a text is 1 to `most` of A-Z, a-z, 0-9, `_` and `-`.
+pub(super) fn is_identifier(text: &str, most: usize) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    (1..=most).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// An id that goes unescaped into stream names and queries: letters, digits, `_` and `-`.
 pub(super) fn identifier(most: usize) -> impl Fn(&DeValue<'_>) -> Ruling<String> {
     move |value| {
-        let fits = |text: &&str| {
-            (1..=most).contains(&text.len())
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-        };
         value
             .as_str()
-            .filter(fits)
+            .filter(|text| is_identifier(text, most))
             .map(str::to_owned)
             .ok_or_else(|| {
                 format!("must be 1 to {most} of the characters A-Z, a-z, 0-9, \"_\" and \"-\"")

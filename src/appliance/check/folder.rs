@@ -1,4 +1,4 @@
-//! The part of the self-test that looks at the daemon's own folder.
+//! The part of the self-test that looks at the daemon's own folders.
 
 use std::path::Path;
 
@@ -7,6 +7,8 @@ use tokio::net::UnixStream;
 
 use super::verdict::Check;
 use crate::appliance::control;
+use crate::appliance::plan::Plan;
+use crate::config::kiosk::Credentials;
 
 /// Longest path of a Unix socket in bytes, without the zero at its end (unix(7)).
 const SOCKET_PATH: usize = 107;
@@ -26,18 +28,33 @@ pub(super) async fn runtime(folder: &Path) -> Check {
     if UnixStream::connect(&socket).await.is_ok() {
         return Check::ok(NAME, "a daemon runs already and has the devices");
     }
+    Check::needed(NAME, writable(folder))
+}
+
+/// The state directory, where the server makes up the user id; without it a new one each time.
+pub(super) fn state(plan: &Plan) -> Option<Check> {
+    const NAME: &str = "state directory";
+    let made_up = matches!(
+        plan.credentials,
+        Credentials::GetLoginInfo { user_id: None }
+    );
+    let folder = plan.state_dir.as_deref().filter(|_| made_up)?;
+    Some(match writable(folder) {
+        Ok(detail) => Check::ok(NAME, detail),
+        Err(reason) => Check::warning(NAME, format!("{reason}: the user id will not be kept")),
+    })
+}
+
+fn writable(folder: &Path) -> Result<String, String> {
     let shown = folder.display();
-    Check::needed(
-        NAME,
-        match nearest(folder) {
-            Some(found) if !found.is_dir() => Err(format!("{} is no directory", found.display())),
-            Some(found) if access(found, Access::WRITE_OK | Access::EXEC_OK).is_err() => {
-                Err(format!("{} cannot be written to", found.display()))
-            }
-            Some(found) if found == folder => Ok(format!("{shown} can be written to")),
-            _ => Ok(format!("{shown} will be made")),
-        },
-    )
+    match nearest(folder) {
+        Some(found) if !found.is_dir() => Err(format!("{} is no directory", found.display())),
+        Some(found) if access(found, Access::WRITE_OK | Access::EXEC_OK).is_err() => {
+            Err(format!("{} cannot be written to", found.display()))
+        }
+        Some(found) if found == folder => Ok(format!("{shown} can be written to")),
+        _ => Ok(format!("{shown} will be made")),
+    }
 }
 
 /// The folder itself, or the part of its path that exists.

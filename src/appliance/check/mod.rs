@@ -22,6 +22,7 @@ pub async fn self_test(file: &Path, config: &KioskConfig) -> SelfTest {
         Err(error) => checks.push(Check::failure("tls", error.to_string())),
         Ok(plan) => {
             checks.push(folder::runtime(&plan.runtime_dir).await);
+            checks.extend(folder::state(&plan));
             checks.extend(devices::checks(&plan).await);
             checks.push(devices::screen(plan.display.clone()).await);
             checks.extend(network::checks(&plan).await);

@@ -15,7 +15,7 @@ mod tls;
 pub use cameras::{Camera, Rotation, VideoSource};
 pub use choices::{AudioSink, AudioSource, EchoControl, EncoderChoice, VoiceConfig};
 pub use media::{Audio, Media, Network, Video};
-pub use room::{Credentials, Im, Role, Room, UserCredentials};
+pub use room::{Credentials, Im, Role, Room, UserCredentials, is_user_id};
 pub use tls::Tls;
 
 /// Longest name shown, in characters: more does not fit under a picture.
@@ -96,9 +96,9 @@ pub struct Settings {
     pub name: String,
     /// Language of the screen.
     pub language: Language,
-    /// What must survive a reboot.
+    /// What must survive a reboot: the user id that a server made up.
     pub state_dir: PathBuf,
-    /// Control socket and the call in progress; gone after a reboot.
+    /// The control socket; gone after a reboot.
     pub runtime_dir: PathBuf,
     /// How much is logged.
     pub log: log::LevelFilter,

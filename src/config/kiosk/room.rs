@@ -107,6 +107,15 @@ pub struct UserCredentials {
     pub user_sig: SecretString,
 }
 
+/// Longest user id in bytes, by Tencent's documents.
+const USER_ID: usize = 32;
+
+/// Whether a text can be the user id of a kiosk.
+#[must_use]
+pub fn is_user_id(text: &str) -> bool {
+    rules::is_identifier(text, USER_ID)
+}
+
 const LOGIN_INFO_ALLOWED: &str = "the address of a get_login_info such as \
      \"https://rooms.example.com/weapp/utils/get_login_info\", without a fragment";
 const SERVER_URL: &str = "http://127.0.0.1:5757/weapp/";
@@ -202,8 +211,7 @@ fn parse_base(text: &str) -> Option<(Url, Option<RoomType>)> {
 
 impl Credentials {
     fn read(room: &Section<'_>) -> Self {
-        // Tencent limits user ids to 32 bytes.
-        let user_id = room.optional("user_id", rules::identifier(32));
+        let user_id = room.optional("user_id", rules::identifier(USER_ID));
         let sdk_app_id = room.optional("sdk_app_id", rules::whole(1..=u64::from(u32::MAX)));
         let account_type = room.optional("account_type", rules::identifier(32));
         let user_sig = room.secret("user_sig", rules::secret(16));
