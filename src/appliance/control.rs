@@ -70,7 +70,7 @@ pub enum Request {
     },
 }
 
-/// What the daemon answers.
+/// The daemon's answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     pub ok: bool,
@@ -80,13 +80,13 @@ pub struct Answer {
     pub status: Option<serde_json::Value>,
 }
 
-/// Where the daemon's socket stands in its runtime directory.
+/// The path of the daemon's socket in its runtime directory.
 #[must_use]
 pub fn socket(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("control.sock")
 }
 
-/// Why the daemon could not be asked.
+/// A reason why the daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     #[error("no daemon answers at {path}; is `rtckiosk run` running?")]

@@ -15,7 +15,7 @@ use crate::room::{ClientSettings, ImSettings, SessionSettings};
 use crate::session::{Patience, Settings};
 use crate::tls::{ClientTls, Pin, Trust, TrustError, TrustSettings};
 
-/// How long a stream is fetched back with the URL that worked before.
+/// Time for which a stream is fetched back with the URL that worked before.
 const SAME_URL_WINDOW: Duration = Duration::from_secs(10);
 
 /// Everything that a kiosk, or an agent's side, is started with.
@@ -29,7 +29,7 @@ pub struct Plan {
     /// The room server, and whom to trust as it, for connections outside its client.
     pub room_url: Url,
     pub room_tls: ClientTls,
-    /// Where a made-up user id is kept; `None` = nowhere, as with an agent of the command line.
+    /// Keeps a made-up user id; `None` = it is forgotten, as with an agent of the command line.
     pub state_dir: Option<PathBuf>,
     /// Of the control socket.
     pub runtime_dir: PathBuf,

@@ -74,7 +74,7 @@ fn start_log(config: &KioskConfig) {
 /// `rtckiosk run`: the daemon.
 ///
 /// # Errors
-/// What keeps the kiosk from starting.
+/// Whatever keeps the kiosk from starting.
 pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
     memory::use_one_heap();
     let (file, config) = config(file)?;
@@ -103,7 +103,7 @@ pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
 /// `rtckiosk agent`: opens a room, answers whoever comes, and prints what happens.
 ///
 /// # Errors
-/// What keeps it from starting.
+/// Whatever keeps it from starting.
 pub fn agent(file: Option<&Path>, name: Option<&str>) -> Result<ExitCode> {
     memory::use_one_heap();
     let (_, mut config) = config(file)?;
@@ -138,14 +138,14 @@ async fn print_progress(kiosk: &Kiosk) {
                     return;
                 }
                 let transition = transitions.borrow_and_update().clone();
-                tell(&serde_json::json!({ "session": transition }));
+                print_line(&serde_json::json!({ "session": transition }));
             }
             _ = figures.tick() => {
                 let in_call = matches!(&*transitions.borrow(), Transition::InCall { members, .. }
                     if !members.is_empty());
                 if in_call && let Ok(status) = session.status().await {
                     let uplink = status.uplink;
-                    tell(&serde_json::json!({
+                    print_line(&serde_json::json!({
                         "uplink": uplink, "downlinks": status.downlinks }));
                 }
             }
@@ -154,7 +154,7 @@ async fn print_progress(kiosk: &Kiosk) {
 }
 
 /// One line of JSON. An agent goes on in silence when it cannot be written.
-fn tell(line: &serde_json::Value) {
+fn print_line(line: &serde_json::Value) {
     if let Err(error) = output::print(&format!("{line}\n")) {
         log::debug!("standard output: {error}");
     }

@@ -165,7 +165,7 @@ fn sound(device: &SoundDevice) -> String {
     text
 }
 
-/// What a technician looks for first; what is not listed comes last.
+/// Parts that a technician looks for first; those that are not listed come last.
 const FIRST: [&str; 6] = [
     "session",
     "in_state_seconds",

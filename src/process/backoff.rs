@@ -1,4 +1,4 @@
-//! Pauses before another try, and when to give up: of everything that is tried again. Pure:
+//! Pauses before another try, and the end of trying, for everything that is tried again. Pure:
 //! time and random numbers are passed in.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Tencent's pushers and players give up after three tries in a row.
 const QUICK_TRIES: u32 = 3;
 
-/// How long and how often a lost stream is tried again.
+/// Limits within which a lost stream is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconnect {
     /// Give up when this much time has passed since the loss and at least three tries failed.

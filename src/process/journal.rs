@@ -1,4 +1,4 @@
-//! Where the log goes: to the systemd journal with its fields when a service runs, else to
+//! The log: to the systemd journal with its fields when a service runs, else to
 //! standard error for a person.
 
 use log::LevelFilter;

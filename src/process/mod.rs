@@ -1,4 +1,4 @@
-//! Ground floor: what both programs need of their process. The log, standard output, memory,
+//! Ground floor: all that both programs need of their process. The log, standard output, memory,
 //! open files, and pauses before another try.
 
 pub mod backoff;

@@ -1,4 +1,4 @@
-//! What a program says on standard output. `println!` panics when nobody reads it any more.
+//! Text on standard output. `println!` panics when nobody reads it any more.
 
 use std::io::{self, ErrorKind, Write};
 

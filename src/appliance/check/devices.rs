@@ -133,7 +133,7 @@ async fn speaker(plan: &Plan) -> Check {
     }
 }
 
-/// What is done against the echo.
+/// Measures against the echo.
 fn echo(wanted: EchoControl) -> Check {
     const NAME: &str = "echo";
     match (wanted, media::echo::probe()) {

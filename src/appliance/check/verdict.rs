@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How bad a finding is. The worst one is that of the whole self-test.
+/// Severity of a finding. The worst one is that of the whole self-test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -20,7 +20,7 @@ pub enum Verdict {
 pub struct Check {
     pub name: &'static str,
     pub verdict: Verdict,
-    /// What was found, or what is wrong.
+    /// The finding in words.
     pub detail: String,
 }
 
@@ -37,7 +37,7 @@ impl Check {
         Self::new(name, Verdict::Failure, detail)
     }
 
-    /// What a call cannot do without: it works, or it does not.
+    /// A part that a call cannot do without: it works, or it does not.
     pub(super) fn needed(name: &'static str, found: Result<String, String>) -> Self {
         match found {
             Ok(detail) => Self::ok(name, detail),
