@@ -1,4 +1,4 @@
-//! Who is asking: userSig at login, then a token, one per user for all room types.
+//! Proof of users: a userSig at login, then a token, one per user for all room types.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::rooms::Now;
+use super::clock::Now;
 use crate::protocol::answer::LoginInfo;
 use crate::protocol::user_sig::{self, Claims, Form, SigningKey, UserSigError, VerifyingKey};
 
@@ -16,7 +16,7 @@ const MAX_SESSIONS: usize = 100_000;
 /// Longest userID in bytes.
 const MAX_USER_ID: usize = 128;
 
-/// Bytes of randomness in a token.
+/// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 
 /// The application that users log in to, and its keys.
@@ -25,7 +25,7 @@ pub struct AuthSettings {
     pub sdk_app_id: u64,
     pub account_type: String,
     pub verifying_key: VerifyingKey,
-    /// Signs an identity for whoever asks with `get_login_info`; `None` = refuses to.
+    /// Signs an identity for anybody that asks with `get_login_info`; `None` = refuses to.
     pub login_info_key: Option<SigningKey>,
     /// Life of a userSig signed here.
     pub user_sig_life: Duration,
@@ -33,7 +33,7 @@ pub struct AuthSettings {
     pub token_life: Duration,
 }
 
-/// Why an identity is not accepted; code 7 on the wire.
+/// The reason for which an identity is not accepted; code 7 on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AuthError {
     #[error("{0} is missing")]
@@ -56,7 +56,7 @@ pub(super) enum AuthError {
     Reserved,
 }
 
-/// What a client presents at login.
+/// The names and the signature that a client presents at login.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Credentials<'a> {
     pub sdk_app_id: &'a str,
@@ -71,6 +71,7 @@ pub(super) struct Auth {
     sessions: Mutex<HashMap<String, Session>>,
 }
 
+/// A login.
 struct Session {
     token: String,
     /// [`Now::steady`] when the token becomes void.
@@ -95,7 +96,7 @@ impl Auth {
     /// Checks a userSig; answers what it says.
     ///
     /// # Errors
-    /// What is wrong with the credentials.
+    /// The fault of the credentials.
     pub(super) fn verify(
         &self,
         credentials: Credentials<'_>,
@@ -123,7 +124,7 @@ impl Auth {
     /// Answers the token.
     ///
     /// # Errors
-    /// What is wrong with the credentials.
+    /// The fault of the credentials.
     pub(super) fn login(
         &self,
         credentials: Credentials<'_>,
@@ -159,6 +160,7 @@ impl Auth {
         }
     }
 
+    /// Ends the session of a user.
     pub(super) fn logout(&self, user_id: &str) {
         self.sessions().remove(user_id);
     }
@@ -198,7 +200,7 @@ impl Auth {
         self.settings.login_info_key.is_some()
     }
 
-    /// Users who are logged in, or whose login expired without anybody asking.
+    /// Users that are logged in, or whose login expired without anybody asking.
     #[must_use]
     pub(super) fn sessions_open(&self) -> usize {
         self.sessions().len()

@@ -11,14 +11,15 @@ use secrecy::SecretString;
 use crate::protocol::user_sig::{SigningKey, UserSigError, VerifyingKey};
 use crate::tls::CertificateError;
 
-/// Names of the kept files in the state directory.
+/// Name of the file in the state directory that keeps the key of identities.
 const USER_SIG_KEY: &str = "usersig-key.pem";
+/// Name of the one that keeps the key of stream URLs.
 const PUSH_KEY: &str = "push-key";
 
-/// Longest file that may be a key in bytes.
+/// Largest key file in bytes: PEM files have some hundred, this leaves space for comments.
 const MAX_KEY_FILE: u64 = 64 * 1024;
 
-/// Why a key cannot be used.
+/// The reason for which a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("cannot read the key file {path}: {source}")]
@@ -37,12 +38,12 @@ pub enum KeyError {
     Certificate(#[from] CertificateError),
 }
 
-/// The private key in a PEM file.
+/// Reads the private key in a PEM file.
 pub(super) fn private(path: &Path) -> Result<SigningKey, KeyError> {
     SigningKey::from_pem(&read(path)?).map_err(|source| bad(path, source))
 }
 
-/// The public key in a PEM file.
+/// Reads the public key in a PEM file.
 pub(super) fn public(path: &Path) -> Result<VerifyingKey, KeyError> {
     VerifyingKey::from_pem(&read(path)?).map_err(|source| bad(path, source))
 }
@@ -73,6 +74,7 @@ pub(super) fn push_key(dir: Option<&Path>) -> Result<SecretString, KeyError> {
     Ok(key.trim().into())
 }
 
+/// The text kept under `name`, which is made if there is none.
 fn kept(
     dir: Option<&Path>,
     name: &str,

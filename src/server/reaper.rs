@@ -1,5 +1,5 @@
-//! The task that drops who is gone without goodbye. What is due and what becomes of it is
-//! decided by `rooms`; here are only the clock, the relay and the deadlines.
+//! The task that drops members that left without goodbye. `rooms` decides what is due and what
+//! becomes of it; here are only the clock, the relay and the deadlines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::relay::{StreamProbe, StreamState};
-use super::rooms::{Fate, Late, RoomStore, Rooms};
+use super::rooms::{Fate, LateMember, Rooms};
 
-/// Streams asked about at the same time.
+/// Questions to the relay at the same time.
 const PARALLEL: usize = 32;
 
-/// Until then the relay must have answered about all late members of one sweep.
+/// Longest time for the relay to answer about all late members of one sweep.
 const PROBE_DEADLINE: Duration = Duration::from_secs(4);
 
 /// Sweeps every `period` until `stop`.
-pub(super) async fn run<S: RoomStore + 'static>(
-    rooms: Arc<Rooms<S>>,
+pub(super) async fn run(
+    rooms: Arc<Rooms>,
     probe: Arc<impl StreamProbe + 'static>,
     clock: Clock,
     period: Duration,
@@ -38,11 +38,8 @@ pub(super) async fn run<S: RoomStore + 'static>(
     stop.run_until_cancelled(sweeps).await;
 }
 
-async fn sweep<S: RoomStore + 'static>(
-    rooms: &Arc<Rooms<S>>,
-    probe: &Arc<impl StreamProbe + 'static>,
-    clock: Clock,
-) {
+/// Looks once, and asks the relay about everybody that is late.
+async fn sweep(rooms: &Arc<Rooms>, probe: &Arc<impl StreamProbe + 'static>, clock: Clock) {
     let due = rooms.sweep(clock.now());
     for room in &due.idle {
         log::info!(room:display; "nobody entered, the id is free again");
@@ -61,14 +58,14 @@ async fn sweep<S: RoomStore + 'static>(
                 StreamState::Unknown("the relay did not answer in time".to_owned())
             });
             let fate = rooms.judge(&late, &state, clock.now());
-            tell(&late, &state, fate);
+            log_fate(&late, &state, fate);
         });
     }
     asking.join_all().await;
 }
 
-fn tell(late: &Late, state: &StreamState, fate: Fate) {
-    let Late { room, user, .. } = late;
+fn log_fate(late: &LateMember, state: &StreamState, fate: Fate) {
+    let LateMember { room, user, .. } = late;
     match fate {
         Fate::Dropped => {
             log::info!(room:display, user:%, stream:? = state; "dropped a silent member");
@@ -90,7 +87,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::RoomType;
-    use crate::server::rooms::{Joining, MemoryStore, RoomKey, Rules};
+    use crate::server::rooms::{Joining, RoomKey, Rules};
 
     /// Answers at once, or never for a stream it does not know.
     #[derive(Default)]
@@ -116,7 +113,7 @@ mod tests {
     impl Bench {
         fn start() -> Self {
             let bench = Self {
-                rooms: Arc::new(Rooms::new(Rules::default(), MemoryStore::default())),
+                rooms: Arc::new(Rooms::new(Rules::default())),
                 told: Arc::default(),
                 clock: Clock::start(),
                 stop: CancellationToken::new(),

@@ -1,4 +1,4 @@
-//! What a room server is told, with keys read and secrets made: from the configuration, or the
+//! Settings of a room server, with keys read and secrets made: from the configuration, or the
 //! embedded default for this machine alone.
 
 use std::net::SocketAddr;
@@ -9,9 +9,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::auth::AuthSettings;
-use super::http::{HttpSettings, Rate};
+use super::http::HttpSettings;
 use super::im::ImSettings;
 use super::keys::{self, KeyError};
+use super::limits::Rate;
 use super::relay::RelayConfig;
 use super::rooms::Rules;
 use super::urls::UrlSettings;
@@ -20,7 +21,7 @@ use crate::config::server as config;
 use crate::protocol::user_sig::{SigningKey, VerifyingKey};
 use crate::tls::ServerTls;
 
-/// Everything that [`super::RoomServer`] needs.
+/// Everything that a [`RoomServer`](super::RoomServer) needs.
 #[derive(Debug)]
 pub struct Settings {
     /// The certificate of all listeners that speak TLS.
@@ -35,7 +36,7 @@ pub struct Settings {
     pub relay: RelaySettings,
 }
 
-/// Who carries the streams.
+/// The relay that carries the streams.
 #[derive(Debug, Clone)]
 pub enum RelaySettings {
     /// The relay in this program, started and stopped with the room server. Its `push_key` is
@@ -46,16 +47,17 @@ pub enum RelaySettings {
         /// which a client reached the room server.
         public_host: Option<String>,
     },
+    /// A relay of its own, which is only asked which streams run.
     External {
         relay: config::External,
         /// Signs status requests to Tencent.
         api_key: Option<SecretString>,
-        /// CA certificates that the relay's status address may have one of, beside the system's.
+        /// CA certificates that may vouch for the relay's status address, beside the system's.
         ca_file: Option<PathBuf>,
     },
 }
 
-/// Listeners, logs, key files and the runtime's own.
+/// Open files beside connections: listeners, logs, key files and the runtime's own.
 const OTHER_FILES: usize = 32;
 
 impl Settings {
@@ -132,8 +134,16 @@ fn user_sig_keys(config: &ServerConfig) -> Result<(VerifyingKey, Option<SigningK
     Ok((private.verifying_key(), Some(private)))
 }
 
-/// Clients come every 7 to 15 s: a connection kept open must survive the pause.
+/// Longest pause between two requests: clients come every 7 to 15 s, and a connection kept open
+/// must survive that.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Age at which a connection is closed between two requests, so that no client keeps its place
+/// among them for ever.
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
+
+/// Time that open requests get to finish when the server stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn http(http: &config::Http, tls: Option<&ServerTls>) -> HttpSettings {
     HttpSettings {
@@ -143,9 +153,9 @@ fn http(http: &config::Http, tls: Option<&ServerTls>) -> HttpSettings {
         max_body: http.max_body_bytes,
         request_timeout: http.request_timeout,
         header_timeout: HEADER_TIMEOUT,
-        max_connection_age: Duration::from_secs(600),
+        max_connection_age: MAX_CONNECTION_AGE,
         max_connections: http.max_connections,
-        shutdown_timeout: Duration::from_secs(5),
+        shutdown_timeout: SHUTDOWN_TIMEOUT,
         per_address: rate(http.per_address),
         per_user: rate(http.per_user),
     }

@@ -1,4 +1,4 @@
-//! Push and play URLs: where a member sends his stream, and where the others get it.
+//! Push and play URLs: one to send a member's stream to, others to get it from.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::config::server::External;
 use crate::protocol::stream_url;
 
-/// How stream URLs are made.
+/// Settings of stream URLs.
 #[derive(Debug, Clone)]
 pub struct UrlSettings {
     /// Prefix of every stream id.
@@ -18,14 +18,14 @@ pub struct UrlSettings {
     pub valid: Duration,
 }
 
-/// Where the relay is reached.
+/// The address by which the relay is reached.
 #[derive(Debug, Clone)]
 pub(super) enum RelayAddress {
     Embedded(EmbeddedAddress),
     External(External),
 }
 
-/// `rtmp[s]://{host}:{port}/{app}/...`
+/// An address of the form `rtmp[s]://{host}:{port}/{app}/...`.
 #[derive(Debug, Clone)]
 pub(super) struct EmbeddedAddress {
     pub scheme: &'static str,
@@ -49,7 +49,7 @@ impl StreamUrls {
         Self { settings, relay }
     }
 
-    /// A stream id of one user's own; `random` keeps his next stream from colliding with it.
+    /// A stream id of one user's own; `random` keeps their next stream from colliding with it.
     #[must_use]
     pub(super) fn stream_id(&self, user: &str, random: u16) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -86,7 +86,7 @@ impl StreamUrls {
         }
     }
 
-    /// What an audience plays; without a mixer that is the main member's stream.
+    /// The URL that an audience plays; without a mixer that is the main member's stream.
     #[must_use]
     pub(super) fn mixed_url(&self, stream: &str, added: u64, unix: u64, reached: &str) -> String {
         let query = self.signed(stream, self.play_expiry(added, unix));

@@ -7,9 +7,9 @@ use crate::protocol::json;
 /// Longest urlencoded body in bytes, as on the official Node server.
 const URLENCODED_LIMIT: usize = 56 * 1024;
 
-/// Why a body cannot be read.
+/// The reason for which a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BodyError {
+pub(in crate::server) enum BodyError {
     #[error("the body is not JSON that can be read: {0}")]
     NotJson(String),
     #[error("the body must be a JSON object or array")]
@@ -18,6 +18,7 @@ pub(super) enum BodyError {
     TooLong(usize),
 }
 
+/// The ways to read a body.
 enum Kind {
     Json,
     UrlEncoded,
@@ -46,7 +47,10 @@ fn kind(content_type: Option<&str>) -> Kind {
 }
 
 /// Reads a body; none, or one of a type that nobody needs, is an empty object.
-pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Value, BodyError> {
+pub(in crate::server) fn parse(
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<Value, BodyError> {
     let nothing = Value::Object(Map::new());
     match kind(content_type) {
         _ if body.trim_ascii().is_empty() => Ok(nothing),

@@ -1,4 +1,4 @@
-//! One request, read: who asks by which name of ours, with which query and body.
+//! One request, read: its query, its body, and the name by which it reached us.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,8 +10,10 @@ use axum::response::Response;
 use http_body_util::LengthLimitError;
 use serde_json::Value;
 
+use super::app::App;
 use super::body::BodyError;
-use super::{App, Peer, body, reply, text};
+use super::peer::{Peer, header_text};
+use super::{body, reply};
 
 /// A request of the room protocol.
 #[derive(Debug)]
@@ -68,7 +70,7 @@ impl FromRequest<Arc<App>> for Call {
                 reply::http_error(StatusCode::BAD_REQUEST, "the body broke off")
             }
         })?;
-        let body = body::parse(text(&head.headers, header::CONTENT_TYPE), &body);
+        let body = body::parse(header_text(&head.headers, header::CONTENT_TYPE), &body);
         if let Err(BodyError::TooLong(limit)) = body {
             return Err(too_long(limit));
         }
@@ -87,8 +89,8 @@ fn too_long(limit: usize) -> Response {
 
 /// The host of the `Host` header without its port; if it is no host, the address that the
 /// client connected to.
-pub(super) fn reached(headers: &HeaderMap, local: Option<IpAddr>) -> String {
-    let named = text(headers, header::HOST).and_then(host_only);
+pub(in crate::server) fn reached(headers: &HeaderMap, local: Option<IpAddr>) -> String {
+    let named = header_text(headers, header::HOST).and_then(host_only);
     named.unwrap_or_else(|| match local.map(|ip| ip.to_canonical()) {
         Some(IpAddr::V6(v6)) => format!("[{v6}]"),
         Some(IpAddr::V4(v4)) => v4.to_string(),

@@ -1,19 +1,19 @@
 //! Answers: HTTP 200 with `code` and `message` for everything that the protocol can say, an
-//! HTTP status for what it cannot.
+//! HTTP status for the rest.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::body;
+use super::body::BodyError;
 use crate::protocol::Code;
 use crate::protocol::answer::Answer;
 use crate::protocol::request;
 use crate::server::auth::AuthError;
 use crate::server::rooms::Refusal;
 
-/// Why a verb is not done.
+/// The reason for which a verb is not done.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Failure {
     Refused {
@@ -47,8 +47,8 @@ impl From<AuthError> for Failure {
     }
 }
 
-impl From<body::BodyError> for Failure {
-    fn from(error: body::BodyError) -> Self {
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
         Self::new(Code::Exception, error.to_string())
     }
 }
@@ -63,7 +63,7 @@ impl From<request::BodyError> for Failure {
     }
 }
 
-/// What a verb answers with beside `code` and `message`.
+/// The fields of an answer beside `code` and `message`.
 pub(super) type Outcome = Result<Map<String, Value>, Failure>;
 
 /// The fields of an answer.
@@ -71,7 +71,7 @@ pub(super) fn fields<A: Answer>(answer: &A) -> Outcome {
     match serde_json::to_value(answer) {
         Ok(Value::Object(fields)) => Ok(fields),
         other => {
-            log::error!("an answer is no JSON object: {other:?}");
+            log::error!("an answer is not a JSON object: {other:?}");
             Err(Failure::new(
                 Code::Exception,
                 "the answer cannot be written",
@@ -80,6 +80,7 @@ pub(super) fn fields<A: Answer>(answer: &A) -> Outcome {
     }
 }
 
+/// The whole answer of a verb.
 pub(super) fn response(outcome: Outcome) -> Response {
     let mut answer = Map::new();
     match outcome {
@@ -114,6 +115,7 @@ pub(super) fn http_error(status: StatusCode, text: &str) -> Response {
     (status, Json(body)).into_response()
 }
 
+/// The answer to a client that asks too often.
 pub(super) fn too_many_requests() -> Response {
     let mut response = http_error(StatusCode::TOO_MANY_REQUESTS, "too many requests");
     let retry_after = HeaderValue::from_static("1");

@@ -1,4 +1,4 @@
-//! Connections: how many, how slow they may be, how old they may get, and how they end.
+//! Connections: their number, their slowness, their age, and their end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,24 +15,25 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::patient::Patient;
-use super::{HttpSettings, Peer};
+use super::app::HttpSettings;
+use super::peer::Peer;
+use super::stall_guard::StallGuard;
 use crate::tls::AcceptError;
 
 /// Longest head of a request in bytes: a userSig in a query has some hundred.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// For a client to make its TLS session.
+/// Longest time for a client to make its TLS session.
 const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// For a client to take the last answer.
+/// Longest time for a client to take the last answer.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Pause after a failed accept, when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until `stop`, then gives open requests `shutdown_timeout` to finish.
-pub(in crate::server) async fn run(
+pub(in crate::server) async fn serve(
     listener: TcpListener,
     router: Router,
     settings: &HttpSettings,
@@ -97,10 +98,10 @@ fn connection(
         }
         let peer = Peer { remote, local };
         let Some(tls) = &settings.tls else {
-            return talk(stream, peer, router, &settings, &stop).await;
+            return serve_client(stream, peer, router, &settings, &stop).await;
         };
         match tls.accept(stream, TLS_HANDSHAKE).await {
-            Ok(stream) => Box::pin(talk(stream, peer, router, &settings, &stop)).await,
+            Ok(stream) => Box::pin(serve_client(stream, peer, router, &settings, &stop)).await,
             Err(AcceptError::Plain(stream)) => send_to_https(stream, remote).await,
             Err(error) => log::debug!(remote:%, error:%; "no TLS session"),
         }
@@ -108,7 +109,7 @@ fn connection(
 }
 
 /// Serves one client over whatever carries its bytes.
-async fn talk(
+async fn serve_client(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
     router: Router,
@@ -121,12 +122,14 @@ async fn talk(
         request.extensions_mut().insert(peer);
         service.call(request)
     });
-    let patience = settings.request_timeout;
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(Patient::new(stream, patience)), service);
+        .serve_connection(
+            TokioIo::new(StallGuard::new(stream, settings.request_timeout)),
+            service,
+        );
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
@@ -140,11 +143,11 @@ async fn talk(
         }
     };
     if let Err(error) = ended {
-        log::debug!(remote:%, error:%; "connection broke");
+        log::debug!(remote:%, error:%; "a connection broke");
     }
 }
 
-/// Tells a client that came in plain text where it is.
+/// Tells a client that came in plain text that this port speaks TLS.
 async fn send_to_https(mut stream: TcpStream, remote: SocketAddr) {
     const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
         Connection: close\r\nContent-Length: 38\r\n\r\nthis port speaks TLS: use https://host\n";

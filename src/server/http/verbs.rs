@@ -1,103 +1,62 @@
-//! The verbs of all room types: who may, what must be given, what is answered. The order of
-//! the checks is the official Node server's.
+//! The verbs of all room types: their conditions, their fields, their answers. The order of the
+//! checks is the official Node server's.
 
 use axum::http::HeaderValue;
 use axum::response::Response;
-use serde_json::{Map, Value};
 
-use super::App;
+use super::app::App;
 use super::call::{Call, Query};
-use super::live;
+use super::live_verbs;
+use super::member_call::{MemberCall, TEXT_LIMIT, at_most, done};
 use super::reply::{self, Failure, Outcome};
 use crate::protocol::answer::{self, CreatedRoom, LoggedIn, PushUrl, RoomList};
-use crate::protocol::request::{self, Request};
+use crate::protocol::request;
 use crate::protocol::{Code, RoomType, Verb, excerpt, webim};
 use crate::server::auth::{self, AuthError, Credentials};
-use crate::server::rooms::{self, Joining, Now, Room, RoomKey};
+use crate::server::clock::Now;
+use crate::server::rooms::{self, Joining, Room};
 use crate::server::urls;
 
-/// Longest texts in bytes that a member may bring: they go out with every list of members.
+/// Longest room id in bytes: it goes out with every list of rooms.
 const ROOM_ID_LIMIT: usize = 128;
+/// Longest name of a member in bytes: it goes out with every list of members.
 const NAME_LIMIT: usize = 256;
-pub(super) const TEXT_LIMIT: usize = 2048;
 
-/// A request whose sender is known.
-pub(super) struct Asked<'a> {
-    pub(super) app: &'a App,
-    pub(super) kind: RoomType,
-    /// The user whose token it carries.
-    pub(super) caller: &'a str,
-    pub(super) body: Value,
-    pub(super) now: Now,
-    /// The host by which the client reached this server.
-    pub(super) reached: &'a str,
-}
-
-impl Asked<'_> {
-    pub(super) fn read<R: Request>(&self) -> Result<R, Failure> {
-        Ok(request::parse(self.body.clone())?)
-    }
-
-    pub(super) fn room(&self, id: &str) -> RoomKey {
-        RoomKey::new(self.kind, id)
-    }
-
-    /// Nobody acts for somebody else.
-    pub(super) fn must_be(&self, user_id: &str) -> Result<(), Failure> {
-        if user_id == self.caller {
-            Ok(())
-        } else {
-            Err(AuthError::OtherUser.into())
-        }
-    }
-}
-
-pub(super) fn done() -> Outcome {
-    Ok(Map::new())
-}
-
-/// What a verb does, by whether it needs a login.
-enum Deed {
+/// The function that does a verb, by whether it needs a login.
+enum Handler {
     Open(fn(&App, &Query, Now) -> Outcome),
-    Member(fn(&Asked<'_>) -> Outcome),
+    Member(fn(&MemberCall<'_>) -> Outcome),
 }
 
-fn deed(verb: Verb) -> Deed {
+fn handler(verb: Verb) -> Handler {
     match verb {
-        Verb::Login => Deed::Open(login),
-        Verb::Logout => Deed::Member(logout),
-        Verb::GetPushUrl => Deed::Member(get_push_url),
-        Verb::GetRoomList => Deed::Member(get_room_list),
-        Verb::GetPushers => Deed::Member(get_pushers),
-        Verb::CreateRoom => Deed::Member(create_room),
-        Verb::DestroyRoom => Deed::Member(destroy_room),
-        Verb::AddPusher => Deed::Member(add_pusher),
-        Verb::DeletePusher => Deed::Member(delete_pusher),
-        Verb::PusherHeartbeat => Deed::Member(pusher_heartbeat),
-        Verb::MergeStream => Deed::Member(live::merge_stream),
-        Verb::GetCustomInfo => Deed::Member(live::get_custom_info),
-        Verb::SetCustomField => Deed::Member(live::set_custom_field),
-        Verb::AddAudience => Deed::Member(live::add_audience),
-        Verb::DeleteAudience => Deed::Member(live::delete_audience),
-        Verb::GetAudiences => Deed::Member(live::get_audiences),
+        Verb::Login => Handler::Open(login),
+        Verb::Logout => Handler::Member(logout),
+        Verb::GetPushUrl => Handler::Member(get_push_url),
+        Verb::GetRoomList => Handler::Member(get_room_list),
+        Verb::GetPushers => Handler::Member(get_pushers),
+        Verb::CreateRoom => Handler::Member(create_room),
+        Verb::DestroyRoom => Handler::Member(destroy_room),
+        Verb::AddPusher => Handler::Member(add_pusher),
+        Verb::DeletePusher => Handler::Member(delete_pusher),
+        Verb::PusherHeartbeat => Handler::Member(pusher_heartbeat),
+        Verb::MergeStream => Handler::Member(live_verbs::merge_stream),
+        Verb::GetCustomInfo => Handler::Member(live_verbs::get_custom_info),
+        Verb::SetCustomField => Handler::Member(live_verbs::set_custom_field),
+        Verb::AddAudience => Handler::Member(live_verbs::add_audience),
+        Verb::DeleteAudience => Handler::Member(live_verbs::delete_audience),
+        Verb::GetAudiences => Handler::Member(live_verbs::get_audiences),
     }
 }
 
 /// Answers one room verb.
 pub(super) fn answer(app: &App, kind: RoomType, verb: Verb, call: &Call) -> Response {
     let now = app.clock.now();
-    let outcome = match deed(verb) {
-        Deed::Open(act) => act(app, &call.query, now),
-        Deed::Member(act) => identify(app, call, now).and_then(|(caller, body)| {
-            act(&Asked {
-                app,
-                kind,
-                caller,
-                body,
-                now,
-                reached: &call.reached,
-            })
-        }),
+    let outcome = match handler(verb) {
+        Handler::Open(act) => act(app, &call.query, now),
+        Handler::Member(act) => {
+            MemberCall::identify(app, kind, call, now).and_then(|call| act(&call))
+        }
     };
     if let Err(failure) = &outcome {
         log::debug!(verb:%, failure:?; "refused");
@@ -108,19 +67,6 @@ pub(super) fn answer(app: &App, kind: RoomType, verb: Verb, call: &Call) -> Resp
         response.headers_mut().insert(webim::HERE_HEADER, here);
     }
     response
-}
-
-/// The user of a request and its body, once his token is checked.
-fn identify<'a>(app: &App, call: &'a Call, now: Now) -> Result<(&'a str, Value), Failure> {
-    let body = call.body.clone()?;
-    let given = |name| call.query.get(name).ok_or(AuthError::Missing(name));
-    let (user, token) = (given("userID")?, given("token")?);
-    app.auth.check(user, token, now)?;
-    if app.by_user.admits(&user.to_owned()) {
-        Ok((user, body))
-    } else {
-        Err(Failure::TooManyRequests)
-    }
 }
 
 fn login(app: &App, query: &Query, now: Now) -> Outcome {
@@ -149,45 +95,45 @@ fn login(app: &App, query: &Query, now: Now) -> Outcome {
     })
 }
 
-fn logout(asked: &Asked<'_>) -> Outcome {
-    asked.app.auth.logout(asked.caller);
-    log::info!(user = asked.caller; "logged out");
+fn logout(call: &MemberCall<'_>) -> Outcome {
+    call.app.auth.logout(call.caller);
+    log::info!(user = call.caller; "logged out");
     done()
 }
 
-fn get_push_url(asked: &Asked<'_>) -> Outcome {
-    let body: request::GetPushUrl = asked.read()?;
-    asked.must_be(&body.user_id)?;
-    let urls = &asked.app.urls;
+fn get_push_url(call: &MemberCall<'_>) -> Outcome {
+    let body: request::GetPushUrl = call.read()?;
+    call.must_be(&body.user_id)?;
+    let urls = &call.app.urls;
     let stream = urls.stream_id(&body.user_id, rand::random());
-    let push_url = urls.push_url(&stream, asked.now.unix, asked.reached);
+    let push_url = urls.push_url(&stream, call.now.unix, call.reached);
     reply::fields(&PushUrl { push_url })
 }
 
-fn get_room_list(asked: &Asked<'_>) -> Outcome {
-    let body: request::GetRoomList = asked.read()?;
+fn get_room_list(call: &MemberCall<'_>) -> Outcome {
+    let body: request::GetRoomList = call.read()?;
     let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-    let rooms = asked
+    let rooms = call
         .app
         .rooms
-        .list(asked.kind, count(body.index), count(body.cnt));
-    let rooms = rooms.iter().map(|room| describe(asked, room)).collect();
+        .list(call.kind, count(body.index), count(body.cnt));
+    let rooms = rooms.iter().map(|room| describe(call, room)).collect();
     reply::fields(&RoomList { rooms })
 }
 
-fn get_pushers(asked: &Asked<'_>) -> Outcome {
-    let body: request::GetPushers = asked.read()?;
-    let room = asked.app.rooms.active(&asked.room(&body.room_id))?;
-    reply::fields(&describe(asked, &room))
+fn get_pushers(call: &MemberCall<'_>) -> Outcome {
+    let body: request::GetPushers = call.read()?;
+    let room = call.app.rooms.active(&call.room(&body.room_id))?;
+    reply::fields(&describe(call, &room))
 }
 
-fn create_room(asked: &Asked<'_>) -> Outcome {
-    let body: request::CreateRoom = asked.read()?;
-    asked.must_be(&body.user_id)?;
+fn create_room(call: &MemberCall<'_>) -> Outcome {
+    let body: request::CreateRoom = call.read()?;
+    call.must_be(&body.user_id)?;
     check_room_id(&body.room_id)?;
-    let rooms = &asked.app.rooms;
+    let rooms = &call.app.rooms;
     let fresh = || auth::fresh_id("room");
-    match rooms.create(asked.kind, &body.room_id, &body.room_info, asked.now, fresh) {
+    match rooms.create(call.kind, &body.room_id, &body.room_info, call.now, fresh) {
         Ok(room_id) => reply::fields(&CreatedRoom { room_id }),
         Err(refusal @ rooms::Refusal::RoomExists) => Err(Failure::Refused {
             code: refusal.code(),
@@ -198,19 +144,18 @@ fn create_room(asked: &Asked<'_>) -> Outcome {
     }
 }
 
-fn destroy_room(asked: &Asked<'_>) -> Outcome {
-    let body: request::DestroyRoom = asked.read()?;
-    asked.must_be(&body.user_id)?;
-    asked
-        .app
+fn destroy_room(call: &MemberCall<'_>) -> Outcome {
+    let body: request::DestroyRoom = call.read()?;
+    call.must_be(&body.user_id)?;
+    call.app
         .rooms
-        .destroy(&asked.room(&body.room_id), asked.caller)?;
+        .destroy(&call.room(&body.room_id), call.caller)?;
     done()
 }
 
-fn add_pusher(asked: &Asked<'_>) -> Outcome {
-    let body: request::AddPusher = asked.read()?;
-    asked.must_be(&body.user_id)?;
+fn add_pusher(call: &MemberCall<'_>) -> Outcome {
+    let body: request::AddPusher = call.read()?;
+    call.must_be(&body.user_id)?;
     check_room_id(&body.room_id)?;
     at_most(NAME_LIMIT, "userName", &body.user_name)?;
     at_most(TEXT_LIMIT, "userAvatar", &body.user_avatar)?;
@@ -222,12 +167,12 @@ fn add_pusher(asked: &Asked<'_>) -> Outcome {
         avatar: body.user_avatar.clone(),
         stream: stream.to_owned(),
     };
-    let made = asked.app.rooms.add(
-        asked.kind,
+    let made = call.app.rooms.add(
+        call.kind,
         &body.room_id,
         &body.room_info,
         &joining,
-        asked.now,
+        call.now,
         || auth::fresh_id("room"),
     )?;
     match made {
@@ -236,27 +181,26 @@ fn add_pusher(asked: &Asked<'_>) -> Outcome {
     }
 }
 
-fn delete_pusher(asked: &Asked<'_>) -> Outcome {
-    let body: request::DeletePusher = asked.read()?;
-    asked.must_be(&body.user_id)?;
-    asked
-        .app
+fn delete_pusher(call: &MemberCall<'_>) -> Outcome {
+    let body: request::DeletePusher = call.read()?;
+    call.must_be(&body.user_id)?;
+    call.app
         .rooms
-        .leave(&asked.room(&body.room_id), asked.caller)?;
+        .leave(&call.room(&body.room_id), call.caller)?;
     done()
 }
 
-fn pusher_heartbeat(asked: &Asked<'_>) -> Outcome {
-    let body: request::PusherHeartbeat = asked.read()?;
-    asked.must_be(&body.user_id)?;
-    let room = asked.room(&body.room_id);
-    asked.app.rooms.heartbeat(&room, asked.caller, asked.now)?;
+fn pusher_heartbeat(call: &MemberCall<'_>) -> Outcome {
+    let body: request::PusherHeartbeat = call.read()?;
+    call.must_be(&body.user_id)?;
+    let room = call.room(&body.room_id);
+    call.app.rooms.heartbeat(&room, call.caller, call.now)?;
     done()
 }
 
 /// A room as others see it.
-fn describe(asked: &Asked<'_>, room: &Room) -> answer::Room {
-    let (urls, unix, reached) = (&asked.app.urls, asked.now.unix, asked.reached);
+fn describe(call: &MemberCall<'_>, room: &Room) -> answer::Room {
+    let (urls, unix, reached) = (&call.app.urls, call.now.unix, call.reached);
     let mixed = room
         .main_member()
         .map(|member| urls.mixed_url(&member.stream, member.added, unix, reached));
@@ -288,12 +232,4 @@ fn check_room_id(id: &str) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-pub(super) fn at_most(limit: usize, field: &str, text: &str) -> Result<(), Failure> {
-    if text.len() <= limit {
-        return Ok(());
-    }
-    let message = format!("{field} has {} bytes, {limit} are allowed", text.len());
-    Err(Failure::new(Code::Parameter, message))
 }

@@ -1,14 +1,16 @@
-//! What clients ask: mini-programs, web pages and kiosks.
+//! Commands of clients: mini-programs, web pages and kiosks.
 
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::front::Call;
+use super::call::Call;
+use super::caller::{Caller, identify};
 use super::hub::{Joiner, Profile, Secrets};
 use super::reply::{Failure, Outcome};
-use super::{GROUP_NAME, Im, fresh_secret, message, poll};
+use super::room_feed::GROUP_NAME;
+use super::service::{Im, fresh_secret};
+use super::{held_polls, message};
 use crate::protocol::excerpt;
 use crate::protocol::im_rest::ErrorCode;
 use crate::protocol::webim::{
@@ -18,10 +20,12 @@ use crate::protocol::webim::{
 };
 use crate::server::auth::Credentials;
 
+/// The profile entry that holds the address of a picture.
 const TAG_IMAGE: &str = "Tag_Profile_IM_Image";
 
-/// Profiles in one request, and bytes of a profile entry.
+/// Profiles that are answered in one request.
 const MAX_PROFILES: usize = 100;
+/// Longest profile entry in bytes.
 const MAX_PROFILE_BYTES: usize = 512;
 
 /// `SyncFlag` of `getmsg`: nothing more to fetch.
@@ -31,18 +35,11 @@ const FETCHED_ALL: u64 = 2;
 /// this service does not take.
 const AUTH_KEY_LIFE: u64 = 86_400;
 
-/// Somebody who is logged in.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) user: String,
-    pub(super) tiny_id: String,
-}
-
 /// Answers one command.
 pub(super) async fn answer(im: &Im, command: Command, call: Call) -> Value {
     let outcome = match command {
-        Command::LongPolling => poll::ordinary(im, call).await,
-        Command::BigGroupPoll => return poll::big_group(im, call).await,
+        Command::LongPolling => held_polls::ordinary(im, call).await,
+        Command::BigGroupPoll => return held_polls::big_group(im, call).await,
         _ => perform(im, command, &call),
     };
     outcome.unwrap_or_else(|failure| {
@@ -52,58 +49,41 @@ pub(super) async fn answer(im: &Im, command: Command, call: Call) -> Value {
     })
 }
 
+/// Does what a command says.
 fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
     match command {
         Command::Login => return login(im, call),
         // Statistics of the client, sent without waiting for the login; nobody needs them.
         Command::WebReport => return done(),
-        Command::ApplyJoinGroupAnonymous => return join(im, &body(call)?, None),
-        // A reader without a login has no name to leave by: his key lapses.
+        Command::ApplyJoinGroupAnonymous => return join(im, &call.body()?, None),
+        // A reader without a login has no name to leave by: the key lapses.
         Command::QuitGroupAnonymous => return done(),
         _ => {}
     }
-    let member = identify(im, call)?;
-    if !im.by_user.admits(&member.user) {
+    let caller = identify(im, call)?;
+    if !im.by_user.admits(&caller.user) {
         return Err(too_often());
     }
     match command {
-        Command::PortraitGet => portrait_get(im, &member, body(call)?),
-        Command::PortraitSet => portrait_set(im, &member, body(call)?),
-        Command::GetJoinedGroupList => joined_groups(&member, &body(call)?),
+        Command::PortraitGet => portrait_get(im, &caller, call.body()?),
+        Command::PortraitSet => portrait_set(im, &caller, call.body()?),
+        Command::GetJoinedGroupList => joined_groups(&caller, &call.body()?),
         Command::AuthKey => Ok(webim::ok(&AuthKeyAnswer {
             ip_list: vec!["127.0.0.1".to_owned()],
             auth_key: fresh_secret(),
             expire_time: im.now().unix + AUTH_KEY_LIFE,
         })),
-        Command::GetLongPollingId => long_polling_id(im, &member),
-        Command::GetMsg => fetch(im, &member),
-        Command::SendMsg => send_to_user(im, &member, body(call)?),
-        Command::SendGroupMsg => send_to_group(im, &member, body(call)?),
-        Command::GroupMsgGet => history(im, &member, call),
-        Command::ApplyJoinGroup => join(im, &body(call)?, Some(&member)),
-        Command::QuitGroup => quit(im, &member, &body(call)?),
-        Command::Logout | Command::LongPollingLogout => logout(im, &member),
-        // The sender is not told that his message was read; no RTCRoom client shows that.
+        Command::GetLongPollingId => long_polling_id(im, &caller),
+        Command::GetMsg => fetch(im, &caller),
+        Command::SendMsg => send_to_user(im, &caller, call.body()?),
+        Command::SendGroupMsg => send_to_group(im, &caller, call.body()?),
+        Command::GroupMsgGet => history(im, &caller, call),
+        Command::ApplyJoinGroup => join(im, &call.body()?, Some(&caller)),
+        Command::QuitGroup => quit(im, &caller, &call.body()?),
+        Command::Logout | Command::LongPollingLogout => logout(im, &caller),
+        // The sender is not told that a message was read; no RTCRoom client shows that.
         _ => done(),
     }
-}
-
-/// The body of a request; what is missing in it counts as empty.
-pub(super) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {
-    let body = call.body.clone()?;
-    serde_json::from_value(body)
-        .map_err(|error| Failure::new(ErrorCode::BadParameter, format!("the body: {error}")))
-}
-
-/// Who asks, proven by what `login` answered.
-pub(super) fn identify(im: &Im, call: &Call) -> Result<Member, Failure> {
-    let query = &call.query;
-    let hub = im.hub();
-    let user = hub.user(&query.tiny_id, &query.a2_key, im.now())?;
-    Ok(Member {
-        user: user.to_owned(),
-        tiny_id: query.tiny_id.clone(),
-    })
 }
 
 fn done() -> Outcome {
@@ -114,12 +94,12 @@ fn too_often() -> Failure {
     Failure::new(ErrorCode::TooOften, "too many requests of this user")
 }
 
-/// Nobody acts for somebody else.
-fn must_be(member: &Member, named: &str) -> Result<(), Failure> {
-    if named.is_empty() || named == member.user {
+/// Refuses a user that acts for somebody else.
+fn must_be(caller: &Caller, named: &str) -> Result<(), Failure> {
+    if named.is_empty() || named == caller.user {
         return Ok(());
     }
-    let info = format!("logged in as {}, not as {named}", member.user);
+    let info = format!("logged in as {}, not as {named}", caller.user);
     Err(Failure::new(ErrorCode::NoPermission, info))
 }
 
@@ -152,14 +132,14 @@ fn login(im: &Im, call: &Call) -> Outcome {
     Ok(webim::ok(&LoggedIn { tiny_id, a2_key }))
 }
 
-fn logout(im: &Im, member: &Member) -> Outcome {
-    im.hub().end_session(&member.tiny_id);
-    log::info!(user = member.user.as_str(); "logged out of messages");
+fn logout(im: &Im, caller: &Caller) -> Outcome {
+    im.hub().end_session(&caller.tiny_id);
+    log::info!(user = caller.user.as_str(); "logged out of messages");
     done()
 }
 
-fn portrait_get(im: &Im, member: &Member, asked: PortraitGetRequest) -> Outcome {
-    must_be(member, &asked.from_account)?;
+fn portrait_get(im: &Im, caller: &Caller, asked: PortraitGetRequest) -> Outcome {
+    must_be(caller, &asked.from_account)?;
     let hub = im.hub();
     let portraits = asked.to_account.into_iter().take(MAX_PROFILES);
     let portraits = portraits.map(|user| {
@@ -184,8 +164,8 @@ fn portrait_get(im: &Im, member: &Member, asked: PortraitGetRequest) -> Outcome 
     }))
 }
 
-fn portrait_set(im: &Im, member: &Member, asked: PortraitSetRequest) -> Outcome {
-    must_be(member, &asked.from_account)?;
+fn portrait_set(im: &Im, caller: &Caller, asked: PortraitSetRequest) -> Outcome {
+    must_be(caller, &asked.from_account)?;
     let mut items = asked.profile_item;
     if items
         .iter()
@@ -195,7 +175,7 @@ fn portrait_set(im: &Im, member: &Member, asked: PortraitSetRequest) -> Outcome 
         return Err(Failure::new(ErrorCode::BadParameter, info));
     }
     im.hub()
-        .set_profile(&member.tiny_id, |profile: &mut Profile| {
+        .set_profile(&caller.tiny_id, |profile: &mut Profile| {
             for item in items.drain(..) {
                 match item.tag.as_str() {
                     TAG_NICK => profile.nick = Some(item.value),
@@ -208,25 +188,25 @@ fn portrait_set(im: &Im, member: &Member, asked: PortraitSetRequest) -> Outcome 
 }
 
 /// Big groups are not listed: a client would ask for their messages as for ordinary ones.
-fn joined_groups(member: &Member, asked: &JoinedGroupListRequest) -> Outcome {
-    must_be(member, &asked.member_account)?;
+fn joined_groups(caller: &Caller, asked: &JoinedGroupListRequest) -> Outcome {
+    must_be(caller, &asked.member_account)?;
     Ok(webim::ok(&JoinedGroupList::default()))
 }
 
-fn long_polling_id(im: &Im, member: &Member) -> Outcome {
+fn long_polling_id(im: &Im, caller: &Caller) -> Outcome {
     let id = fresh_secret();
-    im.hub().begin_listening(&member.tiny_id, id.clone());
+    im.hub().begin_listening(&caller.tiny_id, id.clone());
     Ok(webim::ok(&LongPollingId {
         long_polling_id: id,
         timeout: im.settings.hold.as_secs().max(1),
     }))
 }
 
-fn fetch(im: &Im, member: &Member) -> Outcome {
-    let letters = im.hub().fetch(&member.tiny_id);
+fn fetch(im: &Im, caller: &Caller) -> Outcome {
+    let letters = im.hub().fetch(&caller.tiny_id);
     let letters = letters
         .iter()
-        .map(|letter| message::letter_on_wire(letter, 0, &member.user).to_json());
+        .map(|letter| message::letter_on_wire(letter, 0, &caller.user).to_json());
     Ok(webim::ok(&webim::PendingC2c {
         cookie: String::new(),
         sync_flag: FETCHED_ALL,
@@ -235,56 +215,56 @@ fn fetch(im: &Im, member: &Member) -> Outcome {
     }))
 }
 
-fn may_send(im: &Im, member: &Member, from: &str) -> Result<(), Failure> {
-    must_be(member, from)?;
-    if im.by_sender.admits(&member.user) {
+fn may_send(im: &Im, caller: &Caller, from: &str) -> Result<(), Failure> {
+    must_be(caller, from)?;
+    if im.by_sender.admits(&caller.user) {
         return Ok(());
     }
     Err(Failure::new(ErrorCode::TooOften, "too many messages"))
 }
 
-fn send_to_user(im: &Im, member: &Member, asked: SendC2cRequest) -> Outcome {
-    may_send(im, member, &asked.from_account)?;
+fn send_to_user(im: &Im, caller: &Caller, asked: SendC2cRequest) -> Outcome {
+    may_send(im, caller, &asked.from_account)?;
     let now = im.now();
     let to = asked.to_account.clone();
-    let letter = message::for_user(asked, &member.user, now.unix)?;
+    let letter = message::for_user(asked, &caller.user, now.unix)?;
     im.hub().write(&to, letter, now)?;
     Ok(webim::ok(&json!({ "MsgTime": now.unix })))
 }
 
-fn send_to_group(im: &Im, member: &Member, asked: SendGroupRequest) -> Outcome {
-    may_send(im, member, &asked.from_account)?;
+fn send_to_group(im: &Im, caller: &Caller, asked: SendGroupRequest) -> Outcome {
+    may_send(im, caller, &asked.from_account)?;
     let now = im.now();
     let group_id = asked.group_id.clone();
-    let message = message::for_group(asked, &member.user)?;
+    let message = message::for_group(asked, &caller.user)?;
     let sent = im
         .hub()
-        .send(&group_id, Some(&member.tiny_id), message, now);
+        .send(&group_id, Some(&caller.tiny_id), message, now);
     Ok(webim::ok(&Sent {
         msg_time: now.unix,
         msg_seq: sent?,
     }))
 }
 
-fn history(im: &Im, member: &Member, call: &Call) -> Outcome {
+fn history(im: &Im, caller: &Caller, call: &Call) -> Outcome {
     let asked = call.body.clone()?;
     let number = |key: &str| asked.get(key).and_then(Value::as_u64).unwrap_or_default();
     let group_id = asked.get("GroupId").and_then(Value::as_str);
     let group_id = group_id.unwrap_or_default();
     let count = usize::try_from(number("ReqMsgNumber")).unwrap_or(usize::MAX);
     let last = number("ReqMsgSeq");
-    let found = im.hub().history(group_id, &member.tiny_id, last, count)?;
-    let list = message::entries(&found, group_id, GROUP_NAME, &member.user);
+    let found = im.hub().history(group_id, &caller.tiny_id, last, count)?;
+    let list = message::entries(&found, group_id, GROUP_NAME, &caller.user);
     Ok(webim::ok(
         &json!({ "GroupId": group_id, "RspMsgList": list, "IsFinished": 1 }),
     ))
 }
 
-fn join(im: &Im, asked: &GroupRequest, member: Option<&Member>) -> Outcome {
+fn join(im: &Im, asked: &GroupRequest, caller: Option<&Caller>) -> Outcome {
     message::check_group_id(&asked.group_id)?;
-    // Whoever made a room finds its group.
+    // The user that just made a room must find its group.
     im.catch_up_with_rooms();
-    let joiner = member.map_or(Joiner::Anonymous, |member| Joiner::User(&member.tiny_id));
+    let joiner = caller.map_or(Joiner::Anonymous, |caller| Joiner::User(&caller.tiny_id));
     let key = im
         .hub()
         .join(&asked.group_id, joiner, fresh_secret(), im.now())?;
@@ -294,7 +274,7 @@ fn join(im: &Im, asked: &GroupRequest, member: Option<&Member>) -> Outcome {
     }))
 }
 
-fn quit(im: &Im, member: &Member, asked: &GroupRequest) -> Outcome {
-    im.hub().quit(&asked.group_id, &member.tiny_id)?;
+fn quit(im: &Im, caller: &Caller, asked: &GroupRequest) -> Outcome {
+    im.hub().quit(&asked.group_id, &caller.tiny_id)?;
     done()
 }

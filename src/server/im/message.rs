@@ -1,4 +1,4 @@
-//! Messages between the wire and the hub: what may be sent, and how what was sent looks.
+//! Messages between the wire and the hub: checked on their way in, written on their way out.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::protocol::webim::{
 /// Elements that a message may have: a text with a face in every other place has many.
 const MAX_ELEMENTS: usize = 64;
 
-/// Of JSON around the text, which may double it by escaping.
+/// Bytes of JSON around the text, which may double it by escaping.
 const OVERHEAD: usize = 4096;
 
 /// Longest id of a group in bytes, as for rooms.
@@ -97,7 +97,7 @@ pub(super) fn check_group_id(id: &str) -> Result<(), Failure> {
     Err(Failure::new(ErrorCode::BadGroupId, info))
 }
 
-/// What a group's reader reads, in the order in which it was posted.
+/// The messages for a group's reader, in the order in which they were posted.
 pub(super) fn entries(
     entries: &[Arc<Entry>],
     group_id: &str,
@@ -127,7 +127,7 @@ fn entry_on_wire(entry: &Entry, group_id: &str, group_name: &str, user: &str) ->
             message.from.clone_from(&said.from);
             message.random = said.random;
             message.priority = said.priority;
-            // mini-programs take the nickname for the sender, and set it to the userID. One
+            // Mini-programs take the nickname for the sender, and set it to the userID. One
             // that could be chosen would let a member speak as another.
             message.nick.clone_from(&said.from);
             message.content = Content::Chat(said.body.clone());
@@ -150,7 +150,7 @@ fn entry_on_wire(entry: &Entry, group_id: &str, group_name: &str, user: &str) ->
     message
 }
 
-/// What a read of a group found.
+/// The messages that a read of a group found.
 pub(super) fn read_on_wire(read: &Read) -> Vec<Value> {
     match read {
         Read::Messages {
@@ -173,6 +173,7 @@ pub(super) fn letters(letters: &[Arc<Letter>], notice: u64, to: &str) -> PollEve
     PollEvent::C2c(letters.collect())
 }
 
+/// A letter as the wire has it.
 pub(super) fn letter_on_wire(letter: &Letter, notice: u64, to: &str) -> C2cMessage {
     C2cMessage {
         from: letter.from.clone(),

@@ -1,4 +1,4 @@
-//! Refusals on the wire: which number says what.
+//! Refusals on the wire, and their numbers.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::protocol::user_sig::UserSigError;
 use crate::protocol::webim;
 use crate::server::auth::AuthError;
 
-/// Why a request is not done.
+/// The reason for which a request is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) code: ErrorCode,
@@ -25,6 +25,7 @@ impl Failure {
         Self { code, info }
     }
 
+    /// The answer that says so.
     pub(super) fn answer(&self) -> Value {
         webim::fail(self.code.number(), &self.info)
     }

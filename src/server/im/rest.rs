@@ -1,13 +1,13 @@
-//! What a room server commands as the administrator; every request is signed.
+//! Commands of room servers, given as the administrator; every request is signed.
 
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::front::Call;
+use super::call::Call;
 use super::hub::Origin;
 use super::message;
 use super::reply::{Failure, Outcome};
-use super::{GROUP_NAME, Im};
+use super::room_feed::GROUP_NAME;
+use super::service::Im;
 use crate::protocol::im_rest::{
     BIG_GROUP, Command, CreateGroup, DestroyGroup, ErrorCode, SendGroupSystemNotification,
 };
@@ -27,7 +27,7 @@ pub(super) fn answer(im: &Im, command: Command, call: &Call) -> Value {
     })
 }
 
-/// Only the administrator, and only with a userSig that is his.
+/// Lets in only the administrator, and only with a userSig of that name.
 fn identify(im: &Im, call: &Call) -> Result<(), Failure> {
     let query = &call.query;
     let credentials = Credentials {
@@ -46,17 +46,11 @@ fn identify(im: &Im, call: &Call) -> Result<(), Failure> {
 fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
     im.catch_up_with_rooms();
     match command {
-        Command::CreateGroup => create(im, &read(call)?),
-        Command::DestroyGroup => destroy(im, &read(call)?),
-        Command::SendGroupSystemNotification => notify(im, &read(call)?),
-        Command::SendGroupMsg => send(im, read(call)?),
+        Command::CreateGroup => create(im, &call.body()?),
+        Command::DestroyGroup => destroy(im, &call.body()?),
+        Command::SendGroupSystemNotification => notify(im, &call.body()?),
+        Command::SendGroupMsg => send(im, call.body()?),
     }
-}
-
-fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {
-    let body = call.body.clone()?;
-    serde_json::from_value(body)
-        .map_err(|error| Failure::new(ErrorCode::BadParameter, format!("the body: {error}")))
 }
 
 fn create(im: &Im, asked: &CreateGroup) -> Outcome {

@@ -1,4 +1,4 @@
-//! What a late player needs first: headers, and the pictures since the last key frame.
+//! The things that a late player needs first: headers, and the pictures since the last key frame.
 
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use super::media::{Media, Part};
 pub(super) struct CacheLimits {
     /// `false`: a late player waits for the next key frame.
     pub(super) gop: bool,
+    /// Largest group.
     pub(super) bytes: usize,
-    /// In media time.
+    /// Longest group in media time.
     pub(super) time: Duration,
 }
 
@@ -62,7 +63,7 @@ impl Cache {
         }
     }
 
-    /// Everything a player that starts now gets at once, in order.
+    /// Everything that a player which starts now gets at once, in order.
     pub(super) fn burst(&self) -> impl Iterator<Item = &Media> {
         let headers = [&self.metadata, &self.video_header, &self.audio_header];
         headers.into_iter().flatten().chain(&self.gop)

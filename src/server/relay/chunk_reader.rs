@@ -9,14 +9,14 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::message::{Message, kind};
 
-/// Chunk size both sides start with (RTMP specification, section 5.4.1).
+/// Chunk size in bytes that both sides start with (RTMP specification, section 5.4.1).
 const INITIAL_CHUNK_SIZE: usize = 128;
-/// Chunk streams one peer may use. Known encoders use fewer than ten.
+/// Chunk streams that one peer may use. Known encoders use fewer than ten.
 const MAX_CHUNK_STREAMS: usize = 32;
-/// A time stamp field of this value says that four more bytes follow.
+/// Value of a time stamp field which says that four more bytes follow.
 const EXTENDED: u32 = 0xff_ffff;
 
-/// What a peer did that ends its connection.
+/// A fault of the peer that ends its connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ChunkError {
     #[error("a message of {announced} bytes was announced, {limit} are allowed")]

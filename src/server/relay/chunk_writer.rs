@@ -8,9 +8,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::message::{Message, kind};
 
-/// Chunk size we announce; SRS's default. Nearly every message is one chunk then.
+/// Chunk size in bytes that we announce; SRS's default. Nearly every message is one chunk then.
 pub(super) const CHUNK_SIZE: u32 = 60_000;
-/// Slices given to one `writev`. Linux takes at most 1024.
+/// Slices that are given to one `writev`. Linux takes at most 1024.
 const MAX_SLICES: usize = 64;
 
 /// Bytes waiting for one peer's socket.

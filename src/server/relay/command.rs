@@ -7,13 +7,13 @@ use rml_rtmp::rml_amf0::{self, Amf0Value};
 
 use super::message::{Message, kind};
 
-/// Longest command accepted; known clients stay below 2 KiB.
+/// Longest command accepted, in bytes; known clients stay below 2 KiB.
 const MAX_COMMAND: usize = 8 * 1024;
 /// Bytes that could open an object or array. The AMF0 reader recurses once per nesting, so
 /// this bounds its stack; honest commands, whose text has no such bytes, have some tens.
 const MAX_OPENING_BYTES: usize = 128;
 
-/// What a client asks for.
+/// A request of a client.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Command {
     Connect {
@@ -40,7 +40,7 @@ pub(super) enum Command {
     },
 }
 
-/// Why a command cannot be understood.
+/// The reason for which a command cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CommandError {
     #[error("a command of {0} bytes, {MAX_COMMAND} are allowed")]
@@ -115,7 +115,7 @@ pub(super) enum Level {
     Error,
 }
 
-/// What happened, as `code`, and in words.
+/// An event for the client, as `code` and in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Status {
     pub(super) level: Level,
@@ -153,7 +153,7 @@ impl Status {
     }
 }
 
-/// `onStatus` on message stream `stream`.
+/// Composes `onStatus` on message stream `stream`.
 pub(super) fn on_status(stream: u32, status: &Status) -> Message {
     let values = [
         text("onStatus"),

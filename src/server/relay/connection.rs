@@ -12,60 +12,44 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::chunk_reader::ChunkError;
 use super::command::Status;
-use super::hub::{Hub, Presence, Publication, Subscription};
+use super::config::RelayConfig;
+use super::conversation::{Conversation, Request, StreamName};
+use super::end_reason::EndReason;
+use super::hub::{Hub, Presence};
 use super::media::Media;
 use super::message::Message;
-use super::session::{Request, Session, SessionError, StreamName};
+use super::role::Role;
 use super::socket;
 use super::transport::{Inbound, MAX_EARLY_MESSAGE, Outbound};
-use super::{Clock, RelayConfig};
 use crate::protocol::stream_url;
+use crate::server::clock::Calendar;
 use crate::tls::ServerTls;
 
-/// Most that is taken from a player's queue at once: the rest stays where it can be dropped.
+/// Bytes that are taken from a player's queue at once: the rest stays where it can be dropped.
 const BATCH: usize = 64 * 1024;
-/// Answers that may wait for a client that does not read, before it is not read from either.
+/// Bytes of answers that may wait for a client that does not read, before it is not read from
+/// either.
 const MAX_UNSENT: usize = 256 * 1024;
-/// What a closing connection gets to take its last status.
+/// Time that a closing connection gets to take its last status.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What all connections share.
+/// Things that all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: RelayConfig,
-    pub(super) clock: Clock,
+    pub(super) calendar: Calendar,
     pub(super) hub: Arc<Hub>,
 }
 
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Ended {
-    #[error("the client left")]
-    ByClient,
-    #[error("the relay stops")]
-    Stopping,
-    #[error("kicked out or replaced")]
-    Kicked,
-    #[error("refused: {0}")]
-    Refused(String),
-    #[error("nothing to play for {0:?}")]
-    NothingToPlay(Duration),
-    #[error("no handshake, connect and publish or play within {0:?}")]
-    SetupTooSlow(Duration),
-    #[error("the publisher sent nothing for {0:?}")]
-    PublisherSilent(Duration),
-    #[error("the client read nothing for {0:?}")]
-    WriteStalled(Duration),
-    #[error("handshake: {0}")]
-    Handshake(String),
-    #[error(transparent)]
-    Chunk(#[from] ChunkError),
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
+impl Shared {
+    /// The reason for which the signature of a stream URL does not open it, if it does not.
+    fn refusal(&self, name: &StreamName) -> Option<String> {
+        let key = self.config.push_key.as_ref()?;
+        let now = self.calendar.unix_now();
+        let verified = stream_url::verify_query(key.expose_secret(), &name.id, &name.query, now);
+        verified.err().map(|refusal| refusal.to_string())
+    }
 }
 
 /// Serves one client until it leaves, misbehaves or `stop` is cancelled.
@@ -77,16 +61,16 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     if let Err(error) = socket.set_nodelay(true) {
-        log::debug!(peer:%, error:%; "TCP_NODELAY is not to be had");
+        log::debug!(peer:%, error:%; "cannot set TCP_NODELAY");
     }
     let setup_deadline = Instant::now() + shared.config.handshake_timeout;
-    let session = socket::sides(socket, peer, tls.as_ref(), shared.config.handshake_timeout);
-    let Some(Some((read, write))) = stop.run_until_cancelled(session).await else {
+    let sides = socket::open(socket, peer, tls.as_ref(), shared.config.handshake_timeout);
+    let Some(Some((read, write))) = stop.run_until_cancelled(sides).await else {
         return;
     };
     let mut connection = Connection {
         peer,
-        session: Session::new(shared.config.app.clone()),
+        conversation: Conversation::new(shared.config.app.clone()),
         inbound: Inbound::new(read),
         outbound: Outbound::new(write),
         role: Role::None,
@@ -100,42 +84,19 @@ pub(super) async fn serve(
         result = handshake => match result {
             Ok(Ok(())) => connection.run(&stop).await,
             Ok(Err(ended)) => ended,
-            Err(_) => Ended::SetupTooSlow(setup_time),
+            Err(_) => EndReason::SetupTooSlow(setup_time),
         },
-        () = stop.cancelled() => Ended::Stopping,
+        () = stop.cancelled() => EndReason::Stopping,
     };
     connection.close(&ended).await;
 }
 
-#[derive(Debug)]
-enum Role {
-    None,
-    Publisher(Publication),
-    Player(Subscription),
-}
-
-impl Role {
-    async fn cancelled(&self) {
-        match self {
-            Self::None => std::future::pending().await,
-            Self::Publisher(publication) => publication.cancelled().cancelled().await,
-            Self::Player(subscription) => subscription.cancelled().cancelled().await,
-        }
-    }
-
-    async fn woken(&self) {
-        match self {
-            Self::Player(subscription) => subscription.wait().await,
-            Self::None | Self::Publisher(_) => std::future::pending().await,
-        }
-    }
-}
-
+/// A client, and the part that it plays.
 #[derive(Debug)]
 struct Connection {
     peer: SocketAddr,
     shared: Arc<Shared>,
-    session: Session,
+    conversation: Conversation,
     inbound: Inbound,
     outbound: Outbound,
     role: Role,
@@ -144,16 +105,27 @@ struct Connection {
     setup_deadline: Instant,
 }
 
+/// A moment by which something must have happened.
+#[derive(Debug, Clone, Copy)]
+enum Deadline {
+    Setup,
+    Idle,
+    Write,
+    /// Not a fault: time to look whether something changed.
+    Look,
+}
+
 impl Connection {
-    async fn handshake(&mut self) -> Result<(), Ended> {
+    /// Shakes hands; what came behind the handshake is kept.
+    async fn handshake(&mut self) -> Result<(), EndReason> {
         let mut handshake = Handshake::new(PeerType::Server);
         loop {
             if self.inbound.fill().await? == 0 {
-                return Err(Ended::ByClient);
+                return Err(EndReason::ByClient);
             }
             let input = self.inbound.buffer.split();
             let result = handshake.process_bytes(&input);
-            let (answer, rest) = match result.map_err(|e| Ended::Handshake(e.to_string()))? {
+            let (answer, rest) = match result.map_err(|e| EndReason::Handshake(e.to_string()))? {
                 HandshakeProcessResult::InProgress { response_bytes } => (response_bytes, None),
                 HandshakeProcessResult::Completed {
                     response_bytes,
@@ -171,7 +143,8 @@ impl Connection {
         }
     }
 
-    async fn run(&mut self, stop: &CancellationToken) -> Ended {
+    /// Serves the client until the end, and tells its reason.
+    async fn run(&mut self, stop: &CancellationToken) -> EndReason {
         loop {
             if self.outbound.is_empty() {
                 self.outbound.last_progress = Instant::now();
@@ -195,8 +168,8 @@ impl Connection {
                     Err(error) => Err(error.into()),
                 },
                 () = self.role.woken(), if !must_write => Ok(()),
-                () = self.role.cancelled() => Err(Ended::Kicked),
-                () = stop.cancelled() => Err(Ended::Stopping),
+                () = self.role.cancelled() => Err(EndReason::Kicked),
+                () = stop.cancelled() => Err(EndReason::Stopping),
                 () = sleep_until(deadline.0) => self.on_deadline(deadline.1),
             };
             if let Err(ended) = step {
@@ -205,11 +178,14 @@ impl Connection {
         }
     }
 
-    fn on_message(&mut self, message: Message) -> Result<(), Ended> {
+    fn on_message(&mut self, message: Message) -> Result<(), EndReason> {
         if let Some(ack) = self.inbound.acknowledgement() {
             self.outbound.chunks.push(&ack);
         }
-        match self.session.handle(message, &mut self.outbound.chunks)? {
+        match self
+            .conversation
+            .handle(message, &mut self.outbound.chunks)?
+        {
             None => Ok(()),
             Some(Request::Publish(name)) => self.publish(&name),
             Some(Request::Play(name)) => self.play(&name),
@@ -235,11 +211,11 @@ impl Connection {
         }
     }
 
-    fn publish(&mut self, name: &StreamName) -> Result<(), Ended> {
+    fn publish(&mut self, name: &StreamName) -> Result<(), EndReason> {
         if let Some(reason) = self.shared.refusal(name) {
             return self.refuse("NetStream.Publish.Unauthorized", name, reason);
         }
-        let unix_now = (self.shared.clock.0)();
+        let unix_now = self.shared.calendar.unix_now();
         match self.shared.hub.publish(&name.id, self.peer, unix_now) {
             Ok(publication) => self.role = Role::Publisher(publication),
             Err(refusal) => {
@@ -249,13 +225,13 @@ impl Connection {
         self.inbound
             .chunks
             .limit(self.shared.config.max_message_bytes);
-        self.session
+        self.conversation
             .accept_publish(&name.id, &mut self.outbound.chunks);
         log::info!(stream = name.id, peer:% = self.peer; "publisher started");
         Ok(())
     }
 
-    fn play(&mut self, name: &StreamName) -> Result<(), Ended> {
+    fn play(&mut self, name: &StreamName) -> Result<(), EndReason> {
         if self.shared.config.signed_play
             && let Some(reason) = self.shared.refusal(name)
         {
@@ -268,18 +244,23 @@ impl Connection {
             }
         }
         self.notified = false;
-        self.session
+        self.conversation
             .accept_play(&name.id, &mut self.outbound.chunks);
         log::info!(stream = name.id, peer:% = self.peer; "player started");
         Ok(())
     }
 
-    fn refuse(&mut self, code: &'static str, name: &StreamName, why: String) -> Result<(), Ended> {
-        let description = format!("{}: {why}", name.id);
-        log::warn!(stream = name.id, peer:% = self.peer, code, reason = why; "client refused");
+    fn refuse(
+        &mut self,
+        code: &'static str,
+        name: &StreamName,
+        reason: String,
+    ) -> Result<(), EndReason> {
+        let description = format!("{}: {reason}", name.id);
+        log::warn!(stream = name.id, peer:% = self.peer, code, reason; "client refused");
         let status = Status::error(code, description);
-        self.session.notify(&status, &mut self.outbound.chunks);
-        Err(Ended::Refused(why))
+        self.conversation.notify(&status, &mut self.outbound.chunks);
+        Err(EndReason::Refused(reason))
     }
 
     fn on_written(&self, bytes: usize) {
@@ -290,19 +271,19 @@ impl Connection {
                 // After our answer the kernel would delay its TCP acknowledgements by up to
                 // 40 ms, and a publisher with Nagle's algorithm (ffmpeg) its next picture.
                 if let Err(error) = self.outbound.write.set_quickack() {
-                    log::debug!(peer:% = self.peer, error:%; "TCP_QUICKACK is not to be had");
+                    log::debug!(peer:% = self.peer, error:%; "cannot set TCP_QUICKACK");
                 }
             }
         }
     }
 
     /// Moves what waits for a player to its socket, or tells it that nothing will come.
-    fn feed_player(&mut self) -> Result<(), Ended> {
+    fn feed_player(&mut self) -> Result<(), EndReason> {
         let Role::Player(subscription) = &self.role else {
             return Ok(());
         };
         let out = &mut self.outbound.chunks;
-        let stream = self.session.stream();
+        let stream = self.conversation.stream();
         while out.len() < BATCH
             && let Some(media) = subscription.pop()
         {
@@ -313,7 +294,7 @@ impl Connection {
                     format!("{name} is published."),
                 );
                 out.push(&Message::stream_begin(stream));
-                self.session.notify(&status, out);
+                self.conversation.notify(&status, out);
             }
             out.push(&media.to_message(stream));
         }
@@ -326,8 +307,8 @@ impl Connection {
                 "NetStream.Play.StreamNotFound",
                 format!("Nobody publishes {id}."),
             );
-            self.session.notify(&status, out);
-            return Err(Ended::NothingToPlay(config.player_patience));
+            self.conversation.notify(&status, out);
+            return Err(EndReason::NothingToPlay(config.player_patience));
         }
         if !self.notified && ended {
             self.notified = true;
@@ -335,13 +316,13 @@ impl Connection {
                 "NetStream.Play.UnpublishNotify",
                 format!("{id} is unpublished."),
             );
-            self.session.notify(&status, out);
+            self.conversation.notify(&status, out);
             out.push(&Message::stream_eof(stream));
         }
         Ok(())
     }
 
-    /// The next moment at which something must have happened, and what is wrong if not.
+    /// The next moment at which something must have happened, and the fault if it has not.
     fn deadline(&self) -> (Instant, Deadline) {
         let config = &self.shared.config;
         let role = match &self.role {
@@ -363,7 +344,7 @@ impl Connection {
         }
     }
 
-    fn on_deadline(&self, deadline: Deadline) -> Result<(), Ended> {
+    fn on_deadline(&self, deadline: Deadline) -> Result<(), EndReason> {
         if self.deadline().0 > Instant::now() {
             // Bytes came meanwhile, only not yet a whole message.
             return Ok(());
@@ -371,14 +352,14 @@ impl Connection {
         let config = &self.shared.config;
         match deadline {
             Deadline::Look => Ok(()),
-            Deadline::Setup => Err(Ended::SetupTooSlow(config.handshake_timeout)),
-            Deadline::Idle => Err(Ended::PublisherSilent(config.idle_timeout)),
-            Deadline::Write => Err(Ended::WriteStalled(config.write_timeout)),
+            Deadline::Setup => Err(EndReason::SetupTooSlow(config.handshake_timeout)),
+            Deadline::Idle => Err(EndReason::PublisherSilent(config.idle_timeout)),
+            Deadline::Write => Err(EndReason::WriteStalled(config.write_timeout)),
         }
     }
 
     /// Says the last words within [`LINGER`], so that a refused client learns why.
-    async fn close(mut self, ended: &Ended) {
+    async fn close(mut self, ended: &EndReason) {
         match &self.role {
             Role::None => log::debug!(peer:% = self.peer, reason:% = ended; "connection closed"),
             Role::Publisher(publication) => {
@@ -389,13 +370,13 @@ impl Connection {
             }
         }
         self.role = Role::None;
-        if let Ended::Session(error) = ended {
+        if let EndReason::Conversation(error) = ended {
             let status = Status::error("NetStream.Failed", error.to_string());
-            self.session.notify(&status, &mut self.outbound.chunks);
+            self.conversation.notify(&status, &mut self.outbound.chunks);
         }
         if matches!(
             ended,
-            Ended::ByClient | Ended::Io(_) | Ended::WriteStalled(_)
+            EndReason::ByClient | EndReason::Io(_) | EndReason::WriteStalled(_)
         ) {
             return;
         }
@@ -412,24 +393,5 @@ impl Connection {
         };
         // Nothing is owed to a client that does not take it in time.
         let _ = timeout(LINGER, last_words).await;
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Deadline {
-    Setup,
-    Idle,
-    Write,
-    /// Not a fault: time to look whether something changed.
-    Look,
-}
-
-impl Shared {
-    /// Why the signature of a stream URL does not open it, if it does not.
-    fn refusal(&self, name: &StreamName) -> Option<String> {
-        let key = self.config.push_key.as_ref()?;
-        let now = (self.clock.0)();
-        let verified = stream_url::verify_query(key.expose_secret(), &name.id, &name.query, now);
-        verified.err().map(|refusal| refusal.to_string())
     }
 }

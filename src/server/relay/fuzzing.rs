@@ -1,5 +1,5 @@
 //! The relay without sockets, fed by fuzz targets and property tests: two connections to one
-//! hub, as `connection` runs them. What holds whatever is sent is asserted here.
+//! hub, as `connection` runs them. It asserts what holds whatever is sent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use super::cache::CacheLimits;
 use super::chunk_reader::ChunkReader;
 use super::chunk_writer::ChunkWriter;
 use super::command::Command;
-use super::external::answer;
+use super::conversation::{Conversation, Request};
+use super::external;
 use super::hub::{Hub, HubLimits, Publication, Subscription};
 use super::media::Media;
 use super::message::{Message, kind};
 use super::queue::QueueLimits;
-use super::session::{Request, Session};
 
 /// Longest message before and after a role is taken.
 const EARLY: usize = 4 << 10;
@@ -37,9 +37,9 @@ const ALL: usize = 63;
 /// Answers of external relays: asked for a stream, and of any kind.
 pub fn status_answers(body: &[u8]) {
     for outcome in [
-        answer::nginx(body, "a"),
-        answer::srs(body, "a"),
-        answer::tencent(body),
+        external::nginx(body, "a"),
+        external::srs(body, "a"),
+        external::tencent(body),
     ] {
         if let Err(reason) = outcome {
             assert!(reason.len() < 512, "{reason}");
@@ -74,7 +74,7 @@ pub fn handshake(input: &[u8]) {
     }
 }
 
-/// What two clients send after the handshake. Input is records: a byte (bit 0 = which client,
+/// Messages of two clients after the handshake. Input is records: a byte (bit 0 = which client,
 /// bit 1 = the other one's output is read first, bits 2 to 7 = length, 63 = all the rest), and
 /// so many bytes.
 pub fn relay(mut input: &[u8]) {
@@ -126,7 +126,7 @@ enum Role {
 struct Client {
     hub: Arc<Hub>,
     addr: SocketAddr,
-    session: Session,
+    conversation: Conversation,
     chunks: ChunkReader,
     input: BytesMut,
     out: ChunkWriter,
@@ -140,7 +140,7 @@ impl Client {
         Self {
             hub,
             addr: SocketAddr::from(([127, 0, 0, 1], port)),
-            session: Session::new("live".to_owned()),
+            conversation: Conversation::new("live".to_owned()),
             chunks: ChunkReader::new(EARLY),
             input: BytesMut::new(),
             out: ChunkWriter::new(),
@@ -170,17 +170,17 @@ impl Client {
     }
 
     fn obey(&mut self, message: Message) -> Option<()> {
-        match self.session.handle(message, &mut self.out).ok()? {
+        match self.conversation.handle(message, &mut self.out).ok()? {
             None => {}
             Some(Request::Publish(name)) => {
                 let publication = self.hub.publish(&name.id, self.addr, 0).ok()?;
                 self.role = Role::Publisher(publication);
                 self.chunks.limit(LATER);
-                self.session.accept_publish(&name.id, &mut self.out);
+                self.conversation.accept_publish(&name.id, &mut self.out);
             }
             Some(Request::Play(name)) => {
                 self.role = Role::Player(self.hub.play(&name.id, self.addr).ok()?);
-                self.session.accept_play(&name.id, &mut self.out);
+                self.conversation.accept_play(&name.id, &mut self.out);
             }
             Some(Request::Media(message)) => {
                 let Role::Publisher(publication) = &self.role else {
@@ -204,7 +204,7 @@ impl Client {
     /// Takes everything that waits for the client, which must be RTMP.
     fn read_output(&mut self) {
         if let Role::Player(subscription) = &self.role {
-            let stream = self.session.stream();
+            let stream = self.conversation.stream();
             while let Some(media) = subscription.pop() {
                 self.out.push(&media.to_message(stream));
             }
@@ -230,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    /// What well-meaning and hostile clients send, cut into records.
+    /// Messages of well-meaning and hostile clients, to be cut into records.
     fn message() -> impl Strategy<Value = Message> {
         let text = |text: &str| Amf0Value::Utf8String(text.to_owned());
         let command = |values: Vec<Amf0Value>| {

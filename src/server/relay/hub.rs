@@ -1,4 +1,4 @@
-//! Where publishers and players meet: the streams of the relay.
+//! The meeting place of publishers and players: the streams of the relay.
 //!
 //! A publisher's own task puts each message into the queues of its players, so media passes
 //! through no other task. Locks are held for a few copies of reference counts, never across
@@ -20,7 +20,7 @@ use super::publisher::Publisher;
 use super::queue::{PlayerQueue, QueueLimits};
 use super::status::{PlayerStatus, StreamStatus};
 
-/// What the hub needs of the relay's configuration.
+/// Bounds of the hub.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HubLimits {
     pub(super) streams: usize,
@@ -30,7 +30,7 @@ pub(super) struct HubLimits {
     pub(super) publisher_stale: Duration,
 }
 
-/// Why a publisher or player is not let in.
+/// The reason for which a publisher or player is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HubRefusal {
     #[error("the stream is already being published")]
@@ -39,6 +39,7 @@ pub(super) enum HubRefusal {
     TooManyStreams(usize),
 }
 
+/// All streams of the relay.
 #[derive(Debug)]
 pub(super) struct Hub {
     limits: HubLimits,
@@ -54,7 +55,7 @@ struct Stream {
 #[derive(Debug)]
 struct Inner {
     publisher: Option<Publisher>,
-    /// Since when nobody publishes.
+    /// The moment at which the last publisher went.
     vacant_since: Instant,
     cache: Cache,
     players: Vec<Arc<Player>>,

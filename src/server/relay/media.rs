@@ -1,10 +1,10 @@
-//! Looks into audio and video messages just far enough to relay them.
+//! Media messages, looked into just far enough to relay them.
 
 use bytes::{Buf, Bytes};
 
 use super::message::{Message, kind};
 
-/// What a media message is for somebody who wants to start or stop in mid-stream.
+/// The kinds of media message, for somebody who wants to start or stop in mid-stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// `onMetaData`.
@@ -29,7 +29,7 @@ pub(super) struct Media {
     pub(super) payload: Bytes,
 }
 
-/// Bookkeeping of one queued message, so that many tiny ones are bounded too.
+/// Bytes of bookkeeping for one queued message, so that many tiny ones are bounded too.
 const OVERHEAD: usize = 128;
 
 impl Media {
@@ -55,7 +55,7 @@ impl Media {
         })
     }
 
-    /// What this message costs in a bounded queue.
+    /// The bytes that this message costs in a bounded queue.
     pub(super) fn cost(&self) -> usize {
         self.payload.len() + OVERHEAD
     }
@@ -81,7 +81,7 @@ impl Part {
     }
 }
 
-/// FLV video tag (FLV specification, E.4.3.1; enhanced RTMP v1 for the high bit).
+/// Sorts an FLV video tag (FLV specification, E.4.3.1; enhanced RTMP v1 for the high bit).
 fn video_part(payload: &[u8]) -> Option<Part> {
     let first = *payload.first()?;
     let header = if first & 0x80 == 0 {
@@ -100,7 +100,7 @@ fn video_part(payload: &[u8]) -> Option<Part> {
     }
 }
 
-/// FLV audio tag (FLV specification, E.4.2.1): 10 is AAC, 9 the enhanced header.
+/// Sorts an FLV audio tag (FLV specification, E.4.2.1): 10 is AAC, 9 the enhanced header.
 fn audio_part(payload: &[u8]) -> Option<Part> {
     let first = *payload.first()?;
     let header = match first >> 4 {
@@ -115,7 +115,7 @@ fn audio_part(payload: &[u8]) -> Option<Part> {
     })
 }
 
-/// `@setDataFrame` is for the server; players get what follows it.
+/// Metadata for players: `@setDataFrame` is for the server, they get what follows it.
 fn metadata(mut payload: Bytes) -> Option<Bytes> {
     const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0d@setDataFrame";
     const ON_META_DATA: &[u8] = b"\x02\x00\x0aonMetaData";

@@ -1,4 +1,4 @@
-//! RTMP messages: what chunks are assembled into, and the few that control the transport.
+//! RTMP messages, which chunks are assembled into, and the few that control the transport.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -30,7 +30,7 @@ mod event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) kind: u8,
-    /// Message stream id: 0 for the connection, otherwise what `createStream` gave.
+    /// Message stream id: 0 for the connection, otherwise the one that `createStream` gave.
     pub(super) stream: u32,
     /// Milliseconds; wraps.
     pub(super) timestamp: u32,
@@ -59,7 +59,7 @@ impl Message {
         Self::number(kind::WINDOW_ACK_SIZE, size)
     }
 
-    /// Limit type 2 (dynamic), as every server sends it.
+    /// The limit is of type 2 (dynamic), as every server sends it.
     pub(super) fn set_peer_bandwidth(size: u32) -> Self {
         let mut payload = BytesMut::with_capacity(5);
         payload.put_u32(size);

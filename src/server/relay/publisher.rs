@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::cache::Cache;
 use super::media::{Media, Part};
-use super::status::{PublisherStatus, Rate};
+use super::status::{BitRate, PublisherStatus};
 
+/// A publisher, counted.
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) addr: SocketAddr,
@@ -20,7 +21,7 @@ pub(super) struct Publisher {
     last_media: Option<Instant>,
     bytes: u64,
     frames: u64,
-    rate: Rate,
+    rate: BitRate,
     clock: StreamClock,
 }
 
@@ -39,7 +40,7 @@ impl Publisher {
             last_media: None,
             bytes: 0,
             frames: 0,
-            rate: Rate::new(now),
+            rate: BitRate::new(now),
             clock: StreamClock {
                 resume,
                 offset: None,
@@ -58,7 +59,7 @@ impl Publisher {
         }
     }
 
-    /// How long no picture or sound has come.
+    /// Time since the last picture or sound.
     pub(super) fn silent(&self, now: Instant) -> Duration {
         now.duration_since(self.last_media.unwrap_or(self.started))
     }

@@ -1,4 +1,4 @@
-//! What waits for one player: bounded in bytes and time, and cut at whole GOPs.
+//! The queue of one player: bounded in bytes and time, and cut at whole GOPs.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::media::{Media, Part};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueueLimits {
     pub(super) bytes: usize,
-    /// Longest time the oldest message may have waited.
+    /// Longest wait of the oldest message.
     pub(super) time: Duration,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct PlayerQueue {
 }
 
 impl PlayerQueue {
-    /// Starts with what the player needs first, however long it is.
+    /// Starts with the burst that the player needs first, however long it is.
     pub(super) fn new<'a>(
         limits: QueueLimits,
         burst: impl Iterator<Item = &'a Media>,
@@ -68,7 +68,7 @@ impl PlayerQueue {
         Some(media)
     }
 
-    /// A new publisher starts: the player needs a key frame of his.
+    /// A new publisher starts: the player needs a key frame of it.
     pub(super) fn restart(&mut self) {
         self.wait_for_key = true;
     }

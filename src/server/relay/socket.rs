@@ -1,4 +1,4 @@
-//! What carries a connection's bytes: TCP, or TLS on it. Both sides are used by one task.
+//! The carrier of a connection's bytes: TCP, or TLS on it. Both sides are used by one task.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -13,30 +13,33 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::tls::{AcceptError, AcceptedStream, ServerTls};
 
+/// A TLS session that both sides use in turn.
 #[derive(Debug, Clone)]
-pub(super) struct Session(Arc<Mutex<AcceptedStream>>);
+pub(super) struct SharedTls(Arc<Mutex<AcceptedStream>>);
 
-impl Session {
+impl SharedTls {
     fn lock(&self) -> MutexGuard<'_, AcceptedStream> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// The side that is read.
 #[derive(Debug)]
 pub(super) enum ReadSide {
     Plain(OwnedReadHalf),
-    Tls(Session),
+    Tls(SharedTls),
 }
 
+/// The side that is written.
 #[derive(Debug)]
 pub(super) enum WriteSide {
     Plain(OwnedWriteHalf),
-    Tls(Session),
+    Tls(SharedTls),
 }
 
 /// Both sides of an accepted connection; `None`, with the reason in the log, if there is no TLS
 /// session where there must be one.
-pub(super) async fn sides(
+pub(super) async fn open(
     socket: TcpStream,
     peer: SocketAddr,
     tls: Option<&ServerTls>,
@@ -48,8 +51,8 @@ pub(super) async fn sides(
     };
     match tls.accept(socket, deadline).await {
         Ok(stream) => {
-            let session = Session(Arc::new(Mutex::new(stream)));
-            Some((ReadSide::Tls(session.clone()), WriteSide::Tls(session)))
+            let tls = SharedTls(Arc::new(Mutex::new(stream)));
+            Some((ReadSide::Tls(tls.clone()), WriteSide::Tls(tls)))
         }
         Err(AcceptError::Plain(_)) => {
             log::info!(peer:%; "client refused: plain RTMP on the port for rtmps://");
@@ -68,11 +71,11 @@ impl WriteSide {
         matches!(self, Self::Tls(_))
     }
 
-    /// `TCP_QUICKACK`.
+    /// Sets `TCP_QUICKACK`.
     pub(super) fn set_quickack(&self) -> io::Result<()> {
         match self {
             Self::Plain(half) => half.as_ref().set_quickack(true),
-            Self::Tls(session) => session.lock().get_ref().0.set_quickack(true),
+            Self::Tls(tls) => tls.lock().get_ref().0.set_quickack(true),
         }
     }
 }
@@ -85,7 +88,7 @@ impl AsyncRead for ReadSide {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_read(cx, buf),
-            Self::Tls(session) => match Pin::new(&mut *session.lock()).poll_read(cx, buf) {
+            Self::Tls(tls) => match Pin::new(&mut *tls.lock()).poll_read(cx, buf) {
                 // Many clients close without TLS's goodbye; RTMP messages know their length.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     Poll::Ready(Ok(()))
@@ -104,7 +107,7 @@ impl AsyncWrite for WriteSide {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_write(cx, buf),
-            Self::Tls(session) => Pin::new(&mut *session.lock()).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(&mut *tls.lock()).poll_write(cx, buf),
         }
     }
 
@@ -115,7 +118,7 @@ impl AsyncWrite for WriteSide {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_write_vectored(cx, bufs),
-            Self::Tls(session) => Pin::new(&mut *session.lock()).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(&mut *tls.lock()).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -126,14 +129,14 @@ impl AsyncWrite for WriteSide {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_flush(cx),
-            Self::Tls(session) => Pin::new(&mut *session.lock()).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(&mut *tls.lock()).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_shutdown(cx),
-            Self::Tls(session) => Pin::new(&mut *session.lock()).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut *tls.lock()).poll_shutdown(cx),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the relay tells about its streams.
+//! The status of streams, as the relay tells it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -49,15 +49,16 @@ pub struct PlayerStatus {
 
 /// Bit rate of the last one to two seconds.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub(super) struct BitRate {
     window: Instant,
     bytes: u64,
     last_kbps: f64,
 }
 
+/// Shortest time over which bytes are counted: a display value need not change more often.
 const WINDOW: Duration = Duration::from_secs(1);
 
-impl Rate {
+impl BitRate {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             window: now,
@@ -101,7 +102,7 @@ mod tests {
     fn the_rate_follows_and_falls_to_nothing() {
         let start = Instant::now();
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
-        let mut rate = Rate::new(start);
+        let mut rate = BitRate::new(start);
         for tenth in 0..20 {
             rate.add(1250, at(f64::from(tenth) * 0.1));
         }

@@ -6,16 +6,17 @@ use tokio::time::Instant;
 
 use super::chunk_reader::ChunkReader;
 use super::chunk_writer::ChunkWriter;
-use super::connection::Ended;
+use super::end_reason::EndReason;
 use super::message::Message;
 use super::socket::{ReadSide, WriteSide};
 
-/// Longest message before a client has a role: commands only.
+/// Longest message in bytes before a client has a role: commands only.
 pub(super) const MAX_EARLY_MESSAGE: usize = 64 * 1024;
 /// Received bytes after which an acknowledgement is sent. Far below the announced window,
 /// so that a sender sees early what its network holds back.
 const ACK_EVERY: u32 = 16 * 1024;
 
+/// Bytes from a client, on their way to messages.
 #[derive(Debug)]
 pub(super) struct Inbound {
     read: ReadSide,
@@ -45,6 +46,7 @@ impl Inbound {
         self.received = u32::try_from(rest.len()).unwrap_or(0);
     }
 
+    /// Reads some bytes; 0 = the client closed.
     pub(super) async fn fill(&mut self) -> std::io::Result<usize> {
         self.buffer.reserve(4096);
         let count = self.read.read_buf(&mut self.buffer).await?;
@@ -53,20 +55,21 @@ impl Inbound {
     }
 
     /// The next message. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Result<Message, Ended> {
+    pub(super) async fn next(&mut self) -> Result<Message, EndReason> {
         loop {
             if let Some(message) = self.chunks.next(&mut self.buffer)? {
                 return Ok(message);
             }
             let count = self.fill().await?;
             if count == 0 {
-                return Err(Ended::ByClient);
+                return Err(EndReason::ByClient);
             }
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             self.received = self.received.wrapping_add(count);
         }
     }
 
+    /// The acknowledgement that is due, if one is.
     pub(super) fn acknowledgement(&mut self) -> Option<Message> {
         let due = self.received.wrapping_sub(self.acknowledged) >= ACK_EVERY;
         due.then(|| {
@@ -76,6 +79,7 @@ impl Inbound {
     }
 }
 
+/// Messages for a client, on their way to the kernel.
 #[derive(Debug)]
 pub(super) struct Outbound {
     pub(super) write: WriteSide,
@@ -100,7 +104,7 @@ impl Outbound {
         self.chunks.is_empty() && !self.kept
     }
 
-    /// Safe to cancel.
+    /// Hands some of what waits to the kernel. Safe to cancel.
     pub(super) async fn write_some(&mut self) -> std::io::Result<usize> {
         let written = if self.chunks.is_empty() {
             self.write.flush().await?;

@@ -1,14 +1,16 @@
-//! What happened to a room, found by comparing it before and after a change, so that no rule
-//! can forget to tell. A message channel turns these into notifications.
+//! Events of rooms, found by comparing a room before and after a change, so that no rule can
+//! forget to announce one. The message service turns them into notifications.
 
 use super::room::{Member, Room, RoomKey};
 
+/// A change of one room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomEvent {
     pub room: RoomKey,
     pub what: RoomChange,
 }
 
+/// The kinds of change that others can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomChange {
     /// The id is reserved; nobody sees the room yet.
@@ -42,8 +44,12 @@ impl std::fmt::Display for RoomChange {
     }
 }
 
-/// The events between two states of one room; signs of life are none.
-pub(super) fn events(key: &RoomKey, before: Option<&Room>, after: Option<&Room>) -> Vec<RoomEvent> {
+/// The events between two states of one room; a sign of life is no event.
+pub(super) fn room_events(
+    key: &RoomKey,
+    before: Option<&Room>,
+    after: Option<&Room>,
+) -> Vec<RoomEvent> {
     let mut changes = Vec::new();
     match (before, after) {
         (None, None) => {}

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Rules;
+use super::rules::Rules;
 use crate::protocol::{Code, RoomType};
+use crate::server::clock::Now;
 
-/// Which room: each type has its own space of ids.
+/// The name of a room: each type has its own space of ids.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoomKey {
     pub kind: RoomType,
@@ -32,20 +33,12 @@ impl std::fmt::Display for RoomKey {
     }
 }
 
-/// The moment of a change, on two clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
-    /// Since the server's start; never steps, so that setting the clock drops nobody.
-    pub steady: Duration,
-    /// Unix seconds; stream URLs are signed with it.
-    pub unix: u64,
-}
-
+/// A room, and everybody in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Room {
     pub key: RoomKey,
     pub info: String,
-    /// Who pushed first; `None` while the id is only reserved. He may have left since.
+    /// The user that pushed first; `None` while the id is only reserved. They may have left since.
     pub creator: Option<String>,
     /// [`Now::steady`] when the id was reserved.
     pub reserved: Duration,
@@ -53,20 +46,21 @@ pub struct Room {
     pub members: Vec<Member>,
     /// Counters and values of a live room.
     pub custom: BTreeMap<String, Value>,
-    /// Who watches a live room, in the order of joining.
+    /// Watchers of a live room, in the order of joining.
     pub audience: Vec<Watcher>,
 }
 
+/// A user that pushes a stream into a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     pub user: String,
     pub name: String,
     pub avatar: String,
-    /// Id of the stream he pushes.
+    /// Id of the pushed stream.
     pub stream: String,
-    /// Unix seconds of his last `add_pusher`: his play URL's life counts from it.
+    /// Unix seconds of the last `add_pusher`: the life of the play URL counts from it.
     pub added: u64,
-    /// [`Now::steady`] of his last sign of life.
+    /// [`Now::steady`] of the last sign of life.
     pub seen: Duration,
 }
 
@@ -74,7 +68,7 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watcher {
     pub user: String,
-    /// Whatever the client tells about him.
+    /// The text that the client gives about them.
     pub info: String,
 }
 
@@ -87,7 +81,7 @@ pub struct Joining {
     pub stream: String,
 }
 
-/// Why a room does not change.
+/// The reason for which a room does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("no such room")]
@@ -156,7 +150,7 @@ impl Room {
         self.members.iter_mut().find(|member| member.user == user)
     }
 
-    /// The stream that stands for the whole room: the creator's, else the oldest member's.
+    /// The member whose stream stands for the whole room: the creator, else the oldest member.
     #[must_use]
     pub fn main_member(&self) -> Option<&Member> {
         let creator = self.creator.as_deref().unwrap_or_default();

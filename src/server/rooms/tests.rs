@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
+use tokio::sync::broadcast;
 
 use super::*;
-use crate::protocol::Code;
+use crate::protocol::{Code, RoomType};
+use crate::server::clock::Now;
+use crate::server::relay::StreamState;
 
 const ID: &str = "r";
 
@@ -40,7 +43,7 @@ impl Bench {
     }
 
     fn with(kind: RoomType, rules: Rules) -> Self {
-        let rooms = Rooms::new(rules, MemoryStore::default());
+        let rooms = Rooms::new(rules);
         let events = rooms.subscribe();
         Self {
             rooms,
@@ -352,13 +355,13 @@ fn silent_members_are_judged_by_their_stream() {
         bench.add("bob", at(0));
         bench.add("alice", at(0));
         bench.beat("bob", at(silence));
-        let late = Late {
+        let late = LateMember {
             room: bench.key(),
             user: "alice".into(),
             stream: "8525_alice".into(),
         };
         let found = bench.rooms.sweep(at(silence)).late;
-        let expected: &[Late] = if silence > 20 {
+        let expected: &[LateMember] = if silence > 20 {
             std::slice::from_ref(&late)
         } else {
             &[]
@@ -456,7 +459,7 @@ fn the_audience_is_listed_up_to_its_limit() {
     assert_eq!(watch("one more", ""), 0);
 }
 
-/// What a client or the clock may do.
+/// A step that a client or the clock may take.
 #[derive(Debug, Clone)]
 enum Step {
     Create(usize),
@@ -488,13 +491,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     /// Whatever happens: capacities hold, members are exactly those whom answers and events
-    /// say are in, and nobody outlives his silence.
+    /// say are in, and nobody outlives their silence.
     #[test]
     fn no_ghosts_and_no_overflow(kind in 0_usize..3, steps in steps()) {
         let kind = RoomType::ALL[kind];
-        let rooms = Rooms::new(Rules::default(), MemoryStore::default());
+        let rooms = Rooms::new(Rules::default());
         let mut events = rooms.subscribe();
-        // Who is in which room, as a listener to the events would believe.
+        // Members by room, as a listener to the events would believe.
         let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut clock = 0;
         for step in steps {

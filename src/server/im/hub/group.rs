@@ -1,19 +1,28 @@
 //! One group: its messages, numbered from 1 in the order in which they came, and the keys of
-//! its readers. Readers who fall behind what is kept go on with what is left.
+//! its readers. Readers that fall behind what is kept go on with what is left.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Origin, Store};
+use super::limits::QueueBounds;
 use crate::protocol::webim::Element;
-use crate::server::rooms::Now;
+use crate::server::clock::Now;
 
-/// What was posted to a group.
+/// The maker of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server::im) enum Origin {
+    /// A room of this server.
+    Room,
+    /// A room server that speaks REST.
+    Foreign,
+}
+
+/// A thing that was posted to a group.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::server::im) enum Posted {
     Message(Message),
-    /// From the server, for whoever is in the room.
+    /// From the server, for everybody in the room.
     Notice {
         operator: String,
         content: String,
@@ -28,7 +37,7 @@ pub(in crate::server::im) enum Posted {
 pub(in crate::server::im) struct Message {
     pub(in crate::server::im) from: String,
     pub(in crate::server::im) random: u64,
-    /// As received: 1 first, 2 common, 3 last.
+    /// The priority as received: 1 first, 2 common, 3 last.
     pub(in crate::server::im) priority: u64,
     pub(in crate::server::im) body: Vec<Element>,
     /// Bytes of `body` as JSON.
@@ -42,7 +51,7 @@ pub(in crate::server::im) struct Entry {
     /// Unix seconds.
     pub(in crate::server::im) time: u64,
     pub(in crate::server::im) what: Posted,
-    /// [`Now::steady`].
+    /// [`Now::steady`] of the posting.
     at: Duration,
 }
 
@@ -57,19 +66,20 @@ impl Entry {
     }
 }
 
+/// A group, and what it keeps.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) owner: String,
     pub(super) origin: Origin,
-    /// Dissolved; kept for those who have not yet heard.
+    /// Dissolved, and kept for those that have not yet heard.
     pub(super) closed: bool,
-    /// Keys.
+    /// Keys of the readers.
     pub(super) readers: HashSet<String>,
     /// Number of the next message.
     pub(super) next: u64,
-    /// Of all messages kept.
+    /// Bytes of all messages kept.
     pub(super) bytes: usize,
     /// [`Now::steady`] of the last message or joining.
     pub(super) touched: Duration,
@@ -93,7 +103,7 @@ impl Group {
     }
 
     /// Takes a message in, and lets go of what is too much; answers its number.
-    pub(super) fn push(&mut self, what: Posted, limits: &Store, now: Now) -> u64 {
+    pub(super) fn push(&mut self, what: Posted, limits: &QueueBounds, now: Now) -> u64 {
         let seq = self.next;
         self.next += 1;
         self.touched = now.steady;
@@ -134,8 +144,8 @@ impl Group {
         freed
     }
 
-    /// Drops what is too old, except that a dissolved group is; answers the bytes freed.
-    pub(super) fn drop_old(&mut self, limits: &Store, now: Now) -> usize {
+    /// Drops messages that are too old, but not the news that the group is dissolved; answers the bytes freed.
+    pub(super) fn drop_old(&mut self, limits: &QueueBounds, now: Now) -> usize {
         let kept = usize::from(self.closed);
         let mut freed = 0;
         while self.history.len() > kept

@@ -1,15 +1,16 @@
-//! What waits for one user: messages from other users, each offered until it is acknowledged,
-//! a few times at the most.
+//! The inbox of one user: messages from other users, each offered until it is acknowledged,
+//! but only a few times.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Refusal, Store};
+use super::limits::QueueBounds;
+use super::refusal::Refusal;
 use crate::protocol::webim::Element;
-use crate::server::rooms::Now;
+use crate::server::clock::Now;
 
-/// A client that does not acknowledge gets a message so often, lest it loops for ever.
+/// Offers of one message to a client that does not acknowledge, lest it loops for ever.
 const OFFERS: u8 = 3;
 
 /// A message from one user to another.
@@ -31,10 +32,11 @@ struct Waiting {
     letter: Arc<Letter>,
     notice: u64,
     offers: u8,
-    /// [`Now::steady`].
+    /// [`Now::steady`] of the arrival.
     at: Duration,
 }
 
+/// Letters that wait for a user.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     waiting: VecDeque<Waiting>,
@@ -52,13 +54,13 @@ impl Inbox {
         (self.waiting.len(), bytes)
     }
 
-    /// `notice` acknowledges the letter; it is higher than all before, also in other inboxes,
+    /// Takes in a letter. `notice` acknowledges it and is higher than all before, also in other inboxes,
     /// because a client goes on with its cookie after another login.
     pub(super) fn push(
         &mut self,
         letter: Letter,
         notice: u64,
-        limits: &Store,
+        limits: &QueueBounds,
         now: Now,
     ) -> Result<(), Refusal> {
         if self.waiting.len() >= limits.messages || self.bytes + letter.size > limits.bytes {
@@ -79,7 +81,7 @@ impl Inbox {
         self.drop_while(|first| first.notice <= notice || first.offers >= OFFERS);
     }
 
-    pub(super) fn drop_old(&mut self, limits: &Store, now: Now) {
+    pub(super) fn drop_old(&mut self, limits: &QueueBounds, now: Now) {
         self.drop_while(|first| now.steady.saturating_sub(first.at) > limits.age);
     }
 

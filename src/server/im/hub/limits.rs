@@ -1,4 +1,4 @@
-//! What the hub may keep, and for how long.
+//! Bounds of what the hub keeps, in number, bytes and time.
 
 use std::time::Duration;
 
@@ -13,25 +13,27 @@ pub(in crate::server::im) struct Limits {
     pub(in crate::server::im) groups_per_user: usize,
     /// Readers without a login in one group.
     pub(in crate::server::im) anonymous_per_group: usize,
-    /// What one group keeps for readers between two polls.
-    pub(in crate::server::im) history: Store,
+    /// The messages that one group keeps for readers between two polls.
+    pub(in crate::server::im) history: QueueBounds,
     /// Bytes that all groups keep together; above, a group keeps only its last message.
     pub(in crate::server::im) history_total: usize,
-    /// What waits for one user.
-    pub(in crate::server::im) inbox: Store,
+    /// The letters that wait for one user.
+    pub(in crate::server::im) inbox: QueueBounds,
+    /// Bytes of all letters that wait.
     pub(in crate::server::im) inbox_total: usize,
-    /// A reader who does not ask for so long is gone.
+    /// A reader that does not ask for so long is gone.
     pub(in crate::server::im) reader_idle: Duration,
+    /// The same for a reader without a login.
     pub(in crate::server::im) anonymous_idle: Duration,
     /// A group made through REST that nobody reads or writes for so long is gone.
     pub(in crate::server::im) group_idle: Duration,
-    /// Messages and bytes of one answer.
+    /// Messages of one answer.
     pub(in crate::server::im) batch: usize,
 }
 
 /// Bounds of one queue.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server::im) struct Store {
+pub(in crate::server::im) struct QueueBounds {
     pub(in crate::server::im) messages: usize,
     pub(in crate::server::im) bytes: usize,
     pub(in crate::server::im) age: Duration,
@@ -47,13 +49,13 @@ impl Default for Limits {
             anonymous_per_group: 0,
             // A reader on a poor line is back within a minute, or has more to catch up with
             // than messages.
-            history: Store {
+            history: QueueBounds {
                 messages: 200,
                 bytes: 128 << 10,
                 age: minutes(1),
             },
             history_total: 64 << 20,
-            inbox: Store {
+            inbox: QueueBounds {
                 messages: 100,
                 bytes: 128 << 10,
                 age: minutes(10),

@@ -1,155 +1,23 @@
-//! Who is in which group: readers, each with a key that is his alone.
+//! Readers: the places of users in groups, each with a key that only its holder knows.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Entry, Hub, Refusal};
-use crate::server::rooms::Now;
-
-/// Who joins a group.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::server::im) enum Joiner<'a> {
-    /// By the tiny id of his session.
-    User(&'a str),
-    Anonymous,
-}
-
-/// Somebody in a group.
+/// A user, or somebody without a login, in a group.
 #[derive(Debug)]
 pub(super) struct Reader {
+    /// Number of the group.
     pub(super) group: u64,
-    /// His session; `None` = without a login.
+    /// The session; `None` = without a login.
     pub(super) session: Option<String>,
-    /// The first message that he may see.
+    /// Number of the first message that they may see.
     pub(super) from: u64,
-    /// [`Now::steady`] of his last poll.
+    /// [`Now::steady`](crate::server::clock::Now::steady) of the last poll.
     pub(super) seen: Duration,
+    /// Number of the newest poll.
     pub(super) turn: u64,
+    /// Rings when it is worth asking again.
     pub(super) bell: Arc<Notify>,
-}
-
-impl Hub {
-    /// Lets somebody into a group; answers his key, which is `fresh` unless he is in already.
-    ///
-    /// # Errors
-    /// No such group or session, or too many readers.
-    pub(in crate::server::im) fn join(
-        &mut self,
-        id: &str,
-        joiner: Joiner<'_>,
-        fresh: String,
-        now: Now,
-    ) -> Result<String, Refusal> {
-        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
-        let session = match joiner {
-            Joiner::Anonymous => None,
-            Joiner::User(session) => {
-                if let Some(key) = self.key_in(session, number) {
-                    return Ok(key.to_owned());
-                }
-                self.make_space_for(session)?;
-                Some(session.to_owned())
-            }
-        };
-        let group = self.groups.get_mut(&number).ok_or(Refusal::NoSuchGroup)?;
-        if session.is_none() {
-            let readers = group.readers.iter().filter_map(|key| self.readers.get(key));
-            let anonymous = readers.filter(|reader| reader.session.is_none()).count();
-            if anonymous >= self.limits.anonymous_per_group {
-                return Err(Refusal::TooManyAnonymous);
-            }
-        }
-        group.readers.insert(fresh.clone());
-        group.touched = now.steady;
-        if let Some(session) = session.as_deref().and_then(|s| self.sessions.get_mut(s)) {
-            session.readers.push(fresh.clone());
-        }
-        let reader = Reader {
-            group: number,
-            session,
-            from: group.next,
-            seen: now.steady,
-            turn: 0,
-            bell: Arc::default(),
-        };
-        self.readers.insert(fresh.clone(), reader);
-        Ok(fresh)
-    }
-
-    /// Leaves the group that was not read for longest if the user is in too many.
-    fn make_space_for(&mut self, tiny_id: &str) -> Result<(), Refusal> {
-        let session = self.sessions.get(tiny_id).ok_or(Refusal::NotLoggedIn)?;
-        if session.readers.len() < self.limits.groups_per_user {
-            return Ok(());
-        }
-        let seen = |key: &&String| self.readers.get(*key).map(|reader| reader.seen);
-        let oldest = session.readers.iter().min_by_key(seen).cloned();
-        if let Some(key) = oldest {
-            self.drop_reader(&key);
-        }
-        Ok(())
-    }
-
-    /// Leaves a group.
-    ///
-    /// # Errors
-    /// No such group, or not in it.
-    pub(in crate::server::im) fn quit(&mut self, id: &str, tiny_id: &str) -> Result<(), Refusal> {
-        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
-        let key = self.key_in(tiny_id, number).ok_or(Refusal::NotAMember)?;
-        let key = key.to_owned();
-        self.drop_reader(&key);
-        Ok(())
-    }
-
-    /// Messages of a group up to number `last`, `count` at the most, that somebody in it may see.
-    ///
-    /// # Errors
-    /// No such group, or not in it.
-    pub(in crate::server::im) fn history(
-        &self,
-        id: &str,
-        tiny_id: &str,
-        last: u64,
-        count: usize,
-    ) -> Result<Vec<Arc<Entry>>, Refusal> {
-        let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
-        let key = self.key_in(tiny_id, number).ok_or(Refusal::NotAMember)?;
-        let reader = self.readers.get(key).ok_or(Refusal::NotAMember)?;
-        let group = self.groups.get(&number).ok_or(Refusal::NoSuchGroup)?;
-        let seen = group.since(reader.from).filter(|entry| entry.seq <= last);
-        let mut wanted: Vec<_> = seen.collect();
-        let skip = wanted.len().saturating_sub(count.min(self.limits.batch));
-        Ok(wanted.split_off(skip))
-    }
-
-    /// The key of a session in a group.
-    pub(super) fn key_in(&self, tiny_id: &str, group: u64) -> Option<&str> {
-        let mut keys = self.sessions.get(tiny_id)?.readers.iter();
-        let key = keys.find(|key| self.readers.get(*key).is_some_and(|r| r.group == group))?;
-        Some(key)
-    }
-
-    pub(super) fn drop_readers(&mut self, keys: &[String]) {
-        for key in keys {
-            self.drop_reader(key);
-        }
-    }
-
-    pub(super) fn drop_reader(&mut self, key: &str) {
-        let Some(reader) = self.readers.remove(key) else {
-            return;
-        };
-        reader.bell.notify_waiters();
-        let session = reader.session.as_deref();
-        if let Some(session) = session.and_then(|s| self.sessions.get_mut(s)) {
-            session.readers.retain(|other| other != key);
-        }
-        if let Some(group) = self.groups.get_mut(&reader.group) {
-            group.readers.remove(key);
-        }
-        self.forget_if_done(reader.group);
-    }
 }

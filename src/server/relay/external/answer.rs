@@ -1,14 +1,14 @@
-//! What external relays answer, read as: does the stream run? Errors are reasons for not
-//! knowing.
+//! Answers of external relays, read for one fact: whether a stream runs. Errors are reasons for
+//! not knowing.
 
 use serde::Deserialize;
 
 use crate::protocol::excerpt;
 
-/// Least bytes of a status page for each of its elements and texts: nginx writes 13 and more. A
+/// Fewest bytes of a status page for each of its elements and texts: nginx writes at least 13. A
 /// node takes much more memory than its text, so a page of empty elements is not read.
 const BYTES_PER_NODE: usize = 8;
-/// So many are read of the smallest page too.
+/// Elements and texts that are read of the smallest page too.
 const FEW_NODES: usize = 64;
 
 /// The XML page of nginx's `rtmp_stat all`: a stream runs when it has `<publishing/>`.
@@ -77,7 +77,7 @@ struct TencentStream {
     status: i64,
 }
 
-/// The live service knows no stream of that name: it was never pushed.
+/// `ret` of the live service for a stream that was never pushed.
 const NO_SUCH_STREAM: i64 = 20_601;
 
 /// Tencent's `Live_Channel_GetStatus`: status 1 runs, 0 has no input, 3 is disabled.

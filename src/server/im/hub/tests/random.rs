@@ -34,11 +34,11 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// What a user who reads at once must have read.
+/// A user that reads at once, and what they must find.
 #[derive(Debug, Default)]
 struct Follower {
     tiny_id: Option<String>,
-    /// By group: key, next number, and what he must find.
+    /// By group: key, next number, and the messages that must be found.
     groups: HashMap<usize, (String, u64, Vec<u64>)>,
     acknowledged: u64,
     letters: Vec<u64>,
@@ -49,7 +49,7 @@ struct World {
     users: Vec<Follower>,
     live: [bool; 3],
     mark: u64,
-    /// Keys of who left, in whichever way.
+    /// Keys of readers that left, in whichever way.
     void: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Who is logged in: one session per user, found by its tiny id, proven by its A2 key.
+//! Logins of users: one session per user, found by its tiny id, proven by its A2 key.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,13 +8,14 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
 use super::inbox::Inbox;
-use super::{Refusal, Store};
-use crate::server::rooms::Now;
+use super::limits::QueueBounds;
+use super::refusal::Refusal;
+use crate::server::clock::Now;
 
-/// How long a session that was replaced is still told so.
+/// Time for which a session that was replaced is still told so.
 const KICKED_KEPT: Duration = Duration::from_secs(600);
 
-/// What a session is known by.
+/// The two names of a session: one finds it, the other proves it.
 pub(in crate::server::im) struct Secrets {
     pub(in crate::server::im) tiny_id: String,
     pub(in crate::server::im) a2: String,
@@ -26,13 +27,14 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
-/// What a user tells about himself.
+/// The profile that a user gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::server::im) struct Profile {
     pub(in crate::server::im) nick: Option<String>,
     pub(in crate::server::im) image: Option<String>,
 }
 
+/// A user that is logged in.
 pub(super) struct Session {
     pub(super) user: String,
     a2: String,
@@ -41,12 +43,14 @@ pub(super) struct Session {
     /// The same user logged in again.
     pub(super) kicked: bool,
     pub(super) profile: Profile,
-    /// Keys of the groups that he is in.
+    /// Keys of the groups that they are in.
     pub(super) readers: Vec<String>,
     pub(super) inbox: Inbox,
     /// The poll loop that may ask; each `getlongpollingid` starts a new one.
     pub(super) poll_id: Option<String>,
+    /// Number of the newest poll.
     pub(super) turn: u64,
+    /// Rings when it is worth asking again.
     pub(super) bell: Arc<Notify>,
 }
 
@@ -60,12 +64,13 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// What hung on a session that ended.
-pub(super) struct Ended {
+/// The things that hung on a session that ended.
+pub(super) struct EndedSession {
     pub(super) readers: Vec<String>,
     pub(super) inbox_bytes: usize,
 }
 
+/// All sessions, also those that were replaced a while ago.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_tiny_id: HashMap<String, Session>,
@@ -97,19 +102,19 @@ impl Sessions {
     }
 
     /// Ends a user's session for another; what is left of it says only that.
-    pub(super) fn kick(&mut self, user: &str, now: Now) -> Option<Ended> {
+    pub(super) fn kick(&mut self, user: &str, now: Now) -> Option<EndedSession> {
         let tiny_id = self.by_user.remove(user)?;
         let session = self.by_tiny_id.get_mut(&tiny_id)?;
         session.kicked = true;
         session.expires = session.expires.min(now.steady + KICKED_KEPT);
         session.bell.notify_waiters();
-        Some(Ended {
+        Some(EndedSession {
             readers: std::mem::take(&mut session.readers),
             inbox_bytes: std::mem::take(&mut session.inbox).bytes(),
         })
     }
 
-    pub(super) fn remove(&mut self, tiny_id: &str) -> Option<Ended> {
+    pub(super) fn remove(&mut self, tiny_id: &str) -> Option<EndedSession> {
         let session = self.by_tiny_id.remove(tiny_id)?;
         if self
             .by_user
@@ -119,12 +124,13 @@ impl Sessions {
             self.by_user.remove(&session.user);
         }
         session.bell.notify_waiters();
-        Some(Ended {
+        Some(EndedSession {
             inbox_bytes: session.inbox.bytes(),
             readers: session.readers,
         })
     }
 
+    /// The user of a session, proven by its A2 key.
     pub(super) fn user(&self, tiny_id: &str, a2: &str, now: Now) -> Result<&str, Refusal> {
         let session = self.by_tiny_id.get(tiny_id);
         let session = session.filter(|session| session.expires > now.steady);
@@ -182,7 +188,7 @@ impl Sessions {
     }
 
     /// Drops old letters; answers the bytes of all that are left.
-    pub(super) fn tidy_inboxes(&mut self, limits: &Store, now: Now) -> usize {
+    pub(super) fn tidy_inboxes(&mut self, limits: &QueueBounds, now: Now) -> usize {
         let sessions = self.by_tiny_id.values_mut();
         let bytes = sessions.map(|session| {
             session.inbox.drop_old(limits, now);

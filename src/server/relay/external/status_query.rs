@@ -1,6 +1,5 @@
-//! A relay of its own (nginx with its RTMP module, SRS, a CDN) asked over HTTP which streams run.
-
-pub(super) mod answer;
+//! Queries of an external relay's status over HTTP: one list of streams, or one signed question
+//! per stream.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,22 +13,23 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::Clock;
-use super::probe::{StreamProbe, StreamState};
+use super::answer;
 use crate::config::server::Status;
+use crate::server::clock::Calendar;
+use crate::server::relay::probe::{StreamProbe, StreamState};
 use crate::tls::{TlsFault, Trust, TrustError, TrustSettings};
 
-/// For one whole question, the connection included. Below the reaper's sweep of 5 s.
+/// Deadline of one whole question, the connection included. Below the reaper's sweep of 5 s.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// Longest answer read: nginx writes about 1 KiB per client.
+/// Longest answer read, in bytes: nginx writes about 1 KiB per client.
 const ANSWER_LIMIT: usize = 4 << 20;
-/// For so long one list of streams answers for all of them, so that a sweep over many
+/// Time for which one list of streams answers for all of them, so that a sweep over many
 /// members asks once.
 const FRESH: Duration = Duration::from_secs(1);
-/// Life of a signed question, as the official servers sign it.
+/// Life of a signed question in seconds, as the official servers sign it.
 const SIGNED_SECONDS: u64 = 300;
 
-/// Why there is no external relay to ask.
+/// The reason for which there is no external relay to ask.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalError {
     #[error("the relay's status cannot be asked: TLS cannot be set up")]
@@ -40,7 +40,7 @@ pub enum ExternalError {
     NoApiKey,
 }
 
-/// An external relay's status address. Cheap to clone.
+/// An external relay that can be asked about its streams. Cheap to clone.
 #[derive(Clone)]
 pub struct ExternalRelay(Arc<Inner>);
 
@@ -58,7 +58,7 @@ enum Source {
         url: Url,
         app_id: u64,
         api_key: SecretString,
-        clock: Clock,
+        calendar: Calendar,
     },
 }
 
@@ -74,8 +74,8 @@ impl fmt::Debug for ExternalRelay {
 }
 
 impl ExternalRelay {
-    /// `api_key` and `unix_now` (unix seconds) sign questions to Tencent's live service; one of the
-    /// CAs in `ca_file`, or of the system's, vouches for whoever answers by HTTPS.
+    /// Prepares to ask: `api_key` and `unix_now` (unix seconds) sign questions to Tencent's live service; one of the
+    /// CAs in `ca_file`, or of the system's, vouches for the server that answers by HTTPS.
     ///
     /// # Errors
     /// A live service without key, a CA file that cannot be used, or TLS that cannot be set up.
@@ -92,7 +92,7 @@ impl ExternalRelay {
                 url: url.clone(),
                 app_id: *app_id,
                 api_key: api_key.ok_or(ExternalError::NoApiKey)?.clone(),
-                clock: Clock(Arc::new(unix_now)),
+                calendar: Calendar::new(unix_now),
             },
         };
         let trust = Trust::load(&TrustSettings {
@@ -135,15 +135,15 @@ impl Inner {
                 url,
                 app_id,
                 api_key,
-                clock,
+                calendar,
             } => {
-                let url = tencent_question(url, *app_id, api_key, stream_id, (clock.0)());
+                let url = tencent_question(url, *app_id, api_key, stream_id, calendar.unix_now());
                 answer::tencent(&self.get(url).await?)
             }
         }
     }
 
-    /// The list of all streams, at most [`FRESH`] old. Whoever comes meanwhile waits for it.
+    /// The list of all streams, at most [`FRESH`] old. Others that ask meanwhile wait for it.
     async fn list(&self, url: &Url) -> Result<Bytes, String> {
         let mut list = self.list.lock().await;
         match &*list {
@@ -177,12 +177,12 @@ impl Inner {
     }
 }
 
-/// The innermost message says what happened, the outer ones only where.
+/// The innermost message: it says what happened, the outer ones only where.
 fn root_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), root_cause)
 }
 
-/// SRS lists ten streams unless asked for more, and redirects without the last slash.
+/// The address of SRS's list: SRS lists ten streams unless asked for more, and redirects without the last slash.
 fn srs_list(base: &Url) -> Url {
     let mut url = base.clone();
     let path = format!("{}/api/v1/streams/", base.path().trim_end_matches('/'));

@@ -10,32 +10,34 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 
-use super::{App, Rate, body, call, router};
 use crate::protocol::request::{self, Request};
 use crate::protocol::user_sig::{self, Claims, DEFAULT_VALID_SECONDS, Form, SigningKey};
 use crate::protocol::{RoomType, webim};
 use crate::server::clock::unix_now;
+use crate::server::http::{App, parse_body, reached, router};
+use crate::server::limits::Rate;
 use crate::server::relay::StreamState;
+use crate::server::room_server::assemble;
 use crate::server::rooms::Rules;
+use crate::server::settings::Settings;
 use crate::server::urls::{EmbeddedAddress, RelayAddress, StreamUrls};
-use crate::server::{Settings, assemble};
 
 /// Requests of one script; further ones are not looked at.
 const MAX_REQUESTS: usize = 24;
 /// Longest answer to a request of a script, which makes few and short things to answer with.
 const MAX_ANSWER: usize = 256 << 10;
 const APP: u64 = 1_400_000_001;
-/// Who commands the message service, by default.
+/// The user that commands the message service, by default.
 const ADMINISTRATOR: &str = "admin";
 
 /// A body of a room request, as every verb reads it. The content type is read as a host too.
 pub fn room_request(content_type: Option<&str>, body: &[u8]) {
-    if let Some(Ok(host)) = content_type.map(HeaderValue::from_str) {
-        let headers = HeaderMap::from_iter([(header::HOST, host)]);
-        let reached = call::reached(&headers, None);
-        assert!(!reached.is_empty() && !reached.contains(['/', '?', '@']));
+    if let Some(Ok(named)) = content_type.map(HeaderValue::from_str) {
+        let headers = HeaderMap::from_iter([(header::HOST, named)]);
+        let host = reached(&headers, None);
+        assert!(!host.is_empty() && !host.contains(['/', '?', '@']));
     }
-    let Ok(value) = body::parse(content_type, body) else {
+    let Ok(value) = parse_body(content_type, body) else {
         return;
     };
     same_again::<request::GetPushUrl>(&value);
@@ -54,7 +56,7 @@ pub fn room_request(content_type: Option<&str>, body: &[u8]) {
     same_again::<request::GetAudiences>(&value);
 }
 
-/// What was understood, sent as our client would, is understood again.
+/// Asserts that what was understood, sent as our client would, is understood again.
 fn same_again<R: Request + PartialEq + std::fmt::Debug>(value: &Value) {
     match request::parse::<R>(value.clone()) {
         Ok(read) => {
@@ -66,7 +68,7 @@ fn same_again<R: Request + PartialEq + std::fmt::Debug>(value: &Value) {
 }
 
 /// Requests, one per line: method, path with query, content type and body, with a space between.
-/// In them stand `$T0` for the room token of user u0 (as a query), `$I0` for his message login,
+/// In them stand `$T0` for the room token of user u0 (as a query), `$I0` for their message login,
 /// `$R` for a room server's signature, `$K` for the last group key and `$P` for the last poll id.
 pub fn front_door(script: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -104,13 +106,13 @@ fn user_sig(user: &str) -> String {
 }
 
 /// A room server that is asked without a connection, as often as one likes.
-pub(super) struct Door {
-    pub(super) app: Arc<App>,
+pub(in crate::server) struct Door {
+    pub(in crate::server) app: Arc<App>,
     service: TowerToHyperService<axum::Router>,
 }
 
 impl Door {
-    pub(super) fn new() -> Self {
+    pub(in crate::server) fn new() -> Self {
         let mut settings = Settings::on_free_ports().expect("no files to read");
         settings.auth.sdk_app_id = APP;
         settings.auth.verifying_key = KEY.verifying_key();
@@ -137,7 +139,7 @@ impl Door {
     }
 
     /// The answer to one request; not JSON gives null.
-    pub(super) async fn ask(
+    pub(in crate::server) async fn ask(
         &self,
         method: Method,
         target: &str,
@@ -157,13 +159,13 @@ impl Door {
         Some((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    pub(super) async fn post(&self, target: &str, body: &Value) -> Value {
+    pub(in crate::server) async fn post(&self, target: &str, body: &Value) -> Value {
         let answer = self.ask(Method::POST, target, "application/json", body.to_string());
         answer.await.map_or(Value::Null, |(_, body)| body)
     }
 
     /// The token of a new login to the rooms.
-    pub(super) async fn log_in(&self, user: &str) -> String {
+    pub(in crate::server) async fn log_in(&self, user: &str) -> String {
         let sig = user_sig(user);
         let target = format!(
             "/weapp/double_room/login?sdkAppID={APP}&accountType=1&userID={user}&userSig={sig}"
@@ -173,7 +175,7 @@ impl Door {
     }
 
     /// The query of a new login to the message service.
-    pub(super) async fn log_in_for_messages(&self, user: &str) -> String {
+    pub(in crate::server) async fn log_in_for_messages(&self, user: &str) -> String {
         let sig = user_sig(user);
         let target = format!(
             "/{}?sdkappid={APP}&accounttype=1&identifier={user}&usersig={sig}",
@@ -189,7 +191,7 @@ impl Door {
     }
 
     /// Drops everybody who is late, as if no stream ran.
-    pub(super) fn sweep(&self) {
+    pub(in crate::server) fn sweep(&self) {
         let now = self.app.clock.now();
         for late in self.app.rooms.sweep(now).late {
             self.app.rooms.judge(&late, &StreamState::NotLive, now);
@@ -198,7 +200,7 @@ impl Door {
     }
 
     /// No room is over-full, and no open one is empty.
-    pub(super) fn audit(&self) {
+    pub(in crate::server) fn audit(&self) {
         for kind in RoomType::ALL {
             for room in self.app.rooms.list(kind, 0, usize::MAX) {
                 assert!((1..=kind.default_capacity()).contains(&room.members.len()));
@@ -207,10 +209,10 @@ impl Door {
     }
 }
 
-/// Those who ask by a script, and what they remember.
+/// The users of a script, and what they remember.
 struct Guests {
     door: Door,
-    /// What stands for the placeholders so far.
+    /// The texts that stand for the placeholders so far.
     known: HashMap<String, String>,
 }
 

@@ -1,5 +1,5 @@
-//! A connection whose peer must take what it is sent: who never reads an answer would keep it in
-//! memory, and his place among the connections, for as long as he likes.
+//! A guard against peers that stall: a client that never reads an answer would keep it in memory,
+//! and its own place among the connections, for as long as it likes.
 
 use std::io;
 use std::pin::Pin;
@@ -9,25 +9,26 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Breaks off when the peer takes nothing for a while.
-pub(super) struct Patient<S> {
+/// A stream that breaks off when the peer takes nothing for `limit`.
+pub(super) struct StallGuard<S> {
     stream: S,
-    patience: Duration,
+    limit: Duration,
     /// Runs while the peer takes nothing.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: Unpin> Patient<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
+impl<S: Unpin> StallGuard<S> {
+    pub(super) fn new(stream: S, limit: Duration) -> Self {
         Self {
             stream,
-            patience,
+            limit,
             waiting: None,
         }
     }
 
-    /// What a try to send came to; an error when the tries have been in vain for too long.
-    fn judge<T>(
+    /// Passes on the outcome of a try to send, or an error when the tries have been in vain for too
+    /// long.
+    fn bound<T>(
         &mut self,
         cx: &mut Context<'_>,
         tried: Poll<io::Result<T>>,
@@ -36,17 +37,15 @@ impl<S: Unpin> Patient<S> {
             self.waiting = None;
             return tried;
         }
-        let patience = self.patience;
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        let limit = self.limit;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(waiting.as_mut().poll(cx));
         let error = io::Error::new(io::ErrorKind::TimedOut, "the peer does not read");
         Poll::Ready(Err(error))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -56,14 +55,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let tried = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.judge(cx, tried)
+        self.bound(cx, tried)
     }
 
     fn poll_write_vectored(
@@ -72,7 +71,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let tried = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.judge(cx, tried)
+        self.bound(cx, tried)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -81,12 +80,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let tried = Pin::new(&mut self.stream).poll_flush(cx);
-        self.judge(cx, tried)
+        self.bound(cx, tried)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let tried = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.judge(cx, tried)
+        self.bound(cx, tried)
     }
 }
 
@@ -97,19 +96,19 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const LIMIT: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
-    async fn who_reads_slowly_gets_all_and_who_never_reads_is_left() {
+    async fn a_slow_reader_gets_all_and_one_that_never_reads_is_left() {
         let (mut peer, stream) = duplex(10);
-        let mut stream = Patient::new(stream, PATIENCE);
+        let mut stream = StallGuard::new(stream, LIMIT);
         let sending = tokio::spawn(async move {
             let sent = stream.write_all(&[7; 40]).await;
             (sent, stream)
         });
         let mut taken = [0; 10];
         for _ in 0..4 {
-            sleep(PATIENCE * 9 / 10).await;
+            sleep(LIMIT * 9 / 10).await;
             peer.read_exact(&mut taken).await.unwrap();
         }
         let (sent, mut stream) = sending.await.unwrap();
@@ -117,6 +116,6 @@ mod tests {
         let begun = Instant::now();
         let error = stream.write_all(&[7; 40]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(begun.elapsed().as_secs(), PATIENCE.as_secs());
+        assert_eq!(begun.elapsed().as_secs(), LIMIT.as_secs());
     }
 }

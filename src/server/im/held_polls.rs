@@ -8,20 +8,20 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::Im;
-use super::client::{body, identify};
-use super::front::Call;
+use super::call::Call;
+use super::caller::identify;
 use super::hub::{Heard, Hub, Read, Refusal};
 use super::message;
 use super::reply::{Failure, Outcome};
+use super::service::Im;
 use crate::protocol::im_rest::ErrorCode;
 use crate::protocol::webim::{
     self, BigGroupPollRequest, BigGroupPolled, LongPollRequest, LongPolled,
 };
-use crate::server::rooms::Now;
+use crate::server::clock::Now;
 
-/// Before an error, before the answer to a poll that was replaced, and before a poll of who
-/// polls too often: whoever loops does it at this pace.
+/// Pause before an error, before the answer to a poll that was replaced, and before a poll of a
+/// client that polls too often: a client that loops does it at this pace.
 const PAUSE: Duration = Duration::from_secs(1);
 
 fn no_slot() -> Failure {
@@ -30,7 +30,7 @@ fn no_slot() -> Failure {
 
 /// `get_msg` of a big group. The key is all that is needed.
 pub(super) async fn big_group(im: &Im, call: Call) -> Value {
-    let asked: BigGroupPollRequest = body(&call).unwrap_or_default();
+    let asked: BigGroupPollRequest = call.body().unwrap_or_default();
     let address = call.address;
     // A held poll keeps only what it needs: bodies are as large as clients like.
     drop(call);
@@ -54,6 +54,7 @@ pub(super) async fn big_group(im: &Im, call: Call) -> Value {
     }
 }
 
+/// Waits for messages of a group.
 async fn read_group(
     im: &Im,
     address: Option<IpAddr>,
@@ -90,12 +91,13 @@ pub(super) async fn ordinary(im: &Im, call: Call) -> Outcome {
     heard
 }
 
+/// Waits for letters.
 async fn listen(im: &Im, call: Call) -> Outcome {
-    let asked: LongPollRequest = body(&call)?;
-    let member = identify(im, &call)?;
+    let asked: LongPollRequest = call.body()?;
+    let caller = identify(im, &call)?;
     let _slot = im.slots.take(call.address).ok_or_else(no_slot)?;
     drop(call);
-    let (tiny_id, poll_id) = (&member.tiny_id, &asked.cookie.long_polling_id);
+    let (tiny_id, poll_id) = (&caller.tiny_id, &asked.cookie.long_polling_id);
     let ticket = im.hub().start_listening(tiny_id, poll_id)?;
     if !im.by_user.admits(tiny_id) {
         sleep(PAUSE).await;
@@ -109,7 +111,7 @@ async fn listen(im: &Im, call: Call) -> Outcome {
     );
     let event_array = match heard.await? {
         Heard::Letters(letters, notice) => {
-            vec![message::letters(&letters, notice, &member.user).to_json()]
+            vec![message::letters(&letters, notice, &caller.user).to_json()]
         }
         Heard::Nothing => Vec::new(),
         Heard::Replaced => {
@@ -120,8 +122,8 @@ async fn listen(im: &Im, call: Call) -> Outcome {
     Ok(webim::ok(&LongPolled { event_array }))
 }
 
-/// Asks the hub at every ring of `bell` until there is something, but for `wanted` seconds (0 =
-/// as long as the service likes) and the service's hold time at the most.
+/// Asks the hub at every ring of `bell` until there is something, for at most `wanted` seconds (0 =
+/// as long as the service likes) and at most the service's hold time.
 async fn hold<T>(
     im: &Im,
     wanted: u64,

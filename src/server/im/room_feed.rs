@@ -1,47 +1,55 @@
-//! What happens to the rooms of this server, as their groups and members learn it: a room's
-//! group has the room's id, is there as long as a room of that id is, and is told of every
-//! change of the members.
+//! The feed of events from the rooms of this server to their groups and members: a room's group
+//! has the room's id, is there as long as a room of that id is, and is told of every change of the
+//! members.
 //!
 //! The room ids of each type are apart, the groups are not: the group goes with the last room.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::PoisonError;
 
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::hub::{Hub, Origin};
-use super::{GROUP_NAME, Im};
 use crate::protocol::RoomType;
 use crate::protocol::im_rest::NOTIFY_PUSHER_CHANGE;
-use crate::server::rooms::{Now, RoomChange, RoomEvent, RoomKey, RoomStore, Rooms};
+use crate::server::clock::Now;
+use crate::server::rooms::{RoomChange, RoomEvent, RoomKey, Rooms};
 
-/// Where this server is in the events of its rooms.
+/// Name of the groups that this server makes for its rooms, as the official servers call theirs.
+pub(super) const GROUP_NAME: &str = "group_name";
+
+/// The place of this service in the events of the rooms.
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(super) struct RoomFeed {
     events: Receiver<RoomEvent>,
     live: Live,
 }
 
-/// Which types of room each id has.
+/// The types of the rooms that there are, by id.
 type Live = HashMap<String, BTreeSet<RoomType>>;
 
-impl Feed {
-    pub(super) fn new<S: RoomStore>(rooms: &Rooms<S>) -> Self {
+impl RoomFeed {
+    pub(super) fn new(rooms: &Rooms) -> Self {
         Self {
             events: rooms.subscribe(),
             live: Live::new(),
         }
     }
 
-    fn catch_up<S: RoomStore>(&mut self, rooms: &Rooms<S>, mut groups: Groups<'_>) {
+    /// Carries out everything that happened until now, in the name of the administrator.
+    pub(super) fn catch_up(&mut self, rooms: &Rooms, hub: &mut Hub, administrator: &str, now: Now) {
+        let mut groups = Groups {
+            hub,
+            administrator,
+            now,
+        };
         loop {
             match self.events.try_recv() {
                 Ok(event) => {
                     groups.carry_out(&mut self.live, &event, |key| rooms.exists(key));
                 }
                 Err(TryRecvError::Lagged(missed)) => {
-                    log::warn!(missed; "missed what happened to rooms, told every room to look");
+                    log::warn!(missed; "missed events of rooms, told every room to look");
                     self.events = rooms.subscribe();
                     groups.resynchronise(&mut self.live, rooms.keys());
                 }
@@ -51,36 +59,11 @@ impl Feed {
     }
 }
 
-/// What carries out events.
+/// The groups of rooms, on which events are carried out.
 struct Groups<'a> {
     hub: &'a mut Hub,
     administrator: &'a str,
     now: Now,
-}
-
-impl Im {
-    /// Carries out events as they come.
-    pub(super) async fn follow_rooms(&self) {
-        let mut events = self.rooms.subscribe();
-        self.catch_up_with_rooms();
-        loop {
-            // It only says that there is something; what, and what was missed, the feed knows.
-            let _ = events.recv().await;
-            self.catch_up_with_rooms();
-        }
-    }
-
-    /// Carries out everything that happened to rooms until now.
-    pub(super) fn catch_up_with_rooms(&self) {
-        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut hub = self.hub();
-        let groups = Groups {
-            hub: &mut hub,
-            administrator: &self.settings.administrator,
-            now: self.clock.now(),
-        };
-        feed.catch_up(&self.rooms, groups);
-    }
 }
 
 impl Groups<'_> {
@@ -109,7 +92,7 @@ impl Groups<'_> {
         }
     }
 
-    /// After events were missed: groups are again those of the rooms, and every member looks.
+    /// Makes good for missed events: groups are again those of the rooms, and every member looks.
     fn resynchronise(&mut self, live: &mut Live, rooms: Vec<RoomKey>) {
         let mut gone = std::mem::take(live);
         for room in rooms {
@@ -158,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::server::im::hub::{Joiner, Limits, Posted, Read, Secrets};
-    use crate::server::rooms::{Joining, MemoryStore, Rules};
+    use crate::server::rooms::{Joining, Rules};
 
     const NOW: Now = Now {
         steady: Duration::ZERO,
@@ -170,13 +153,13 @@ mod tests {
 
     struct Bench {
         rooms: Rooms,
-        feed: Feed,
+        feed: RoomFeed,
         hub: Hub,
     }
 
     impl Bench {
         fn new() -> Self {
-            let rooms = Rooms::new(Rules::default(), MemoryStore::default());
+            let rooms = Rooms::new(Rules::default());
             let mut hub = Hub::new(Limits::default());
             let secrets = Secrets {
                 tiny_id: "1".into(),
@@ -184,19 +167,14 @@ mod tests {
             };
             hub.login("watcher", secrets, Duration::from_secs(3600), NOW);
             Self {
-                feed: Feed::new(&rooms),
+                feed: RoomFeed::new(&rooms),
                 rooms,
                 hub,
             }
         }
 
         fn catch_up(&mut self) {
-            let groups = Groups {
-                hub: &mut self.hub,
-                administrator: "admin",
-                now: NOW,
-            };
-            self.feed.catch_up(&self.rooms, groups);
+            self.feed.catch_up(&self.rooms, &mut self.hub, "admin", NOW);
         }
 
         fn enter(&self, kind: RoomType, id: &str, stream: &str) {

@@ -1,4 +1,4 @@
-//! How often somebody may ask: by address and by user, in bounded memory.
+//! Limits of how often somebody may ask: by address and by user, in bounded memory.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,25 +9,25 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 /// Addresses or users that are counted apart; all further ones share one count.
 const MAX_KEYS: usize = 50_000;
 
-/// How often something may be done.
+/// A rate at which something may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Long-term average.
     pub per_second: NonZeroU32,
-    /// How many at once after a pause.
+    /// So many at once after a pause.
     pub burst: NonZeroU32,
 }
 
 /// One count per key.
 #[derive(Debug)]
-pub(in crate::server) struct Limiter<K: Hash + Eq + Clone> {
+pub(super) struct Limiter<K: Hash + Eq + Clone> {
     by_key: DefaultKeyedRateLimiter<K>,
     /// For keys beyond [`MAX_KEYS`].
     rest: DefaultDirectRateLimiter,
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    pub(in crate::server) fn new(rate: Rate) -> Self {
+    pub(super) fn new(rate: Rate) -> Self {
         let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
         Self {
             by_key: RateLimiter::keyed(quota),
@@ -35,22 +35,23 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         }
     }
 
-    /// Counts one request; `false` = too many.
-    pub(in crate::server) fn admits(&self, key: &K) -> bool {
+    /// Counts one request; `false` = one too many.
+    pub(super) fn admits(&self, key: &K) -> bool {
         if self.by_key.len() >= MAX_KEYS {
             return self.rest.check().is_ok();
         }
         self.by_key.check_key(key).is_ok()
     }
 
-    /// Forgets who has been quiet; to be called every few seconds.
-    pub(in crate::server) fn tidy(&self) {
+    /// Forgets the keys that have been quiet; to be called every few seconds.
+    pub(super) fn tidy(&self) {
         self.by_key.retain_recent();
         self.by_key.shrink_to_fit();
     }
 }
 
-/// What counts as one address: of IPv6 the /64, which a single customer usually has.
+/// The part of an address that is counted as one: of IPv6 the /64, which a single customer
+/// usually has.
 pub(super) fn address_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.into(),

@@ -1,12 +1,15 @@
-//! Polls: each takes a ticket, which the next poll of the same session or reader voids, and
-//! asks with it until there is something.
+//! Tickets for polls: the next poll of the same session or reader voids them, and a poll asks with
+//! its ticket until there is something.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{Entry, Hub, Letter, Refusal};
-use crate::server::rooms::Now;
+use super::group::Entry;
+use super::inbox::Letter;
+use super::message_hub::Hub;
+use super::refusal::Refusal;
+use crate::server::clock::Now;
 
 /// An open poll.
 #[derive(Debug, Clone)]
@@ -16,16 +19,16 @@ pub(in crate::server::im) struct Ticket {
     pub(in crate::server::im) bell: Arc<Notify>,
 }
 
-/// What a reader of a group gets.
+/// The answer to a reader of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::server::im) enum Read {
     Messages {
         entries: Vec<Arc<Entry>>,
-        /// Where the next poll starts.
+        /// Number at which the next poll starts.
         next: u64,
         group_id: String,
         group_name: String,
-        /// Whom system messages are addressed to; empty without a login.
+        /// The user that system messages are addressed to; empty without a login.
         user: String,
     },
     Nothing {
@@ -37,7 +40,7 @@ pub(in crate::server::im) enum Read {
     },
 }
 
-/// What a user hears.
+/// The answer to a user that listens for letters.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::server::im) enum Heard {
     /// With the number by which all are acknowledged.
@@ -67,7 +70,7 @@ impl Hub {
         })
     }
 
-    /// Asks for messages from number `start` on; nobody sees what was before he joined.
+    /// Asks for messages from number `start` on; nobody sees what was before they joined.
     ///
     /// # Errors
     /// The reader is gone.

@@ -1,5 +1,5 @@
 //! Several users, good and bad, at one front door: whatever they ask in whatever order, nobody
-//! acts for another, rooms hold what they may, and whoever comes or goes is announced once.
+//! acts for another, rooms hold what they may, and everybody that comes or goes is announced once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const ROOMS: usize = 2;
 enum Token {
     /// Of the user's last login.
     Own,
-    /// Of his login before that.
+    /// Of their login before that.
     Stale,
     /// Of another user.
     Of(usize),
@@ -41,7 +41,7 @@ enum Step {
         named: usize,
         token: Token,
     },
-    /// Seconds pass, and who was silent is dropped.
+    /// Seconds pass, and silent members are dropped.
     Wait(u64),
 }
 
@@ -60,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Verb::PusherHeartbeat),
         1 => Just(Verb::Logout),
     ];
-    // Mostly a user names himself.
+    // Mostly users name themselves.
     let user = (0..USERS, 0..USERS, 0_u8..10);
     let ask = (verb, 0..ROOMS, user, token).prop_map(|(verb, room, user, token)| Step::Ask {
         verb,
@@ -77,7 +77,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// Who is in which room.
+/// Members by room.
 type Members = BTreeMap<String, BTreeSet<String>>;
 
 /// Reads a room's group as a mini-program does.
@@ -194,7 +194,7 @@ impl World {
             .unwrap_or_else(|| panic!("no code in {answer}"))
     }
 
-    /// What happened to rooms since the last look, as their groups were told.
+    /// Events of rooms since the last look, as their groups were told.
     fn happened(&mut self) -> BTreeMap<String, Vec<ReportType>> {
         let mut expected: BTreeMap<String, Vec<ReportType>> = BTreeMap::new();
         while let Ok(RoomEvent { room, what }) = self.events.try_recv() {
@@ -225,7 +225,7 @@ impl World {
         expected
     }
 
-    /// Checks that whoever listens to a room's group heard exactly what happened.
+    /// Checks that everybody that listens to a room's group heard exactly what happened.
     async fn listen(&mut self) {
         let mut happened = self.happened();
         for room in (0..ROOMS).map(|room| room.to_string()) {
@@ -295,8 +295,8 @@ fn name(user: usize) -> String {
     format!("u{user}")
 }
 
-/// A request changes nobody's place but its sender's, unless the room closes; and what it
-/// answers is so.
+/// Checks that a request changes nobody's place but its sender's, unless the room closes; and that
+/// its answer is true.
 fn check_effect(
     before: &Members,
     after: &Members,

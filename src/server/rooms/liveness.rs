@@ -1,29 +1,39 @@
-//! Who is gone without goodbye: which rooms and members are due, and what becomes of a silent
-//! member once the relay has said whether his stream still runs.
+//! Liveness of rooms and members: those that are due, and the fate of a silent member once the
+//! relay has said whether their stream still runs.
 
 use std::time::Duration;
 
-use super::Rules;
-use super::room::{self, Now, Room, RoomKey};
+use super::room::{self, Room, RoomKey};
+use super::rules::Rules;
+use crate::server::clock::Now;
 use crate::server::relay::StreamState;
 
 /// A member whose heartbeats stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Late {
+pub struct LateMember {
     pub room: RoomKey,
     pub user: String,
     pub stream: String,
 }
 
-/// What became of a late member.
+/// The finds of one look for silent members and unused rooms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Rooms that were given back.
+    pub idle: Vec<RoomKey>,
+    /// Members about whose streams the relay must be asked.
+    pub late: Vec<LateMember>,
+}
+
+/// The fate of a late member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// His stream runs: that is as good as a heartbeat.
+    /// The stream runs: that is as good as a heartbeat.
     Refreshed,
     /// Kept for a second timeout, because the relay does not answer.
     Waiting,
     Dropped,
-    /// Meanwhile he gave a sign of life or left.
+    /// Meanwhile they gave a sign of life or left.
     Settled,
 }
 
@@ -36,12 +46,13 @@ fn is_late(seen: Duration, now: Now, rules: &Rules) -> bool {
     now.steady.saturating_sub(seen) > rules.member_timeout
 }
 
-pub(super) fn late_members(room: &Room, now: Now, rules: &Rules) -> Vec<Late> {
+/// The members of a room that are late.
+pub(super) fn late_members(room: &Room, now: Now, rules: &Rules) -> Vec<LateMember> {
     let late = room
         .members
         .iter()
         .filter(|member| is_late(member.seen, now, rules));
-    late.map(|member| Late {
+    late.map(|member| LateMember {
         room: room.key.clone(),
         user: member.user.clone(),
         stream: member.stream.clone(),
@@ -52,7 +63,7 @@ pub(super) fn late_members(room: &Room, now: Now, rules: &Rules) -> Vec<Late> {
 /// Decides about a late member; a dropped one leaves as by `delete_pusher`.
 pub(super) fn judge(
     slot: &mut Option<Room>,
-    late: &Late,
+    late: &LateMember,
     state: &StreamState,
     now: Now,
     rules: &Rules,

@@ -1,19 +1,20 @@
-//! What only live rooms have: custom fields and the audience list. Rules as in `room`.
+//! Rules of what only live rooms have: custom fields and the audience list. They have the form
+//! of those in `room`.
 
 use serde_json::Value;
 
-use super::Rules;
 use super::room::{Refusal, Room, Watcher};
+use super::rules::Rules;
 use crate::protocol::json;
 
-/// Custom fields that a room may have, and bytes that one may have as JSON: the fields go out
-/// with every room list.
+/// Custom fields that a room may have: they go out with every room list.
 const MAX_FIELDS: usize = 32;
+/// Bytes that one may have as JSON, name and value together.
 const MAX_FIELD_BYTES: usize = 1024;
-/// Bytes that one may take in memory: a thousand bytes of JSON can become a hundred thousand.
+/// Bytes that the value of one may take in memory: a thousand bytes of JSON can become a hundred thousand.
 const MAX_FIELD_WEIGHT: usize = 8 * 1024;
 
-/// What `set_custom_field` does with a field; counters start at 0.
+/// The change that `set_custom_field` makes to a field; counters start at 0.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldChange {
     Increase,
@@ -22,6 +23,8 @@ pub enum FieldChange {
 }
 
 impl FieldChange {
+    /// Reads an operation of the wire.
+    ///
     /// # Errors
     /// [`Refusal::BadOperation`] for an unknown operation and for `set` without a value.
     pub fn parse(operation: &str, value: Option<Value>) -> Result<Self, Refusal> {
@@ -35,11 +38,13 @@ impl FieldChange {
 }
 
 /// Custom fields as the wire has them: JSON in a string.
-pub(super) fn custom_text(room: &Room) -> String {
+#[must_use]
+pub fn custom_text(room: &Room) -> String {
     let fields = room.custom.iter().map(|(k, v)| (k.clone(), v.clone()));
     Value::Object(fields.collect()).to_string()
 }
 
+/// Changes a custom field; answers all fields as JSON text.
 pub(super) fn set_field(
     slot: &mut Option<Room>,
     field: &str,
@@ -71,6 +76,7 @@ fn counted(known: Option<&Value>, step: i64) -> Result<Value, Refusal> {
     Ok(count.saturating_add(step).into())
 }
 
+/// Adds somebody to the audience, or renews what is known about them.
 pub(super) fn add_watcher(
     slot: &mut Option<Room>,
     watcher: &Watcher,

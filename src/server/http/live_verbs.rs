@@ -3,17 +3,18 @@
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::member_call::{MemberCall, TEXT_LIMIT, at_most, done};
 use super::reply::{self, Failure, Outcome};
-use super::verbs::{Asked, TEXT_LIMIT, at_most, done};
 use crate::protocol::Code;
 use crate::protocol::answer::{Audience, Audiences, CustomInfo, Merged};
 use crate::protocol::request;
 use crate::server::rooms::{self, FieldChange, Watcher};
 
-/// There is no mixer, and the inner answer says so: an outer code 0 does not mean "mixed".
-pub(super) fn merge_stream(asked: &Asked<'_>) -> Outcome {
-    let body: request::MergeStream = asked.read()?;
-    asked.must_be(&body.user_id)?;
+/// `merge_stream`: there is no mixer, and the inner answer says so: an outer code 0 does not mean
+/// "mixed".
+pub(super) fn merge_stream(call: &MemberCall<'_>) -> Outcome {
+    let body: request::MergeStream = call.read()?;
+    call.must_be(&body.user_id)?;
     if let Value::String(text) = &body.merge_params
         && serde_json::from_str::<IgnoredAny>(text).is_err()
     {
@@ -27,50 +28,47 @@ pub(super) fn merge_stream(asked: &Asked<'_>) -> Outcome {
     reply::fields(&Merged { result })
 }
 
-pub(super) fn get_custom_info(asked: &Asked<'_>) -> Outcome {
-    let body: request::GetCustomInfo = asked.read()?;
-    let room = asked.app.rooms.active(&asked.room(&body.room_id))?;
+pub(super) fn get_custom_info(call: &MemberCall<'_>) -> Outcome {
+    let body: request::GetCustomInfo = call.read()?;
+    let room = call.app.rooms.active(&call.room(&body.room_id))?;
     let custom = rooms::custom_text(&room).into();
     reply::fields(&CustomInfo { custom })
 }
 
-pub(super) fn set_custom_field(asked: &Asked<'_>) -> Outcome {
-    let body: request::SetCustomField = asked.read()?;
+pub(super) fn set_custom_field(call: &MemberCall<'_>) -> Outcome {
+    let body: request::SetCustomField = call.read()?;
     let change = FieldChange::parse(&body.operation, body.value)?;
-    let room = asked.room(&body.room_id);
-    let custom = asked
-        .app
-        .rooms
-        .set_field(&room, &body.field_name, &change)?;
+    let room = call.room(&body.room_id);
+    let custom = call.app.rooms.set_field(&room, &body.field_name, &change)?;
     reply::fields(&CustomInfo {
         custom: custom.into(),
     })
 }
 
-pub(super) fn add_audience(asked: &Asked<'_>) -> Outcome {
-    let body: request::AddAudience = asked.read()?;
-    asked.must_be(&body.user_id)?;
+pub(super) fn add_audience(call: &MemberCall<'_>) -> Outcome {
+    let body: request::AddAudience = call.read()?;
+    call.must_be(&body.user_id)?;
     at_most(TEXT_LIMIT, "userInfo", &body.user_info)?;
-    let room = asked.room(&body.room_id);
+    let room = call.room(&body.room_id);
     let watcher = Watcher {
         user: body.user_id,
         info: body.user_info,
     };
-    asked.app.rooms.add_watcher(&room, &watcher)?;
+    call.app.rooms.add_watcher(&room, &watcher)?;
     done()
 }
 
-pub(super) fn delete_audience(asked: &Asked<'_>) -> Outcome {
-    let body: request::DeleteAudience = asked.read()?;
-    asked.must_be(&body.user_id)?;
-    let room = asked.room(&body.room_id);
-    asked.app.rooms.remove_watcher(&room, asked.caller);
+pub(super) fn delete_audience(call: &MemberCall<'_>) -> Outcome {
+    let body: request::DeleteAudience = call.read()?;
+    call.must_be(&body.user_id)?;
+    let room = call.room(&body.room_id);
+    call.app.rooms.remove_watcher(&room, call.caller);
     done()
 }
 
-pub(super) fn get_audiences(asked: &Asked<'_>) -> Outcome {
-    let body: request::GetAudiences = asked.read()?;
-    let watchers = asked.app.rooms.audience(&asked.room(&body.room_id));
+pub(super) fn get_audiences(call: &MemberCall<'_>) -> Outcome {
+    let body: request::GetAudiences = call.read()?;
+    let watchers = call.app.rooms.audience(&call.room(&body.room_id));
     let audiences: Vec<_> = watchers
         .into_iter()
         .map(|watcher| Audience {

@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 
+use super::app::App;
 use super::call::{self, Query};
+use super::peer::Peer;
 use super::reply::{self, Outcome};
-use super::{App, Peer};
 use crate::protocol::answer::{TestAccUrl, TestPushUrl};
 use crate::server::auth::AuthError;
 
-/// `get_login_info`: signs an identity for whoever asks, if the server is set up so.
+/// `get_login_info`: signs an identity for anybody that asks, if the server is set up so.
 pub(super) async fn login_info(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     reply::response(sign(&app, &Query::parse(query.as_deref())))
 }
@@ -27,7 +28,7 @@ fn sign(app: &App, query: &Query) -> Outcome {
     reply::fields(&info)
 }
 
-/// `get_test_pushurl`: a stream to push, and where to play it. Kinds that the relay does not
+/// `get_test_pushurl`: a stream to push, and the URLs that play it. Kinds that the relay does not
 /// serve are empty.
 pub(super) async fn test_push_url(State(app): State<Arc<App>>, request: Request) -> Response {
     let reached = reached(&request);
@@ -55,7 +56,7 @@ pub(super) async fn test_push_url(State(app): State<Arc<App>>, request: Request)
     })
 }
 
-/// `get_test_rtmpaccurl`: where a test clock would play, if somebody pushes one.
+/// `get_test_rtmpaccurl`: the URL that would play a test clock, if somebody pushes one.
 pub(super) async fn test_acc_url(State(app): State<Arc<App>>, request: Request) -> Response {
     let reached = reached(&request);
     with_open_door(&app, || {
@@ -66,7 +67,7 @@ pub(super) async fn test_acc_url(State(app): State<Arc<App>>, request: Request) 
     })
 }
 
-/// Test URLs let anybody use the relay, like identities for anybody.
+/// Answers only where anybody gets an identity too: test URLs let anybody use the relay.
 fn with_open_door(app: &App, answer: impl FnOnce() -> Response) -> Response {
     if app.auth.is_open() {
         answer()

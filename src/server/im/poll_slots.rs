@@ -1,11 +1,12 @@
-//! How many polls may be open at once, in all and from one address.
+//! Slots for polls: so many may be open at once, in all and from one address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// All slots.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct PollSlots {
     taken: Arc<Mutex<Taken>>,
     total: usize,
     per_address: usize,
@@ -19,12 +20,12 @@ struct Taken {
 
 /// One open poll; free again when dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct PollSlot {
     taken: Arc<Mutex<Taken>>,
     address: Option<IpAddr>,
 }
 
-impl Slots {
+impl PollSlots {
     pub(super) fn new(total: usize, per_address: usize) -> Self {
         Self {
             taken: Arc::default(),
@@ -34,7 +35,7 @@ impl Slots {
     }
 
     /// A slot for a poll from `address`; `None` = there is none.
-    pub(super) fn take(&self, address: Option<IpAddr>) -> Option<Slot> {
+    pub(super) fn take(&self, address: Option<IpAddr>) -> Option<PollSlot> {
         let mut taken = lock(&self.taken);
         let here = address.map_or(0, |a| taken.by_address.get(&a).copied().unwrap_or(0));
         if taken.total >= self.total || here >= self.per_address {
@@ -44,18 +45,19 @@ impl Slots {
         if let Some(address) = address {
             taken.by_address.insert(address, here + 1);
         }
-        Some(Slot {
+        Some(PollSlot {
             taken: self.taken.clone(),
             address,
         })
     }
 
+    /// Polls that are open.
     pub(super) fn taken(&self) -> usize {
         lock(&self.taken).total
     }
 }
 
-impl Drop for Slot {
+impl Drop for PollSlot {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
         taken.total -= 1;
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn slots_are_counted_in_all_and_by_address_and_come_back() {
-        let slots = Slots::new(3, 2);
+        let slots = PollSlots::new(3, 2);
         let [a, b] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().ok());
         let first = slots.take(a).unwrap();
         let second = slots.take(a).unwrap();

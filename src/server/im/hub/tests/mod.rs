@@ -1,7 +1,12 @@
 //! The hub's promises, one by one; `random` keeps asking.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::limits::QueueBounds;
 use super::*;
 use crate::protocol::webim::Element;
+use crate::server::clock::Now;
 
 mod random;
 
@@ -20,13 +25,13 @@ fn small() -> Limits {
         foreign_groups: 3,
         groups_per_user: 4,
         anonymous_per_group: 1,
-        history: Store {
+        history: QueueBounds {
             messages: 4,
             bytes: 4096,
             age: Duration::from_secs(60),
         },
         history_total: 8192,
-        inbox: Store {
+        inbox: QueueBounds {
             messages: 3,
             bytes: 4096,
             age: Duration::from_secs(600),

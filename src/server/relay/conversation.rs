@@ -1,24 +1,24 @@
-//! The server's side of the RTMP conversation: which message may come when, and what is
-//! answered. No sockets and no clock.
+//! The server's side of the RTMP conversation: the order in which messages may come, and the
+//! answers to them. No sockets and no clock.
 
 use super::chunk_writer::{CHUNK_SIZE, ChunkWriter};
 use super::command::{Command, CommandError, Status, connect_result, on_status, result};
 use super::message::{Message, kind};
 
-/// Window announced to peers; the value that most clients announce themselves.
+/// Window in bytes that is announced to peers; the value that most clients announce themselves.
 const WINDOW: u32 = 2_500_000;
-/// Longest stream name. Ids are `{bizid}_{room}_{user}`, far below this.
+/// Longest stream name in bytes. Ids are `{bizid}_{room}_{user}`, far below this.
 const MAX_STREAM_ID: usize = 256;
 
 /// A stream as a client names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StreamName {
     pub(super) id: String,
-    /// Without `?`; holds the signature.
+    /// The query without `?`; holds the signature.
     pub(super) query: String,
 }
 
-/// What the conversation asks of the relay.
+/// A demand of the conversation on the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Request {
     Publish(StreamName),
@@ -28,9 +28,9 @@ pub(super) enum Request {
     End,
 }
 
-/// What a client did that ends its connection.
+/// A client's fault that ends its connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SessionError {
+pub(super) enum ConversationError {
     #[error(transparent)]
     Command(#[from] CommandError),
     #[error("`{0}` before `connect`")]
@@ -48,7 +48,7 @@ pub(super) enum SessionError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     None,
-    /// Asked for and not yet granted or refused, on this message stream.
+    /// Asked for on this message stream, and not yet granted or refused.
     Asked(u32),
     Publishing(u32),
     Playing(u32),
@@ -56,15 +56,15 @@ enum Role {
 
 /// One connection's conversation.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct Conversation {
     app: String,
-    /// Query of the app, where some clients put what belongs to the stream name.
+    /// Query of the app: some clients put there what belongs to the stream name.
     app_query: Option<String>,
     streams: u32,
     role: Role,
 }
 
-impl Session {
+impl Conversation {
     /// `app` is the only application served.
     pub(super) fn new(app: String) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Session {
         &mut self,
         message: Message,
         out: &mut ChunkWriter,
-    ) -> Result<Option<Request>, SessionError> {
+    ) -> Result<Option<Request>, ConversationError> {
         match message.kind {
             kind::COMMAND_AMF0 | kind::COMMAND_AMF3 => {
                 self.command(Command::parse(&message)?, message.stream, out)
@@ -91,7 +91,7 @@ impl Session {
                 _ if matches!(message.kind, kind::DATA_AMF0 | kind::DATA_AMF3) => Ok(None),
                 // After `deleteStream` the last pictures may still be on their way.
                 Role::None if self.streams > 0 => Ok(None),
-                _ => Err(SessionError::NotPublishing),
+                _ => Err(ConversationError::NotPublishing),
             },
             kind::USER_CONTROL => {
                 if let Some(pong) = message.pong() {
@@ -109,7 +109,7 @@ impl Session {
         command: Command,
         stream: u32,
         out: &mut ChunkWriter,
-    ) -> Result<Option<Request>, SessionError> {
+    ) -> Result<Option<Request>, ConversationError> {
         match command {
             Command::Connect { transaction, app } => self.connect(transaction, &app, out)?,
             Command::CreateStream { transaction } => {
@@ -141,14 +141,14 @@ impl Session {
         transaction: f64,
         app: &str,
         out: &mut ChunkWriter,
-    ) -> Result<(), SessionError> {
+    ) -> Result<(), ConversationError> {
         let (name, query) = match app.split_once('?') {
             Some((name, query)) => (name, query),
             None => (app, ""),
         };
         let name = name.trim_end_matches('/');
         if name != self.app {
-            let error = SessionError::WrongApp {
+            let error = ConversationError::WrongApp {
                 got: name.chars().take(64).collect(),
                 wanted: self.app.clone(),
             };
@@ -170,20 +170,20 @@ impl Session {
         verb: &'static str,
         name: &str,
         stream: u32,
-    ) -> Result<StreamName, SessionError> {
+    ) -> Result<StreamName, ConversationError> {
         let app_query = self.connected(verb)?;
         if self.role != Role::None {
-            return Err(SessionError::RoleTaken(verb));
+            return Err(ConversationError::RoleTaken(verb));
         }
         let name = stream_name(name, app_query)?;
         self.role = Role::Asked(stream);
         Ok(name)
     }
 
-    fn connected(&self, verb: &'static str) -> Result<&str, SessionError> {
+    fn connected(&self, verb: &'static str) -> Result<&str, ConversationError> {
         self.app_query
             .as_deref()
-            .ok_or(SessionError::NotConnected(verb))
+            .ok_or(ConversationError::NotConnected(verb))
     }
 
     /// Message stream of the role; 0 without one.
@@ -226,7 +226,7 @@ impl Session {
 }
 
 /// Splits `id?query`; a query of the app counts when the name has none.
-fn stream_name(name: &str, app_query: &str) -> Result<StreamName, SessionError> {
+fn stream_name(name: &str, app_query: &str) -> Result<StreamName, ConversationError> {
     let (id, query) = name.split_once('?').unwrap_or((name, app_query));
     let problem = if id.is_empty() {
         "is empty"
@@ -240,7 +240,7 @@ fn stream_name(name: &str, app_query: &str) -> Result<StreamName, SessionError> 
             query: query.to_owned(),
         });
     };
-    Err(SessionError::BadStreamName(problem))
+    Err(ConversationError::BadStreamName(problem))
 }
 
 #[cfg(test)]
@@ -249,16 +249,25 @@ mod tests {
 
     use super::*;
 
-    fn send(session: &mut Session, values: &[Amf0Value]) -> Result<Option<Request>, SessionError> {
+    fn send(
+        conversation: &mut Conversation,
+        values: &[Amf0Value],
+    ) -> Result<Option<Request>, ConversationError> {
         let payload = rml_amf0::serialize(&values.to_vec()).expect("valid");
         let message = Message::new(kind::COMMAND_AMF0, 1, payload.into());
-        session.handle(message, &mut ChunkWriter::new())
+        conversation.handle(message, &mut ChunkWriter::new())
     }
 
-    fn connect(session: &mut Session, app: &str) -> Result<Option<Request>, SessionError> {
+    fn connect(
+        conversation: &mut Conversation,
+        app: &str,
+    ) -> Result<Option<Request>, ConversationError> {
         let app = [("app".to_owned(), Amf0Value::Utf8String(app.to_owned()))];
         let object = Amf0Value::Object(app.into_iter().collect());
-        send(session, &[verb("connect"), Amf0Value::Number(1.0), object])
+        send(
+            conversation,
+            &[verb("connect"), Amf0Value::Number(1.0), object],
+        )
     }
 
     fn verb(name: &str) -> Amf0Value {
@@ -266,12 +275,12 @@ mod tests {
     }
 
     fn ask(
-        session: &mut Session,
+        conversation: &mut Conversation,
         name: &str,
         stream: &str,
-    ) -> Result<Option<Request>, SessionError> {
+    ) -> Result<Option<Request>, ConversationError> {
         send(
-            session,
+            conversation,
             &[
                 verb(name),
                 Amf0Value::Number(2.0),
@@ -296,10 +305,10 @@ mod tests {
             ("live?k=2", "a", name("a", "k=2")),
             ("live?k=2", "a?k=1", name("a", "k=1")),
         ] {
-            let mut session = Session::new("live".to_owned());
-            assert_eq!(connect(&mut session, app), Ok(None));
+            let mut conversation = Conversation::new("live".to_owned());
+            assert_eq!(connect(&mut conversation, app), Ok(None));
             assert_eq!(
-                ask(&mut session, "play", stream),
+                ask(&mut conversation, "play", stream),
                 Ok(Some(Request::Play(expected)))
             );
         }
@@ -307,45 +316,45 @@ mod tests {
 
     #[test]
     fn things_out_of_order_are_refused_by_name() {
-        let mut session = Session::new("live".to_owned());
+        let mut conversation = Conversation::new("live".to_owned());
         assert_eq!(
-            ask(&mut session, "publish", "a"),
-            Err(SessionError::NotConnected("publish"))
+            ask(&mut conversation, "publish", "a"),
+            Err(ConversationError::NotConnected("publish"))
         );
         assert!(matches!(
-            connect(&mut session, "vod"),
-            Err(SessionError::WrongApp { .. })
+            connect(&mut conversation, "vod"),
+            Err(ConversationError::WrongApp { .. })
         ));
-        assert_eq!(connect(&mut session, "live"), Ok(None));
+        assert_eq!(connect(&mut conversation, "live"), Ok(None));
         let media = Message::new(kind::VIDEO, 1, bytes::Bytes::new());
         let mut out = ChunkWriter::new();
         assert_eq!(
-            session.handle(media.clone(), &mut out),
-            Err(SessionError::NotPublishing)
+            conversation.handle(media.clone(), &mut out),
+            Err(ConversationError::NotPublishing)
         );
         for bad in ["", "a/b", "a\n", &"a".repeat(257)] {
             assert!(matches!(
-                ask(&mut session, "play", bad),
-                Err(SessionError::BadStreamName(_))
+                ask(&mut conversation, "play", bad),
+                Err(ConversationError::BadStreamName(_))
             ));
         }
         assert!(matches!(
-            ask(&mut session, "publish", "a"),
+            ask(&mut conversation, "publish", "a"),
             Ok(Some(Request::Publish(_)))
         ));
-        session.accept_publish("a", &mut out);
+        conversation.accept_publish("a", &mut out);
         assert_eq!(
-            ask(&mut session, "play", "b"),
-            Err(SessionError::RoleTaken("play"))
+            ask(&mut conversation, "play", "b"),
+            Err(ConversationError::RoleTaken("play"))
         );
         assert_eq!(
-            session.handle(media.clone(), &mut out),
+            conversation.handle(media.clone(), &mut out),
             Ok(Some(Request::Media(media.clone())))
         );
         assert_eq!(
-            send(&mut session, &[verb("deleteStream")]),
+            send(&mut conversation, &[verb("deleteStream")]),
             Ok(Some(Request::End))
         );
-        assert_eq!(send(&mut session, &[verb("closeStream")]), Ok(None));
+        assert_eq!(send(&mut conversation, &[verb("closeStream")]), Ok(None));
     }
 }

@@ -1,0 +1,13 @@
+//! Ways into the server's parsers for fuzz targets and property tests. No part of the product.
+//!
+//! Whatever goes in: nothing panics, and what holds always is asserted here.
+
+mod front_door;
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub(super) use front_door::Door;
+pub use front_door::{front_door, room_request};
+
+pub use super::relay::fuzzing::{handshake, relay, status_answers};

@@ -1,0 +1,79 @@
+//! The things that a request may need, and the bounds within which it is served.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::server::auth::Auth;
+use crate::server::clock::Clock;
+use crate::server::im::Im;
+use crate::server::limits::{Limiter, Rate};
+use crate::server::rooms::Rooms;
+use crate::server::urls::StreamUrls;
+use crate::tls::ServerTls;
+
+/// Bounds of the front door.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    pub listen: SocketAddr,
+    /// HTTPS; `None` = plain HTTP.
+    pub tls: Option<ServerTls>,
+    /// Web origins that may call; `None` = all.
+    pub cors_origins: Option<Vec<String>>,
+    /// Longest request body in bytes.
+    pub max_body: usize,
+    /// Longest time from the end of a request's head to the answer, and for a client to take a piece
+    /// of it.
+    pub request_timeout: Duration,
+    /// Longest time for a request's head, and for the pause before it on a connection kept open.
+    pub header_timeout: Duration,
+    /// A connection is closed after this time, between two requests.
+    pub max_connection_age: Duration,
+    pub max_connections: usize,
+    /// Time that open requests get to finish when the server stops.
+    pub shutdown_timeout: Duration,
+    pub per_address: Rate,
+    pub per_user: Rate,
+}
+
+/// Everything that a request may need.
+#[derive(Debug)]
+pub(in crate::server) struct App {
+    pub(in crate::server) rooms: Arc<Rooms>,
+    pub(in crate::server) auth: Arc<Auth>,
+    pub(in crate::server) im: Arc<Im>,
+    pub(in crate::server) urls: StreamUrls,
+    pub(in crate::server) clock: Clock,
+    pub(super) http: HttpSettings,
+    pub(super) by_address: Limiter<IpAddr>,
+    pub(super) by_user: Limiter<String>,
+}
+
+impl App {
+    pub(in crate::server) fn new(
+        rooms: Arc<Rooms>,
+        auth: Arc<Auth>,
+        im: Arc<Im>,
+        urls: StreamUrls,
+        clock: Clock,
+        http: HttpSettings,
+    ) -> Self {
+        Self {
+            by_address: Limiter::new(http.per_address),
+            by_user: Limiter::new(http.per_user),
+            rooms,
+            auth,
+            im,
+            urls,
+            clock,
+            http,
+        }
+    }
+
+    /// Frees the memory of clients that have been quiet; to be called every few seconds.
+    pub(in crate::server) fn tidy(&self) {
+        self.by_address.tidy();
+        self.by_user.tidy();
+        self.im.tidy();
+    }
+}

@@ -1,0 +1,65 @@
+//! One request to the message service, read within bounds.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::reply::Failure;
+use crate::protocol::im_rest::{self, BodyError, ErrorCode};
+use crate::protocol::webim::Query;
+
+/// Longest body in bytes: a message of the greatest length in its longest JSON.
+const MAX_BODY: usize = 64 * 1024;
+
+/// The address that a request is counted for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::server) struct ClientAddress(pub(in crate::server) Option<IpAddr>);
+
+/// A request, read.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) query: Query,
+    pub(super) body: Result<Value, BodyError>,
+    pub(super) address: Option<IpAddr>,
+}
+
+impl Call {
+    /// Reads a request; its body must come within `timeout`.
+    pub(super) async fn read(
+        request: Request,
+        timeout: Duration,
+    ) -> Result<Self, (StatusCode, Failure)> {
+        let (head, body) = request.into_parts();
+        let content_type = head.headers.get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let bytes = axum::body::to_bytes(body, MAX_BODY);
+        let bytes = match tokio::time::timeout(timeout, bytes).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(_)) => {
+                let info = format!("the body broke off, or has more than {MAX_BODY} bytes");
+                let failure = Failure::new(ErrorCode::BadParameter, info);
+                return Err((StatusCode::BAD_REQUEST, failure));
+            }
+            Err(_) => {
+                let failure = Failure::new(ErrorCode::BadParameter, "the request took too long");
+                return Err((StatusCode::REQUEST_TIMEOUT, failure));
+            }
+        };
+        let address = head.extensions.get::<ClientAddress>();
+        Ok(Self {
+            query: Query::parse(head.uri.query().unwrap_or_default()),
+            body: im_rest::body(content_type, &bytes),
+            address: address.and_then(|address| address.0),
+        })
+    }
+
+    /// The body as one command has it; what is missing in it counts as empty.
+    pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_value(self.body.clone()?)
+            .map_err(|error| Failure::new(ErrorCode::BadParameter, format!("the body: {error}")))
+    }
+}

@@ -1,0 +1,49 @@
+//! The handle by which others ask and command the embedded relay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hub::Hub;
+use super::probe::{StreamProbe, StreamState};
+use super::status::StreamStatus;
+
+/// Asks and commands a relay.
+#[derive(Debug, Clone)]
+pub struct RelayHandle {
+    pub(super) hub: Arc<Hub>,
+}
+
+impl RelayHandle {
+    /// The status of a stream that is published or waited for.
+    #[must_use]
+    pub fn stream(&self, id: &str) -> Option<StreamStatus> {
+        self.hub.status(id)
+    }
+
+    /// All streams, by id.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamStatus> {
+        self.hub.statuses()
+    }
+
+    /// Disconnects a stream's publisher and players; `false` if there is no such stream.
+    #[must_use]
+    pub fn kick(&self, id: &str) -> bool {
+        self.hub.kick(id)
+    }
+}
+
+/// Silence after which a stream whose connection still stands does not run any more; twice
+/// what even a picture every other second would need.
+const SILENT: Duration = Duration::from_secs(4);
+
+impl StreamProbe for RelayHandle {
+    async fn state(&self, stream_id: &str) -> StreamState {
+        let publisher = self.stream(stream_id).and_then(|stream| stream.publisher);
+        let silent_ms = publisher.and_then(|publisher| publisher.last_media_ms_ago);
+        match silent_ms {
+            Some(ms) if u128::from(ms) <= SILENT.as_millis() => StreamState::Live,
+            _ => StreamState::NotLive,
+        }
+    }
+}
