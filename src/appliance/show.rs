@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::media::codecs::{Kind, Outcome, Trial};
-use crate::media::devices::{CameraDevice, DeviceList, OwnH264Report, SoundDevice};
+use crate::media::devices::{
+    CameraControl, CameraDevice, CameraMode, DeviceList, OwnH264Report, SoundDevice,
+};
 
 /// The device list as a table.
 #[must_use]
@@ -72,29 +74,8 @@ fn camera(camera: &CameraDevice) -> String {
     let mut formats: Vec<_> = camera.modes.iter().map(|mode| mode.format).collect();
     formats.dedup();
     for format in formats {
-        // Sizes in the camera's order, each with its best rate.
-        let mut sizes: Vec<((u32, u32), u64)> = Vec::new();
-        for mode in camera.modes.iter().filter(|mode| mode.format == format) {
-            let (size, rate) = ((mode.width, mode.height), mode.tenths_fps());
-            match sizes.iter_mut().find(|(known, _)| *known == size) {
-                Some((_, best)) => *best = rate.max(*best),
-                None => sizes.push((size, rate)),
-            }
-        }
-        let sizes = sizes.into_iter().map(|((width, height), rate)| {
-            let (whole, tenth) = (rate / 10, rate % 10);
-            let tenth = if tenth == 0 {
-                String::new()
-            } else {
-                format!(".{tenth}")
-            };
-            format!("{width}x{height}@{whole}{tenth}")
-        });
-        let _ = write!(
-            text,
-            "\n    {format} {}",
-            sizes.collect::<Vec<_>>().join(" ")
-        );
+        let sizes = sizes(camera.modes.iter().filter(|mode| mode.format == format));
+        let _ = write!(text, "\n    {format} {sizes}");
     }
     match &camera.own_h264 {
         Some(OwnH264Report::Usable(detail)) => {
@@ -106,26 +87,42 @@ fn camera(camera: &CameraDevice) -> String {
         None => {}
     }
     if !camera.controls.is_empty() {
-        let controls = camera.controls.iter().map(|control| {
-            // A button.
-            if control.min == control.max {
-                return control.name.clone();
-            }
-            let value = control
-                .value
-                .map_or("?".to_owned(), |value| value.to_string());
-            format!(
-                "{} {value} ({} to {})",
-                control.name, control.min, control.max
-            )
-        });
-        let _ = write!(
-            text,
-            "\n    controls: {}",
-            controls.collect::<Vec<_>>().join(", ")
-        );
+        let controls: Vec<_> = camera.controls.iter().map(control).collect();
+        let _ = write!(text, "\n    controls: {}", controls.join(", "));
     }
     text
+}
+
+/// Sizes in the camera's order, each with its best rate: "640x480@30 1280x720@29.9".
+fn sizes<'a>(modes: impl Iterator<Item = &'a CameraMode>) -> String {
+    let mut sizes: Vec<((u32, u32), u64)> = Vec::new();
+    for mode in modes {
+        let (size, rate) = ((mode.width, mode.height), mode.tenths_fps());
+        match sizes.iter_mut().find(|(known, _)| *known == size) {
+            Some((_, best)) => *best = rate.max(*best),
+            None => sizes.push((size, rate)),
+        }
+    }
+    let sizes = sizes.into_iter().map(|((width, height), rate)| {
+        let tenth = match rate % 10 {
+            0 => String::new(),
+            tenth => format!(".{tenth}"),
+        };
+        format!("{width}x{height}@{}{tenth}", rate / 10)
+    });
+    sizes.collect::<Vec<_>>().join(" ")
+}
+
+/// A control of a camera with its value and range; a button has neither.
+fn control(control: &CameraControl) -> String {
+    let CameraControl { name, min, max, .. } = control;
+    if min == max {
+        return name.clone();
+    }
+    let value = control
+        .value
+        .map_or("?".to_owned(), |value| value.to_string());
+    format!("{name} {value} ({min} to {max})")
 }
 
 fn codec(trial: &Trial) -> String {
@@ -259,7 +256,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::media::devices::{CameraControl, CameraMode, MixerControl, PixelFormat};
+    use crate::media::devices::{MixerControl, PixelFormat};
 
     #[test]
     fn status_begins_with_the_call_and_ends_with_the_trials() {

@@ -1,10 +1,10 @@
-//! What crosses the control socket: one line of JSON each way.
+//! The language of the control socket: one line of JSON each way.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What can be asked of the daemon.
+/// A request to the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Request {
