@@ -109,7 +109,7 @@ impl DisplayHandle {
             .send_modify(|scene| scene.self_view = picture);
     }
 
-    /// Shows a page, in the configured language. Letters that are not Latin show as `?`.
+    /// Shows a page, in the configured language. Letters other than Latin ones show as `?`.
     pub fn show(&self, page: Page) {
         self.shared.scene.send_if_modified(|scene| {
             let page = Some(page);

@@ -81,7 +81,7 @@ pub(super) fn fit(shape: (u64, u64), area: Rect) -> Rect {
     )
 }
 
-/// The line of text at the bottom.
+/// The bar of the line of text at the bottom.
 pub(super) fn status_bar(width: u32, height: u32) -> Rect {
     let bar = (36 * scale(height)).min(height);
     Rect::new(0, height - bar, width, bar)

@@ -5,8 +5,8 @@
 //! wait, and composes at least twice a second, so that the screen does not go stale. Without a
 //! window it composes only what is asked for.
 //!
-//! What to show comes in as data, a [`Page`]; `pages` and `strings` make words of it in the
-//! customer's language (decision 0014).
+//! A [`Page`] comes in as data; `pages` and `strings` make words of it in the customer's language
+//! (decision 0014).
 
 mod canvas;
 mod compose;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::error::DisplayError;
 use super::scene::Scene;
 
-/// Where the canvas goes.
+/// The place where the canvas goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// On a window.

@@ -184,7 +184,7 @@ impl Source {
         }
     }
 
-    /// The sender is gone: an old frame would be a lie.
+    /// Forgets the frame of a sender that is gone: it would be a lie.
     fn close(&mut self) {
         self.open = false;
         self.latest = None;

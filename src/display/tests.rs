@@ -283,8 +283,12 @@ fn each_frame_is_reported_once_and_fast_senders_lose_frames_without_waiting() {
     settle(&handle);
     let seen = lock(&seen).clone();
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
-    let most = sent_in.as_millis() / 16 + 3;
-    assert!((2..=most).contains(&(seen.len() as u128)), "{}", seen.len());
+    let maximum = sent_in.as_millis() / 16 + 3;
+    assert!(
+        (2..=maximum).contains(&(seen.len() as u128)),
+        "{}",
+        seen.len()
+    );
     let last = samples.last().unwrap().as_ptr() as usize;
     assert!(seen.contains_key(&last), "the latest frame was not shown");
 }

@@ -79,10 +79,9 @@ impl Tile {
         let scaler = usable.map_or_else(|| Scaler::new(sample, self.area, info), Ok);
         let done = scaler.and_then(|scaler| {
             if changed {
-                draw_on(canvas, info, |canvas| {
-                    canvas.fill(self.area, theme::BACKGROUND)
-                })
-                .map_err(|error| error.to_string())?;
+                let area = self.area;
+                draw_on(canvas, info, |canvas| canvas.fill(area, theme::BACKGROUND))
+                    .map_err(|error| error.to_string())?;
             }
             scaler.scale(sample, canvas)?;
             Ok(scaler)

@@ -216,7 +216,7 @@ impl Screen {
         }
     }
 
-    /// A window that is closed or broken is given up; snapshots are still composed.
+    /// Gives up a window that is closed or broken; snapshots are still composed.
     fn handle_bus_message(&mut self, message: &gst::Message) {
         if let gst::MessageView::Error(error) = message.view()
             && self.window.take().is_some()

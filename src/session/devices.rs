@@ -2,9 +2,9 @@
 
 use tokio::sync::mpsc;
 
+use super::settings::Settings;
 use super::status::DeviceStatus;
-use crate::config::kiosk::AudioSink;
-use crate::media::{Capture, CaptureConfig, MediaError, PushEvent, Speaker};
+use crate::media::{Capture, MediaError, PushEvent, Speaker};
 
 /// Devices that are open.
 #[derive(Debug)]
@@ -13,26 +13,16 @@ pub(super) struct Devices {
     pub speaker: Speaker,
 }
 
-/// Settings that devices are opened with.
-pub(super) struct DeviceConfig {
-    pub capture: CaptureConfig,
-    pub speaker: AudioSink,
-    /// Of the speaker's mixer, percent.
-    pub speaker_level: Option<u8>,
-    /// Loudness, 0.0 to 1.0.
-    pub volume: f64,
-}
-
 impl Devices {
     /// Opens camera, microphone and loudspeaker.
     pub(super) async fn open(
-        config: DeviceConfig,
+        settings: Settings,
         events: mpsc::Sender<PushEvent>,
     ) -> Result<Self, MediaError> {
-        let capture = Capture::start(config.capture, events).await?;
+        let capture = Capture::start(settings.capture, events).await?;
         // Without one that works now the call goes on, and it is tried again.
-        let speaker = Speaker::start_or_wait(config.speaker, config.speaker_level).await;
-        speaker.set_volume(config.volume);
+        let speaker = Speaker::start_or_wait(settings.speaker, settings.speaker_level).await;
+        speaker.set_volume(settings.volume);
         speaker.tell(capture.echo());
         Ok(Self { capture, speaker })
     }

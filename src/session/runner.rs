@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::action::Action;
 use super::call::{Call, Player, STOP_DEADLINE};
-use super::devices::{DeviceConfig, Devices};
+use super::devices::Devices;
 use super::event::{Event, Peer};
 use super::outcome::{Outcome, Reporter};
 use super::settings::Settings;
@@ -124,19 +124,14 @@ impl Runner {
         if std::mem::replace(&mut self.call.opening, true) {
             return;
         }
-        let config = DeviceConfig {
-            capture: self.settings.capture.clone(),
-            speaker: self.settings.speaker.clone(),
-            speaker_level: self.settings.speaker_level,
-            volume: self.settings.volume,
-        };
+        let settings = self.settings.clone();
         let previous = self.leaving.take();
         let events = self.reporter.forward(Outcome::Push);
         self.reporter.spawn(async move {
             if let Some(previous) = previous {
                 let _ = previous.await;
             }
-            Outcome::Devices(Box::new(Devices::open(config, events).await))
+            Outcome::Devices(Box::new(Devices::open(settings, events).await))
         });
     }
 

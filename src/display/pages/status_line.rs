@@ -94,7 +94,7 @@ mod tests {
             disturbed: true,
             ..call(&["Anna"])
         };
-        // What a member writes is no template.
+        // Texts of members are no templates.
         let message = CallPage {
             message: Some(ShownMessage {
                 name: "{text}".into(),

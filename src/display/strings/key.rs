@@ -5,7 +5,7 @@ macro_rules! keys {
     ($($key:ident = $name:literal),+ $(,)?) => {
         /// A text of the string files.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(in crate::display) enum Key {
+        pub(crate) enum Key {
             $($key),+
         }
 

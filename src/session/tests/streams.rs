@@ -124,7 +124,7 @@ fn a_member_is_played_or_not_by_command() {
     let stop = Action::StopPlay { user_id: user_id() };
     assert_eq!(machine.feed(Event::Command(view(false))), [stop]);
     assert_eq!(machine.feed(Event::Command(view(false))), []);
-    // What the stopped player still tells, and a new stream of theirs, change nothing.
+    // Late events of the stopped player, and a new stream of theirs, change nothing.
     machine.feed_all([
         Event::Playing { user_id: user_id() },
         Event::PlayLost {
