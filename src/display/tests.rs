@@ -63,7 +63,11 @@ fn headless(self_view: Option<Corner>) -> Display {
 }
 
 fn headless_with(self_view: Option<Corner>, mirror: bool) -> Display {
-    Display::start(DisplayConfig {
+    Display::start(config(self_view, mirror)).unwrap()
+}
+
+fn config(self_view: Option<Corner>, mirror: bool) -> DisplayConfig {
+    DisplayConfig {
         screen: Screen {
             backend: DisplayBackend::Headless,
             width: 1280,
@@ -73,8 +77,7 @@ fn headless_with(self_view: Option<Corner>, mirror: bool) -> Display {
         },
         language: Language::English,
         title: "Branch 7".to_owned(),
-    })
-    .unwrap()
+    }
 }
 
 /// A snapshot as read back from its PNG file.
@@ -169,6 +172,30 @@ fn a_member_fills_the_screen_with_self_view_and_status_over_it() {
     assert_near(shot.at(200, 700), [89, 0, 0]);
     assert!(shot.bright(400..880, 684..720) > 300);
     display.stop();
+}
+
+#[test]
+fn a_page_is_shown_in_the_configured_language() {
+    let [english, chinese] = [Language::English, Language::Chinese].map(|language| {
+        let display = Display::start(DisplayConfig {
+            language,
+            ..config(None, true)
+        });
+        let handle = display.as_ref().unwrap().handle();
+        handle.show(Page::Attract);
+        settle(&handle);
+        let shot = Shot::take(
+            &handle,
+            if language == Language::English {
+                "en"
+            } else {
+                "zh"
+            },
+        );
+        shot.bright(0..1280, 684..720)
+    });
+    // 24 letters against 6, which the font has only as question marks.
+    assert!(chinese > 50 && english > 2 * chinese, "{english} {chinese}");
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn a_text_is_shown_for_some_seconds() {
 }
 
 #[test]
-fn the_camera_opens_for_the_own_picture_and_closes_again() {
+fn the_camera_opens_for_the_self_view_and_closes_again() {
     let preview = |on| Event::Command(Command::Preview(on));
     let mut machine = Machine::new(Role::Guest);
     machine.feed(Event::LoggedIn);
