@@ -52,6 +52,7 @@ impl Plan {
             credentials: config.room.credentials.clone(),
             display: Some(DisplayConfig {
                 screen: config.display.clone(),
+                language: config.language,
                 title: config.name.clone(),
             }),
             room_url: config.room.base_url.clone(),

@@ -170,9 +170,9 @@ impl Player {
         self.kiosk.user_id().unwrap_or_default()
     }
 
-    /// What the screen's status line says.
+    /// The state in one line.
     pub(crate) fn line(&self) -> String {
-        self.session().transitions().borrow().status_line()
+        self.session().transitions().borrow().to_string()
     }
 
     async fn listen(&self, to: &str) -> Result<()> {

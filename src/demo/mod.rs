@@ -301,7 +301,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::session::{Link, Remote};
+    use crate::session::{CallMember, Link};
 
     #[test]
     fn joining_and_leaving_are_told_once() {
@@ -311,11 +311,11 @@ mod tests {
             members: ids
                 .iter()
                 .map(|id| {
-                    let remote = Remote {
+                    let member = CallMember {
                         name: (*id).into(),
                         downlink: Link::Up,
                     };
-                    ((*id).to_owned(), remote)
+                    ((*id).to_owned(), member)
                 })
                 .collect::<BTreeMap<_, _>>(),
             room_server_reachable: true,

@@ -1,4 +1,4 @@
-//! Pixels: a BGRx plane to draw on with embedded-graphics, and text in the sizes we need.
+//! A BGRx plane to draw on with embedded-graphics, and text in whole multiples of one size.
 
 use std::convert::Infallible;
 
@@ -9,12 +9,17 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Pixel, Point, RgbColor, Size};
 use embedded_graphics::primitives::{Circle, PrimitiveStyle, Rectangle, StyledDrawable};
 use embedded_graphics::text::{Baseline, Text};
+use gstreamer as gst;
+use gstreamer_video as gst_video;
 
+use gst_video::prelude::*;
+
+use super::error::DisplayError;
 use super::layout::Rect;
 
 /// Bytes of a BGRx pixel.
 pub(super) const PIXEL: usize = 4;
-/// Size of a character in pixels at scale 1.
+/// Width and height of a character in pixels at scale 1, from the font's name.
 const CHARACTER: (u32, u32) = (10, 20);
 
 /// A BGRx plane that is being drawn on.
@@ -117,19 +122,33 @@ impl<'a> Canvas<'a> {
     }
 }
 
+/// Draws on a buffer of the canvas's shape.
+pub(super) fn draw_on(
+    buffer: &mut gst::BufferRef,
+    info: &gst_video::VideoInfo,
+    draw: impl FnOnce(&mut Canvas<'_>),
+) -> Result<(), DisplayError> {
+    let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, info)
+        .map_err(|_| DisplayError::Map)?;
+    let stride = usize::try_from(frame.plane_stride()[0]).map_err(|_| DisplayError::Map)?;
+    let data = frame.plane_data_mut(0).map_err(|_| DisplayError::Map)?;
+    draw(&mut Canvas::new(data, stride, info.width(), info.height()));
+    Ok(())
+}
+
 /// Width of a text in pixels.
 pub(super) fn text_width(text: &str, scale: u32) -> u32 {
     u32::try_from(text.chars().count()).unwrap_or(u32::MAX / 64) * CHARACTER.0 * scale
 }
 
 /// Text cut to a number of characters, with dots in place of what is missing.
-pub(super) fn shorten(text: &str, most: u32) -> String {
-    let most = most as usize;
-    if text.chars().count() <= most {
+pub(super) fn shorten(text: &str, maximum: u32) -> String {
+    let maximum = maximum as usize;
+    if text.chars().count() <= maximum {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(most.saturating_sub(3)).collect();
-    let dots = most.min(3);
+    let kept: String = text.chars().take(maximum.saturating_sub(3)).collect();
+    let dots = maximum.min(3);
     format!("{kept}{:.<dots$}", "")
 }
 
@@ -261,8 +280,8 @@ mod tests {
             ("counter", 2, ".."),
             ("counter", 0, ""),
         ];
-        for (text, most, expected) in cases {
-            assert_eq!(shorten(text, most), expected);
+        for (text, maximum, expected) in cases {
+            assert_eq!(shorten(text, maximum), expected);
         }
     }
 }

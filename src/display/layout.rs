@@ -1,4 +1,4 @@
-//! Where things stand on the screen: pure arithmetic on rectangles.
+//! Places of things on the screen: pure arithmetic on rectangles.
 
 use crate::config::kiosk::Corner;
 
@@ -64,9 +64,9 @@ pub(super) fn tiles(width: u32, height: u32, members: u32) -> Vec<Rect> {
 pub(super) fn fit(shape: (u64, u64), area: Rect) -> Rect {
     let (wide, high) = (shape.0.max(1), shape.1.max(1));
     let (width, height) = (u64::from(area.width), u64::from(area.height));
-    let even = |side: u64, most: u32| {
-        let side = u32::try_from(side).unwrap_or(most) & !1;
-        side.clamp(2.min(most), most)
+    let even = |side: u64, maximum: u32| {
+        let side = u32::try_from(side).unwrap_or(maximum) & !1;
+        side.clamp(2.min(maximum), maximum)
     };
     let (width, height) = if width * high >= height * wide {
         (even(height * wide / high, area.width), area.height)
@@ -81,7 +81,7 @@ pub(super) fn fit(shape: (u64, u64), area: Rect) -> Rect {
     )
 }
 
-/// The line of text at the bottom.
+/// The bar of the line of text at the bottom.
 pub(super) fn status_bar(width: u32, height: u32) -> Rect {
     let bar = (36 * scale(height)).min(height);
     Rect::new(0, height - bar, width, bar)

@@ -9,8 +9,8 @@ use gstreamer_video as gst_video;
 
 use gst_video::prelude::*;
 
-use super::DisplayError;
 use super::canvas::PIXEL;
+use super::error::DisplayError;
 
 /// Writes a BGRx sample.
 pub(super) fn write_png(canvas: &gst::Sample, path: &Path) -> Result<(), DisplayError> {

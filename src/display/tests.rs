@@ -1,14 +1,20 @@
 //! Composes real frames and looks at the pixels; opens a real window on a virtual X server.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
+use gstreamer as gst;
 use gstreamer_app as gst_app;
+use tokio::sync::watch;
 
-use super::*;
-use crate::config::kiosk::Corner;
+use super::shared::lock;
+use super::{CallPage, Display, DisplayConfig, DisplayHandle, MemberPicture, Output, Page};
+use crate::config::kiosk::{Corner, DisplayBackend, Language, Screen};
+use crate::picture::Picture;
 
 /// One real frame of videotestsrc.
 fn frame(pattern: &str, format: &str, width: i32, height: i32) -> gst::Sample {
@@ -37,12 +43,19 @@ fn sender(sample: Option<gst::Sample>) -> (watch::Sender<Option<gst::Sample>>, P
     watch::channel(sample)
 }
 
-fn remote(id: &str, name: &str, picture: &Picture) -> Remote {
-    Remote {
+fn member(id: &str, name: &str, picture: &Picture) -> MemberPicture {
+    MemberPicture {
         id: id.to_owned(),
         name: name.to_owned(),
         picture: picture.clone(),
     }
+}
+
+fn in_call_with(name: &str) -> Page {
+    Page::InCall(CallPage {
+        members: vec![name.to_owned()],
+        ..CallPage::default()
+    })
 }
 
 fn headless(self_view: Option<Corner>) -> Display {
@@ -50,7 +63,11 @@ fn headless(self_view: Option<Corner>) -> Display {
 }
 
 fn headless_with(self_view: Option<Corner>, mirror: bool) -> Display {
-    Display::start(DisplayConfig {
+    Display::start(config(self_view, mirror)).unwrap()
+}
+
+fn config(self_view: Option<Corner>, mirror: bool) -> DisplayConfig {
+    DisplayConfig {
         screen: Screen {
             backend: DisplayBackend::Headless,
             width: 1280,
@@ -58,9 +75,9 @@ fn headless_with(self_view: Option<Corner>, mirror: bool) -> Display {
             self_view,
             mirror,
         },
+        language: Language::English,
         title: "Branch 7".to_owned(),
-    })
-    .unwrap()
+    }
 }
 
 /// A snapshot as read back from its PNG file.
@@ -131,14 +148,16 @@ const BACKGROUND: [u8; 3] = [0x0e, 0x13, 0x19];
 const PANEL: [u8; 3] = [0x1a, 0x24, 0x2f];
 
 #[test]
-fn the_remote_fills_the_screen_with_self_view_and_status_over_it() {
+fn a_member_fills_the_screen_with_self_view_and_status_over_it() {
     let display = headless(Some(Corner::BottomRight));
     let handle = display.handle();
-    let (_remote, picture) = sender(Some(frame("red", "I420", 640, 480)));
-    let (_own, own) = sender(Some(frame("green", "I420", 320, 240)));
-    handle.set_remotes(vec![remote("agent", "Agent", &picture)]);
-    handle.set_self_view(Some(own));
-    handle.set_status("You are talking to Agent");
+    let (_member, picture) = sender(Some(frame("red", "I420", 640, 480)));
+    let (_frames, self_view) = sender(Some(frame("green", "I420", 320, 240)));
+    handle.set_members(vec![member("agent", "Agent", &picture)]);
+    handle.set_self_view(Some(self_view));
+    settle(&handle);
+    assert_near(Shot::take(&handle, "no-status").at(200, 700), RED);
+    handle.show(in_call_with("Agent"));
     settle(&handle);
     let shot = Shot::take(&handle, "one");
     assert_near(shot.at(640, 300), RED);
@@ -152,10 +171,31 @@ fn the_remote_fills_the_screen_with_self_view_and_status_over_it() {
     // The bar darkens the picture beside its text.
     assert_near(shot.at(200, 700), [89, 0, 0]);
     assert!(shot.bright(400..880, 684..720) > 300);
-    handle.set_status("");
-    settle(&handle);
-    assert_near(Shot::take(&handle, "no-status").at(200, 700), RED);
     display.stop();
+}
+
+#[test]
+fn a_page_is_shown_in_the_configured_language() {
+    let [english, chinese] = [Language::English, Language::Chinese].map(|language| {
+        let display = Display::start(DisplayConfig {
+            language,
+            ..config(None, true)
+        });
+        let handle = display.as_ref().unwrap().handle();
+        handle.show(Page::Attract);
+        settle(&handle);
+        let shot = Shot::take(
+            &handle,
+            if language == Language::English {
+                "en"
+            } else {
+                "zh"
+            },
+        );
+        shot.bright(0..1280, 684..720)
+    });
+    // 24 letters against 6, which the font has only as question marks.
+    assert!(chinese > 50 && english > 2 * chinese, "{english} {chinese}");
 }
 
 #[test]
@@ -165,8 +205,8 @@ fn the_self_view_is_a_mirror_unless_that_is_not_wanted() {
         let display = headless_with(Some(Corner::TopLeft), mirror);
         let handle = display.handle();
         // Bars: white leftmost, blue rightmost; a mirror turns them round.
-        let (_own, own) = sender(Some(frame("smpte75", "I420", 320, 240)));
-        handle.set_self_view(Some(own));
+        let (_frames, self_view) = sender(Some(frame("smpte75", "I420", 320, 240)));
+        handle.set_self_view(Some(self_view));
         settle(&handle);
         let shot = Shot::take(&handle, if mirror { "mirror" } else { "no-mirror" });
         assert_near(shot.at(16 + 260, 30), right);
@@ -183,11 +223,11 @@ fn members_share_the_screen_and_those_without_picture_get_a_panel() {
     let (_b, bgrx) = sender(Some(frame("green", "BGRx", 160, 120)));
     let (_c, none) = sender(None);
     let (closed, gone) = sender(Some(frame("blue", "I420", 640, 480)));
-    handle.set_remotes(vec![
-        remote("a", "Anna", &red),
-        remote("b", "Ben", &bgrx),
-        remote("c", "Claire", &none),
-        remote("d", "Dieter", &gone),
+    handle.set_members(vec![
+        member("a", "Anna", &red),
+        member("b", "Ben", &bgrx),
+        member("c", "Claire", &none),
+        member("d", "Dieter", &gone),
     ]);
     settle(&handle);
     assert_near(Shot::take(&handle, "four").at(961, 541), [0, 0, 255]);
@@ -204,7 +244,7 @@ fn members_share_the_screen_and_those_without_picture_get_a_panel() {
         "the initial of Claire"
     );
     assert!(shot.bright(81..200, 0..30) > 50, "the label of Anna");
-    handle.set_remotes(Vec::new());
+    handle.set_members(Vec::new());
     settle(&handle);
     let empty = Shot::take(&handle, "empty");
     assert_near(empty.at(100, 100), PANEL);
@@ -216,7 +256,7 @@ fn a_picture_may_change_its_size_and_what_is_no_picture_is_refused() {
     let display = headless(None);
     let handle = display.handle();
     let (frames, picture) = sender(Some(frame("red", "I420", 1280, 720)));
-    handle.set_remotes(vec![remote("a", "Anna", &picture)]);
+    handle.set_members(vec![member("a", "Anna", &picture)]);
     settle(&handle);
     assert_near(Shot::take(&handle, "wide").at(50, 360), RED);
     frames.send_replace(Some(frame("green", "I420", 120, 160)));
@@ -257,7 +297,7 @@ fn each_frame_is_reported_once_and_fast_senders_lose_frames_without_waiting() {
         assert_eq!(member, "a");
         *lock(&seen_too).entry(sample.as_ptr() as usize).or_default() += 1;
     });
-    handle.set_remotes(vec![remote("a", "Anna", &picture)]);
+    handle.set_members(vec![member("a", "Anna", &picture)]);
     settle(&handle);
     let black = frame("black", "I420", 64, 48);
     let samples: Vec<_> = (0..200).map(|_| black.copy()).collect();
@@ -270,8 +310,12 @@ fn each_frame_is_reported_once_and_fast_senders_lose_frames_without_waiting() {
     settle(&handle);
     let seen = lock(&seen).clone();
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
-    let most = sent_in.as_millis() / 16 + 3;
-    assert!((2..=most).contains(&(seen.len() as u128)), "{}", seen.len());
+    let maximum = sent_in.as_millis() / 16 + 3;
+    assert!(
+        (2..=maximum).contains(&(seen.len() as u128)),
+        "{}",
+        seen.len()
+    );
     let last = samples.last().unwrap().as_ptr() as usize;
     assert!(seen.contains_key(&last), "the latest frame was not shown");
 }
@@ -309,6 +353,7 @@ fn window_on_this_desktop() {
             self_view: None,
             mirror: true,
         },
+        language: Language::English,
         title: "Branch 7".to_owned(),
     })
     .unwrap();
@@ -320,8 +365,8 @@ fn window_on_this_desktop() {
     handle.on_shown(move |_, _| {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    handle.set_remotes(vec![remote("a", "Anna", &picture)]);
-    handle.set_status("You are talking to Anna");
+    handle.set_members(vec![member("a", "Anna", &picture)]);
+    handle.show(in_call_with("Anna"));
     let red = frame("red", "I420", 640, 480);
     let mut sent = 0;
     wait_until("thirty frames shown", || {

@@ -8,17 +8,18 @@ use gstreamer_app as gst_app;
 
 use gst::prelude::*;
 
-use super::{DisplayError, Fresh, Output, Shared, lock};
+use super::error::DisplayError;
+use super::shared::{NewFrame, Output, Shared, lock};
 
-/// Canvases on their way to the window; a window that is slower loses the older ones.
+/// Maximum of canvases on their way to the window; a window that is slower loses the older ones.
 const QUEUE: u64 = 2;
-/// Time in which a window must show its first canvas.
-const OPENING: gst::ClockTime = gst::ClockTime::from_seconds(5);
+/// For a window to show its first canvas.
+const OPEN_DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
 static TITLE: Once = Once::new();
 
 /// Members' frames in a canvas, by the number that the canvas's buffer carries as offset.
-type OnTheWay = Arc<Mutex<VecDeque<(u64, Vec<Fresh>)>>>;
+type OnTheWay = Arc<Mutex<VecDeque<(u64, Vec<NewFrame>)>>>;
 
 /// An open window.
 pub(super) struct Window {
@@ -35,7 +36,7 @@ impl Window {
         title: &str,
         shared: &Arc<Shared>,
     ) -> Result<Self, DisplayError> {
-        // The sinks take their title from here, and GLib allows it only once.
+        // The sinks take their title from here, and GLib allows it to be set only once.
         TITLE.call_once(|| gst::glib::set_application_name(title));
         let source = gst_app::AppSrc::builder()
             .caps(caps)
@@ -72,10 +73,12 @@ impl Window {
             .set_state(gst::State::Playing)
             .map_err(|error| failed(self.bus_error().unwrap_or_else(|| error.to_string())))?;
         self.show(canvas, Vec::new());
-        let (result, state, _) = self.pipeline.state(OPENING);
+        let (result, state, _) = self.pipeline.state(OPEN_DEADLINE);
         match result {
             Ok(_) if state == gst::State::Playing => Ok(()),
-            Ok(_) => Err(failed(format!("it is still {state:?} after {OPENING}"))),
+            Ok(_) => Err(failed(format!(
+                "it is still {state:?} after {OPEN_DEADLINE}"
+            ))),
             Err(error) => Err(failed(
                 self.bus_error().unwrap_or_else(|| error.to_string()),
             )),
@@ -83,7 +86,7 @@ impl Window {
     }
 
     /// Hands a canvas over.
-    pub(super) fn show(&mut self, canvas: &gst::Sample, frames: Vec<Fresh>) {
+    pub(super) fn show(&mut self, canvas: &gst::Sample, frames: Vec<NewFrame>) {
         // Copies the buffer's description, not its pixels.
         let Some(mut buffer) = canvas.buffer_owned() else {
             return;
@@ -97,7 +100,7 @@ impl Window {
                 on_the_way.pop_front();
             }
         }
-        // Refused only while the pipeline stops, and the bus tells why.
+        // Refused only while the pipeline stops, and the bus says why.
         if let Err(error) = self.source.push_buffer(buffer) {
             log::debug!(error:?; "the window takes no canvas");
         }
@@ -107,7 +110,7 @@ impl Window {
         self.pipeline.bus()
     }
 
-    /// What an error message of the pipeline means for the output.
+    /// The output that is left after an error message of the pipeline.
     pub(super) fn outcome(error: &gst::message::Error) -> Output {
         // X and Wayland sinks report a closed window as a missing resource.
         let closed = error.error().matches(gst::ResourceError::NotFound)

@@ -5,32 +5,31 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::{pending, select_all};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
+use futures_util::future::pending;
 use gstreamer as gst;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::compose::{Composer, Member, View};
+use super::compose::{Composer, View};
+use super::config::DisplayConfig;
+use super::error::DisplayError;
+use super::pages::status_line;
+use super::scene::Scene;
+use super::shared::{CanvasReply, Output, Shared, lock};
+use super::sources::{MEMBER_PERIOD, Sources};
 use super::window::Window;
-use super::{DisplayConfig, DisplayError, Fresh, Output, Remote, Scene, Shared};
-use crate::picture::Picture;
+use crate::config::kiosk::Language;
 
-/// Members' frames are shown as they come, but not faster than a usual panel can.
-const MEMBER_PERIOD: Duration = Duration::from_millis(16);
-/// Self-view frames alone: slower than a member's 30 a second, so that they ride along with those.
-const SELF_PERIOD: Duration = Duration::from_millis(40);
-/// At the latest: the screen never goes stale.
+/// Longest time from one canvas to the next: the screen never goes stale.
 const IDLE_PERIOD: Duration = Duration::from_millis(500);
-/// Time in which the first canvas must be shown, window and all.
-const STARTING: Duration = Duration::from_secs(10);
-/// Time in which the display must close.
-const STOPPING: Duration = Duration::from_secs(5);
+/// For the first canvas to be shown, the opening of a window (5 s) included.
+const START_DEADLINE: Duration = Duration::from_secs(10);
+/// For the display to close; a window closes in well under a second.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A canvas, or why there is none.
-pub(super) type Reply = mpsc::SyncSender<Result<gst::Sample, DisplayError>>;
-/// Those who ask for one.
-pub(super) type Snapshots = tokio::sync::mpsc::Receiver<Reply>;
+/// Requests for a canvas.
+pub(super) type SnapshotRequests = tokio::sync::mpsc::Receiver<CanvasReply>;
 
 /// Owns the display's thread.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ impl Worker {
     pub(super) fn start(
         config: DisplayConfig,
         shared: Arc<Shared>,
-        snapshots: Snapshots,
+        snapshots: SnapshotRequests,
     ) -> Result<Self, DisplayError> {
         let stop = CancellationToken::new();
         let (started, starting) = mpsc::sync_channel(1);
@@ -69,8 +68,8 @@ impl Worker {
             .map_err(|error| DisplayError::Thread(error.to_string()))?;
         let worker = Self { stop, ended };
         starting
-            .recv_timeout(STARTING)
-            .map_err(|_| DisplayError::Timeout(STARTING))
+            .recv_timeout(START_DEADLINE)
+            .map_err(|_| DisplayError::Timeout(START_DEADLINE))
             .flatten()?;
         Ok(worker)
     }
@@ -80,8 +79,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.stop.cancel();
-        if self.ended.recv_timeout(STOPPING) == Err(mpsc::RecvTimeoutError::Timeout) {
-            log::warn!("the display does not stop within {STOPPING:?}");
+        if self.ended.recv_timeout(STOP_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            log::warn!("the display does not stop within {STOP_DEADLINE:?}");
         }
     }
 }
@@ -89,7 +88,7 @@ impl Drop for Worker {
 fn open(
     config: &DisplayConfig,
     shared: &Arc<Shared>,
-    snapshots: Snapshots,
+    snapshots: SnapshotRequests,
 ) -> Result<(Screen, tokio::runtime::Runtime), DisplayError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -98,21 +97,22 @@ fn open(
     Ok((Screen::open(config, shared, snapshots)?, runtime))
 }
 
-/// What the thread works on.
+/// The things that the thread works on.
 struct Screen {
     shared: Arc<Shared>,
     composer: Composer,
     window: Option<Window>,
     sources: Sources,
-    status: String,
-    snapshots: Snapshots,
+    language: Language,
+    status_line: String,
+    snapshots: SnapshotRequests,
 }
 
 impl Screen {
     fn open(
         config: &DisplayConfig,
         shared: &Arc<Shared>,
-        snapshots: Snapshots,
+        snapshots: SnapshotRequests,
     ) -> Result<Self, DisplayError> {
         let composer = Composer::new(config)?;
         let mut screen = Self {
@@ -120,7 +120,8 @@ impl Screen {
             composer,
             window: None,
             sources: Sources::default(),
-            status: String::new(),
+            language: config.language,
+            status_line: String::new(),
             snapshots,
         };
         let first = screen.compose()?;
@@ -151,13 +152,13 @@ impl Screen {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(message) = error => self.hear(&message),
+                Some(message) = error => self.handle_bus_message(&message),
                 Some(reply) = self.snapshots.recv() => {
                     // Whoever asked may have stopped waiting.
                     let _ = reply.send(self.compose());
                 }
                 Ok(()) = scene.changed() => {
-                    self.adopt(&scene.borrow_and_update());
+                    self.follow(&scene.borrow_and_update());
                     due = due.min(last + MEMBER_PERIOD);
                 }
                 source = self.sources.changed(self.window.is_some()), if self.is_watched() => {
@@ -172,9 +173,11 @@ impl Screen {
         }
     }
 
-    fn adopt(&mut self, scene: &Scene) {
-        self.status.clone_from(&scene.status);
-        self.sources.adopt(scene);
+    fn follow(&mut self, scene: &Scene) {
+        let page = scene.page.as_ref();
+        let line = page.map(|page| status_line(page, self.language));
+        self.status_line = line.unwrap_or_default();
+        self.sources.follow(scene);
     }
 
     /// Composes a canvas.
@@ -182,13 +185,9 @@ impl Screen {
         let began = Instant::now();
         self.sources.refresh();
         let view = View {
-            members: self.sources.members.iter().map(Source::member).collect(),
-            self_view: self
-                .sources
-                .own
-                .as_ref()
-                .and_then(|own| own.latest.as_ref()),
-            status: &self.status,
+            members: self.sources.members(),
+            self_view: self.sources.self_view(),
+            status_line: &self.status_line,
         };
         let canvas = self.composer.compose(&view)?;
         let took = began.elapsed();
@@ -196,20 +195,20 @@ impl Screen {
         Ok(canvas)
     }
 
-    /// Whether somebody looks, or is told of what could be seen. Else no frame need wake this
+    /// Whether somebody looks, or wants to know of each frame. Else no frame need wake this
     /// thread.
     fn is_watched(&self) -> bool {
-        self.window.is_some() || super::lock(&self.shared.shown).is_some()
+        self.window.is_some() || lock(&self.shared.on_shown).is_some()
     }
 
     fn show(&mut self) {
         if self.window.is_none() {
             // A canvas is composed when a snapshot asks for one.
-            let frames = self.sources.take_fresh();
+            let frames = self.sources.take_new_frames();
             return self.shared.report_shown(&frames);
         }
         let canvas = self.compose();
-        let frames = self.sources.take_fresh();
+        let frames = self.sources.take_new_frames();
         match (canvas, &mut self.window) {
             (Ok(canvas), Some(window)) => window.show(&canvas, frames),
             (Ok(_), None) => {}
@@ -217,8 +216,8 @@ impl Screen {
         }
     }
 
-    /// A window that is closed or broken is given up; snapshots are still composed.
-    fn hear(&mut self, message: &gst::Message) {
+    /// Gives up a window that is closed or broken; snapshots are still composed.
+    fn handle_bus_message(&mut self, message: &gst::Message) {
         if let gst::MessageView::Error(error) = message.view()
             && self.window.take().is_some()
         {
@@ -226,173 +225,5 @@ impl Screen {
             log::warn!(output:?; "the window is gone");
             self.shared.output.send_replace(output);
         }
-    }
-}
-
-/// Which picture changed.
-#[derive(Clone, Copy)]
-enum Changed {
-    Member,
-    Own,
-}
-
-impl Changed {
-    /// Shortest time from the last canvas to one for this change.
-    fn period(self) -> Duration {
-        match self {
-            Self::Member => MEMBER_PERIOD,
-            Self::Own => SELF_PERIOD,
-        }
-    }
-}
-
-/// The streams of the scene with their latest frames.
-#[derive(Default)]
-struct Sources {
-    members: Vec<Source>,
-    own: Option<Source>,
-}
-
-/// One stream.
-struct Source {
-    remote: Remote,
-    latest: Option<gst::Sample>,
-    /// Whether the latest frame has not been shown.
-    fresh: bool,
-    taken: std::time::Instant,
-    /// Whether frames may still come.
-    open: bool,
-}
-
-impl Sources {
-    fn adopt(&mut self, scene: &Scene) {
-        let mut before = std::mem::take(&mut self.members);
-        self.members = scene
-            .remotes
-            .iter()
-            .map(|remote| {
-                let known = before.iter().position(|source| {
-                    source.remote.id == remote.id
-                        && source.remote.picture.same_channel(&remote.picture)
-                });
-                let mut source =
-                    known.map_or_else(|| Source::new(remote.clone()), |at| before.swap_remove(at));
-                source.remote.name.clone_from(&remote.name);
-                source
-            })
-            .collect();
-        let same = match (&self.own, &scene.self_view) {
-            (Some(own), Some(picture)) => own.remote.picture.same_channel(picture),
-            _ => false,
-        };
-        if !same {
-            self.own = scene.self_view.as_ref().map(Source::own);
-        }
-    }
-
-    /// Takes the latest frame of each.
-    fn refresh(&mut self) {
-        self.members
-            .iter_mut()
-            .chain(&mut self.own)
-            .for_each(Source::refresh);
-    }
-
-    /// Waits for a frame, on a window for one of the self-view too, and takes it; older frames not
-    /// yet shown are forgotten.
-    async fn changed(&mut self, window: bool) -> Changed {
-        let members = self
-            .members
-            .iter_mut()
-            .map(|source| (source, Changed::Member));
-        let own = self.own.iter_mut().filter(|_| window);
-        let own = own.map(|source| (source, Changed::Own));
-        let open: Vec<_> = members
-            .chain(own)
-            .filter(|(source, _)| source.open)
-            .map(|(source, which)| async move { source.changed().await.then_some(which) }.boxed())
-            .collect();
-        if open.is_empty() {
-            return pending().await;
-        }
-        match select_all(open).await {
-            (Some(which), ..) => which,
-            // The stream closed: its tile changes all the same.
-            (None, ..) => Changed::Member,
-        }
-    }
-
-    /// Members' frames that are shown for the first time.
-    fn take_fresh(&mut self) -> Vec<Fresh> {
-        self.members
-            .iter_mut()
-            .filter_map(|source| {
-                let fresh = std::mem::take(&mut source.fresh);
-                Some(Fresh {
-                    member: source.remote.id.clone(),
-                    sample: source.latest.clone().filter(|_| fresh)?,
-                    taken: source.taken,
-                })
-            })
-            .collect()
-    }
-}
-
-impl Source {
-    fn new(remote: Remote) -> Self {
-        let mut source = Self {
-            remote,
-            latest: None,
-            fresh: false,
-            taken: std::time::Instant::now(),
-            open: true,
-        };
-        source.take_latest();
-        source
-    }
-
-    fn own(picture: &Picture) -> Self {
-        Self::new(Remote {
-            id: String::new(),
-            name: String::new(),
-            picture: picture.clone(),
-        })
-    }
-
-    fn member(&self) -> Member<'_> {
-        Member {
-            name: &self.remote.name,
-            sample: self.latest.as_ref(),
-        }
-    }
-
-    fn take_latest(&mut self) {
-        self.latest = self.remote.picture.borrow_and_update().clone();
-        self.fresh = self.latest.is_some();
-        self.taken = std::time::Instant::now();
-    }
-
-    /// Waits for the next frame and takes it; false when the sender is gone.
-    async fn changed(&mut self) -> bool {
-        match self.remote.picture.changed().await {
-            Ok(()) => self.take_latest(),
-            Err(_) => self.close(),
-        }
-        self.open
-    }
-
-    /// Takes a frame that has come.
-    fn refresh(&mut self) {
-        match self.remote.picture.has_changed() {
-            Ok(true) => self.take_latest(),
-            Ok(false) => {}
-            Err(_) => self.close(),
-        }
-    }
-
-    /// The sender is gone: an old frame would be a lie.
-    fn close(&mut self) {
-        self.open = false;
-        self.latest = None;
     }
 }

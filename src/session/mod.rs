@@ -6,24 +6,44 @@
 //!
 //! Room and media never meet but here: their events come in, and commands to them go out.
 //! A lost uplink or downlink is part of `InCall`, not an exit from it.
+//!
+//! Floors, from the lowest: facts (`fault`, `transition`, `command`, `event`, `action`,
+//! `facts`), `states`, `state`, which joins them, `page`, and the shell (`devices`, `call`,
+//! `runner`, `shell`) behind a handle. The session says nothing to customers: it makes a
+//! [`Page`] of its state (decision 0014).
 
-mod attract;
+mod action;
 mod call;
-mod connecting;
-mod ending;
+mod command;
+mod devices;
 mod event;
+mod facts;
+mod fault;
 mod handle;
-mod in_call;
-mod out_of_service;
-mod queueing;
+mod history;
+mod outcome;
+mod page;
+mod permission;
+mod runner;
+mod settings;
 mod shell;
-mod starting;
+mod start;
 mod state;
+mod states;
+mod status;
+mod transition;
 mod translate;
 
-pub use event::{Action, Command, Event, Facts, Outgoing, Patience, Peer, RoomFailure};
-pub use handle::{CommandError, DeviceStatus, Received, Session, SessionHandle, Settings, Status};
-pub use state::{EndReason, Fault, FaultCode, Link, Next, Remote, State, Step, Transition};
+pub use crate::display::Page;
+pub use command::{Command, Outgoing};
+pub use facts::Patience;
+pub use fault::{EndReason, Fault, FaultCode};
+pub use handle::{CommandError, SessionHandle};
+pub use page::page;
+pub use settings::Settings;
+pub use start::Session;
+pub use status::{DeviceStatus, Received, Status};
+pub use transition::{CallMember, Link, Transition};
 
 #[cfg(test)]
 mod tests;

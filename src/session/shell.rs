@@ -1,63 +1,42 @@
-//! Carries out what the state machine decides: owns the running things of a call, turns what
-//! room and media report into events, and never waits for any of them itself.
+//! Carries out what the state machine decides: turns what room and media report into events,
+//! lets the machine decide on them, and publishes its state. It never waits for any work itself.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use super::call::{Call, Devices};
-use super::handle::{Received, Request};
-use super::out_of_service::OutOfService;
-use super::starting::Starting;
+use super::action::Action;
+use super::command::{Command, Outgoing};
+use super::devices::Devices;
+use super::event::Event;
+use super::facts::Facts;
+use super::handle::Request;
+use super::history::History;
+use super::outcome::{NumberedOutcome, Outcome, Reporter};
+use super::page::page;
+use super::runner::Runner;
+use super::settings::Settings;
+use super::state::State;
+use super::states::Starting;
+use super::status::Status;
+use super::transition::Transition;
 use super::translate;
-use super::{Action, Command, Event, Facts, Outgoing, Settings, State, Status, Transition};
 use crate::config::kiosk::Role;
 use crate::display::DisplayHandle;
-use crate::media::{PlayEvent, PushEvent, codecs};
+use crate::media::{Cameras, codecs};
 use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{RoomEvent, RoomHandle};
 
-/// What comes back from actions and from the running things of a call.
-pub(super) enum Outcome {
-    Event(Event),
-    /// Devices are open, or why not.
-    Devices(Box<Result<Devices, crate::media::MediaError>>),
-    PushUrl(Result<secrecy::SecretString, crate::room::RoomError>),
-    Push(PushEvent),
-    Play(String, PlayEvent),
-}
-
-/// Lines of history that `status` shows.
-const HISTORY: usize = 20;
-/// Events that may wait for the session; reporters wait when it is full.
-pub(super) const QUEUE: usize = 256;
-
-/// Where outcomes go, with the number of the call they belong to.
-pub(super) type Outcomes = mpsc::Sender<(u64, Outcome)>;
-
 pub(super) struct Shell {
-    pub(super) settings: Settings,
-    pub(super) facts: Facts,
+    runner: Runner,
+    facts: Facts,
     state: State,
-    pub(super) call: Call,
-    /// Counts calls: what a former call reports late is not for this one.
-    pub(super) epoch: u64,
-    /// Closes the former call's devices; the next call waits for it before it opens them.
-    pub(super) leaving: Option<JoinHandle<()>>,
-    wake_at: Option<Instant>,
-    pub(super) room: RoomHandle,
-    pub(super) display: Option<DisplayHandle>,
-    pub(super) outcomes: Outcomes,
-    transitions: watch::Sender<Transition>,
-    history: VecDeque<String>,
-    /// The last messages of others, oldest first.
-    messages: VecDeque<Received>,
-    started: Instant,
     in_state_since: Instant,
+    wake_at: Option<Instant>,
+    transitions: watch::Sender<Transition>,
+    history: History,
 }
 
 impl Shell {
@@ -66,7 +45,7 @@ impl Shell {
         room: RoomHandle,
         display: Option<DisplayHandle>,
         transitions: watch::Sender<Transition>,
-        outcomes: Outcomes,
+        outcomes: mpsc::Sender<NumberedOutcome>,
     ) -> Self {
         let now = Instant::now();
         let facts = Facts {
@@ -79,21 +58,13 @@ impl Shell {
             random: 0.0,
         };
         Self {
-            settings,
+            runner: Runner::new(settings, room, display, Reporter::new(outcomes)),
             facts,
-            state: Starting.into(),
-            call: Call::default(),
-            epoch: 0,
-            leaving: None,
-            wake_at: None,
-            room,
-            display,
-            outcomes,
-            transitions,
-            history: VecDeque::new(),
-            messages: VecDeque::new(),
-            started: now,
+            state: State::Starting(Starting),
             in_state_since: now,
+            wake_at: None,
+            transitions,
+            history: History::new(),
         }
     }
 
@@ -102,62 +73,46 @@ impl Shell {
         mut self,
         mut requests: mpsc::Receiver<Request>,
         mut room_events: mpsc::Receiver<RoomEvent>,
-        mut outcomes: mpsc::Receiver<(u64, Outcome)>,
+        mut outcomes: mpsc::Receiver<NumberedOutcome>,
         stop: CancellationToken,
     ) {
-        self.show();
+        self.publish();
         loop {
             let wake_at = self.wake_at;
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(request) = requests.recv() => self.answer(request),
-                Some(event) = room_events.recv() => self.take_room_event(event),
-                Some((epoch, outcome)) = outcomes.recv() => {
-                    if epoch == self.epoch {
-                        self.take(outcome);
+                Some(event) = room_events.recv() => self.handle_room_event(event),
+                Some((call, outcome)) = outcomes.recv() => {
+                    if self.runner.reporter.is_of_call(call) {
+                        self.handle_outcome(outcome);
                     }
                 }
                 () = async { sleep_until(wake_at.unwrap_or_else(Instant::now).into()).await },
                     if wake_at.is_some() =>
                 {
                     self.wake_at = None;
-                    self.tell(Event::Wake);
+                    self.handle(Event::Wake);
                 }
             }
         }
-        self.leave();
-        if let Some(leaving) = self.leaving.take() {
-            let left = tokio::time::timeout(self.settings.patience.leave, leaving).await;
-            if left.is_err() {
-                log::warn!("leaving the room took too long; the room server will notice");
-            }
-        }
+        self.runner.leave_and_wait().await;
     }
 
     fn answer(&mut self, request: Request) {
+        // Whoever asked may have gone.
         match request {
             Request::Command(command, reply) => {
                 let accepted = self.state.accepts(&command);
-                let go = accepted.is_ok();
-                // Whoever asked may have gone; the command counts all the same.
+                let obey = accepted.is_ok();
                 let _ = reply.send(accepted);
-                match command {
-                    Command::Host if go => self.facts.role = Role::Host,
-                    Command::Enter(_) if go => self.facts.role = Role::Guest,
-                    _ => {}
-                }
-                if go {
-                    self.tell(Event::Command(command));
+                if obey {
+                    self.obey(command);
                 }
             }
             Request::Send(message, reply) => self.send(message, reply),
             Request::Cameras(reply) => {
-                let devices = self.call.devices.as_ref();
-                let cameras = self.state.accepts_camera_work().and_then(|()| {
-                    let opening = || "the cameras are not open yet".to_owned();
-                    Ok(devices.ok_or_else(opening)?.capture.cameras())
-                });
-                let _ = reply.send(cameras);
+                let _ = reply.send(self.cameras());
             }
             Request::Status(reply) => {
                 let _ = reply.send(self.status());
@@ -165,14 +120,30 @@ impl Shell {
         }
     }
 
-    /// Sends a message beside the session; who asked hears how it went.
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Host => self.facts.role = Role::Host,
+            Command::Enter(_) => self.facts.role = Role::Guest,
+            _ => {}
+        }
+        self.handle(Event::Command(command));
+    }
+
+    fn cameras(&self) -> Result<Cameras, String> {
+        self.state.accepts_camera_work()?;
+        let devices = self.runner.call.devices.as_ref();
+        let devices = devices.ok_or("the cameras are not open yet")?;
+        Ok(devices.capture.cameras())
+    }
+
+    /// Sends a message beside the session; `reply` gets the result.
     fn send(&self, message: Outgoing, reply: oneshot::Sender<Result<(), String>>) {
         if let Err(refused) = self.state.accepts_message(&message) {
             // Whoever asked may have gone.
             let _ = reply.send(Err(refused));
             return;
         }
-        let room = self.room.clone();
+        let room = self.runner.room.clone();
         tokio::spawn(async move {
             let sent = match message {
                 Outgoing::Text(text) => room.send_text(&text).await,
@@ -183,63 +154,62 @@ impl Shell {
         });
     }
 
-    fn take_room_event(&mut self, event: RoomEvent) {
+    fn handle_room_event(&mut self, event: RoomEvent) {
         if let Some(message) = translate::message(&event) {
-            if self.messages.len() == HISTORY {
-                self.messages.pop_front();
-            }
-            let seconds = self.started.elapsed().as_secs_f64();
-            self.messages.push_back(Received { seconds, ..message });
+            self.history.keep_message(message);
         }
         if let RoomEvent::ChannelDown { reason } = &event {
-            self.remember(&format!("message channel down: {reason}"));
+            self.history
+                .note(&format!("message channel down: {reason}"));
         }
         if let Some(event) = translate::room(event) {
-            self.tell(event);
+            self.handle(event);
         }
     }
 
-    fn take(&mut self, outcome: Outcome) {
+    fn handle_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Event(event) => self.tell(event),
+            Outcome::Event(event) => self.handle(event),
             Outcome::Devices(opened) => {
-                let ready = self.opened(*opened);
+                let ready = self.runner.take_devices(*opened);
                 if let Err(reason) = &ready {
-                    self.remember(&format!("no devices: {reason}"));
+                    self.history.note(&format!("no devices: {reason}"));
                 }
-                self.tell(Event::CaptureReady(ready));
+                self.handle(Event::CaptureReady(ready));
             }
             Outcome::PushUrl(Ok(url)) => {
-                self.call.push_url = Some(url);
-                self.tell(Event::PushUrl(Ok(())));
+                self.runner.call.push_url = Some(url);
+                self.handle(Event::PushUrl(Ok(())));
             }
             Outcome::PushUrl(Err(error)) => {
-                self.tell(Event::PushUrl(Err(translate::failure(&error))));
+                self.handle(Event::PushUrl(Err(translate::failure(&error))));
             }
             // Figures are in the status by themselves; here they would crowd out what happened.
             Outcome::Push(event) if event.code == PushCode::NetStatus => {}
             Outcome::Play(_, event) if event.code == PlayCode::NetStatus => {}
             Outcome::Push(event) => {
-                self.remember(&format!("push {} {}", event.code, event.message));
+                let note = format!("push {} {}", event.code, event.message);
+                self.history.note(&note);
                 if let Some(event) = translate::push(&event) {
-                    self.tell(event);
+                    self.handle(event);
                 }
             }
             Outcome::Play(user_id, event) => {
-                self.remember(&format!("play {user_id} {} {}", event.code, event.message));
+                let note = format!("play {user_id} {} {}", event.code, event.message);
+                self.history.note(&note);
                 if let Some(event) = translate::play(user_id, &event) {
-                    self.tell(event);
+                    self.handle(event);
                 }
             }
         }
     }
 
-    /// Tells the machine, carries out what it decides, and shows the new state.
-    fn tell(&mut self, event: Event) {
+    /// Lets the machine decide on an event, carries out what it decides, and publishes its state.
+    fn handle(&mut self, event: Event) {
         match &event {
             Event::ServerReachable | Event::LoggedIn => self.facts.server = Ok(()),
             event => {
-                if let Some(fault) = OutOfService::fault_of(event) {
+                if let Some(fault) = event.server_fault() {
                     self.facts.server = Err(fault);
                 }
             }
@@ -252,77 +222,62 @@ impl Shell {
         if std::mem::discriminant(&self.state) != before {
             self.wake_at = None;
             self.in_state_since = self.facts.now;
-            self.facts.count_failure(&self.state);
+            self.facts.count_failure(&self.state.transition());
             if matches!(self.state, State::Attract(_)) {
-                self.facts.role = self.settings.role;
+                self.facts.role = self.runner.settings.role;
             }
         }
         for action in next.actions {
             match action {
                 Action::WakeIn(period) => self.wake_at = Some(self.facts.now + period),
-                action => self.carry_out(action),
+                action => self.runner.carry_out(action, self.facts.role),
             }
         }
-        self.show();
+        self.publish();
     }
 
-    /// Publishes the state when it has changed.
-    fn show(&mut self) {
+    /// Shows the state, and publishes and logs it when it has changed.
+    fn publish(&mut self) {
         let transition = self.state.transition();
-        let line = transition.status_line();
-        if let Some(display) = &self.display {
-            display.set_status(line.clone());
+        if let Some(display) = &self.runner.display {
+            display.show(page(&transition));
         }
-        // What people say to each other does not belong into a log.
-        let line = transition.without_text().status_line();
-        let mut news = false;
-        self.transitions.send_if_modified(|shown| {
-            let changed = *shown != transition;
-            news = shown.without_text() != transition.without_text();
-            *shown = transition;
+        let summary = transition.to_string();
+        let mut is_news = false;
+        self.transitions.send_if_modified(|published| {
+            let changed = *published != transition;
+            is_news = changed && published.to_string() != summary;
+            *published = transition;
             changed
         });
-        if news {
-            log::info!(state = line.as_str(); "session: {line}");
-            self.remember(&line);
+        if is_news {
+            log::info!(state = summary.as_str(); "session: {summary}");
+            self.history.note(&summary);
         }
-    }
-
-    fn remember(&mut self, line: &str) {
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
-        }
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.history.push_back(format!("{seconds:.1} s {line}"));
     }
 
     fn screen_ms(&self) -> Option<f64> {
-        let micros = self.display.as_ref()?.stats().show.as_micros();
+        let micros = self.runner.display.as_ref()?.stats().show.as_micros();
         Some((micros / 100) as f64 / 10.0)
     }
 
     fn status(&self) -> Status {
+        let (runner, call) = (&self.runner, &self.runner.call);
+        let devices = call.devices.as_ref();
+        let uplink = call.uplink.as_ref();
         Status {
-            warnings: self.settings.warnings.clone(),
+            warnings: runner.settings.warnings.clone(),
             session: self.state.transition(),
             in_state_seconds: self.in_state_since.elapsed().as_secs_f64(),
-            room: self.room.snapshot().borrow().clone(),
-            devices: self.call.devices.as_ref().map(Devices::status),
-            uplink: self
-                .call
-                .uplink
-                .as_ref()
-                .map(|uplink| uplink.stats().borrow().clone()),
+            room: runner.room.snapshot().borrow().clone(),
+            devices: devices.map(Devices::status),
+            uplink: uplink.map(|uplink| uplink.stats().borrow().clone()),
             screen_ms: self.screen_ms(),
-            downlinks: self.call.downlink_stats(),
-            echo: self
-                .call
-                .devices
-                .as_ref()
-                .map(|d| d.capture.echo().status()),
+            downlinks: call.downlink_stats(),
+            echo: devices.map(|devices| devices.capture.echo().status()),
             codecs: codecs::known(),
-            messages: self.messages.iter().cloned().collect(),
-            events: self.history.iter().cloned().collect(),
+            messages: self.history.messages(),
+            events: self.history.events(),
         }
     }
 }

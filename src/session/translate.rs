@@ -1,11 +1,14 @@
-//! What room and media report, in the session's own words.
+//! Translation of what room and media report into the session's events.
 
-use super::{Event, Fault, FaultCode, Peer, Received, RoomFailure};
+use super::event::{Event, Peer, RoomFailure};
+use super::fault::{Fault, FaultCode};
+use super::status::Received;
+use crate::display::ShownMessage;
 use crate::media::{LossCause, PlayEvent, PushEvent};
 use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{Class, Member, RoomError, RoomEvent};
 
-/// What a room event means for the call, if it means anything.
+/// The event that a room event means for the call, if it means one.
 pub(super) fn room(event: RoomEvent) -> Option<Event> {
     Some(match event {
         RoomEvent::LoggedIn { .. } => Event::LoggedIn,
@@ -27,10 +30,10 @@ pub(super) fn room(event: RoomEvent) -> Option<Event> {
         },
         // The answer to the command says the same.
         RoomEvent::Entered { .. } => return None,
-        RoomEvent::TextReceived(message) => Event::Said {
+        RoomEvent::TextReceived(message) => Event::Said(ShownMessage {
             name: one_line(&message.nick, SHOWN_NAME),
             text: one_line(&message.text, SHOWN_TEXT),
-        },
+        }),
         // The channel's state is in the status; a command is for programs.
         RoomEvent::CustomReceived(_)
         | RoomEvent::C2cReceived(_)
@@ -39,7 +42,7 @@ pub(super) fn room(event: RoomEvent) -> Option<Event> {
     })
 }
 
-/// What somebody said, for the status; commands too.
+/// A message of another member, for the status; commands too.
 pub(super) fn message(event: &RoomEvent) -> Option<Received> {
     let (message, private) = match event {
         RoomEvent::TextReceived(message) | RoomEvent::CustomReceived(message) => (message, false),
@@ -56,20 +59,21 @@ pub(super) fn message(event: &RoomEvent) -> Option<Received> {
     })
 }
 
-/// Characters of a name and of a text that the status line has room for.
+/// Maximum of characters of a name on the screen, of the 128 that a line has at 1280 pixels.
 const SHOWN_NAME: usize = 24;
+/// Maximum of characters of a text on the screen.
 const SHOWN_TEXT: usize = 120;
-/// Characters of a message that the status keeps.
+/// Maximum of characters of a message that the status keeps, so that 20 fit into an answer.
 const KEPT_TEXT: usize = 2000;
 
 /// Foreign text on one line: its beginning, and no control characters.
-fn one_line(text: &str, most: usize) -> String {
+fn one_line(text: &str, maximum: usize) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     let mut line = words
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
-    if let Some((end, _)) = line.char_indices().nth(most) {
+    if let Some((end, _)) = line.char_indices().nth(maximum) {
         line.truncate(end);
         line.push_str("...");
     }
@@ -84,7 +88,7 @@ fn peer(member: Member) -> Peer {
     }
 }
 
-/// Why a request to the room server failed, as far as the call is concerned.
+/// The failure of a request to the room server, as far as the call is concerned.
 pub(super) fn failure(error: &RoomError) -> RoomFailure {
     let reason = error.reason();
     match error.class() {
@@ -94,7 +98,7 @@ pub(super) fn failure(error: &RoomError) -> RoomFailure {
     }
 }
 
-/// What a push event means for the call, if it means anything.
+/// The event that a push event means for the call, if it means one.
 pub(super) fn push(event: &PushEvent) -> Option<Event> {
     match event.code {
         PushCode::PushBegin => Some(Event::Pushing),
@@ -111,7 +115,7 @@ pub(super) fn push(event: &PushEvent) -> Option<Event> {
     }
 }
 
-/// What a play event of a member means for the call, if it means anything.
+/// The event that a play event of a member means for the call, if it means one.
 pub(super) fn play(user_id: String, event: &PlayEvent) -> Option<Event> {
     match event.code {
         PlayCode::PlayBegin => Some(Event::Playing { user_id }),

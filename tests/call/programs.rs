@@ -66,7 +66,7 @@ fn a_call_is_made_watched_and_ended_by_command() {
     assert_eq!(done(&kiosk, &["ctl", "call"]), "");
     kiosk.until_seen("agent");
     let reason = refused(&kiosk, &["ctl", "call"]);
-    assert!(reason.contains("In call with The agent"), "{reason}");
+    assert!(reason.contains("in call with The agent"), "{reason}");
     both_see_and_hear(&kiosk, &agent);
     assert_eq!(server.members("counter"), ["agent", "kiosk"]);
     let status: serde_json::Value =

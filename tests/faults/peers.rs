@@ -66,7 +66,7 @@ fn a_refused_push_url_is_a_clear_fault_and_no_storm() {
         .filter_map(|line| line.as_str());
     assert!(
         told.into_iter()
-            .any(|line| line.contains("Call ended: N-6")),
+            .any(|line| line.contains("call ended: N-6")),
         "{status}"
     );
     let connects = nginx.log().matches("connect: app='denied'").count();

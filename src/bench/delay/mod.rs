@@ -28,9 +28,9 @@ use crate::appliance::run::{block_on, stop_signal};
 use crate::config::kiosk::{
     AudioSink, AudioSource, Camera, EncoderChoice, VideoSource, VoiceConfig,
 };
-use crate::config::kiosk::{DisplayBackend, Screen};
+use crate::config::kiosk::{DisplayBackend, Language, Screen};
 use crate::demo::meter::read_time_code;
-use crate::display::{Display, DisplayConfig, Remote};
+use crate::display::{Display, DisplayConfig, MemberPicture};
 use crate::media::{
     self, Capture, CaptureConfig, Downlink, DownlinkConfig, PushEvent, Speaker, Uplink,
     UplinkConfig,
@@ -209,7 +209,7 @@ impl Kiosk {
         let (screen, gauge) = (self.screen.handle(), gauge.clone());
         screen.on_shown(move |_, sample| gauge.seen(read_time_code(sample)));
         let downlink = play(url, Some(&self.speaker));
-        screen.set_remotes(vec![Remote {
+        screen.set_members(vec![MemberPicture {
             id: "sender".to_owned(),
             name: "Sender".to_owned(),
             picture: downlink.picture(),
@@ -273,6 +273,7 @@ fn screen() -> DisplayConfig {
             self_view: None,
             mirror: false,
         },
+        language: Language::English,
         title: "bench".to_owned(),
     }
 }

@@ -1,64 +1,63 @@
-//! The way into a call: who waits for whom, and what stops it.
+//! The way into a call: the order of its steps, and what stops it.
 
 use super::*;
-use crate::config::kiosk::Role;
 
 #[test]
 fn a_guest_finds_an_agent_and_goes_through_every_step() {
     let mut machine = Machine::new(Role::Guest);
-    assert_eq!(machine.tell(Event::LoggedIn), []);
+    assert_eq!(machine.feed(Event::LoggedIn), []);
     assert_eq!(machine.state.transition(), Transition::Attract);
     assert_eq!(
-        machine.tell(Event::Command(Command::Call)),
+        machine.feed(Event::Command(Command::Call)),
         [Action::FindRoom]
     );
     let poll = machine.facts.patience.queue_poll;
     assert_eq!(
-        machine.tell(Event::RoomFound(Ok(None))),
+        machine.feed(Event::RoomFound(Ok(None))),
         [Action::WakeIn(poll)]
     );
-    assert_eq!(machine.tell(Event::Wake), [Action::FindRoom]);
-    let actions = machine.tell(Event::RoomFound(Ok(Some("r1".into()))));
+    assert_eq!(machine.feed(Event::Wake), [Action::FindRoom]);
+    let actions = machine.feed(Event::RoomFound(Ok(Some("r1".into()))));
     assert_eq!(
         without_wake(actions),
         [Action::StartCapture, get_push_url()]
     );
-    assert_eq!(machine.tell(Event::CaptureReady(Ok(()))), []);
-    assert_eq!(machine.tell(Event::PushUrl(Ok(()))), [Action::StartPush]);
+    assert_eq!(machine.feed(Event::CaptureReady(Ok(()))), []);
+    assert_eq!(machine.feed(Event::PushUrl(Ok(()))), [Action::StartPush]);
     assert_eq!(
-        machine.tell(Event::Pushing),
+        machine.feed(Event::Pushing),
         [Action::Enter {
             room_id: "r1".into()
         }]
     );
-    machine.tell(Event::Entered(Ok(())));
-    let actions = machine.tell(Event::MemberJoined(peer("a", "u1")));
+    machine.feed(Event::Entered(Ok(())));
+    let actions = machine.feed(Event::MemberJoined(peer("a", "u1")));
     assert_eq!(actions, [Action::Play(peer("a", "u1"))]);
-    machine.tell(Event::Playing {
+    machine.feed(Event::Playing {
         user_id: "a".into(),
     });
-    assert_eq!(machine.state.transition().status_line(), "In call with A");
-    let actions = machine.tell(Event::MemberLeft {
+    assert_eq!(machine.page(), Page::InCall(call_with(&["A"])));
+    let actions = machine.feed(Event::MemberLeft {
         user_id: "a".into(),
     });
     assert_eq!(without_wake(actions), [Action::Leave]);
     assert_eq!(machine.reason(), EndReason::PeerLeft);
-    machine.tell_all([Event::Left, Event::Wake]);
+    machine.feed_all([Event::Left, Event::Wake]);
     assert_eq!(machine.state.transition(), Transition::Attract);
 }
 
 #[test]
 fn a_host_opens_a_room_and_stays_when_the_customer_leaves() {
     let mut machine = Machine::new(Role::Host);
-    machine.tell(Event::LoggedIn);
-    let actions = machine.tell(Event::Command(Command::Call));
+    machine.feed(Event::LoggedIn);
+    let actions = machine.feed(Event::Command(Command::Call));
     assert_eq!(
         without_wake(actions),
         [Action::StartCapture, Action::CreateRoom]
     );
     let mut machine = Machine::in_call(Role::Host);
-    machine.tell(Event::MemberJoined(peer("k", "u")));
-    let actions = machine.tell(Event::MemberLeft {
+    machine.feed(Event::MemberJoined(peer("k", "u")));
+    let actions = machine.feed(Event::MemberLeft {
         user_id: "k".into(),
     });
     assert_eq!(
@@ -68,17 +67,14 @@ fn a_host_opens_a_room_and_stays_when_the_customer_leaves() {
         }]
     );
     machine.later(3600);
-    assert_eq!(machine.tell(Event::Wake), []);
-    assert_eq!(
-        machine.state.transition().status_line(),
-        "Waiting for the other side"
-    );
+    assert_eq!(machine.feed(Event::Wake), []);
+    assert_eq!(machine.page(), Page::InCall(call_with(&[])));
 }
 
 #[test]
 fn a_taken_room_sends_the_guest_back_into_the_queue() {
     let mut machine = Machine::new(Role::Guest);
-    machine.tell_all([
+    machine.feed_all([
         Event::LoggedIn,
         Event::Command(Command::Call),
         Event::RoomFound(Ok(Some("r1".into()))),
@@ -86,7 +82,7 @@ fn a_taken_room_sends_the_guest_back_into_the_queue() {
         Event::PushUrl(Ok(())),
         Event::Pushing,
     ]);
-    let actions = machine.tell(Event::Entered(Err(RoomFailure::Taken("full".into()))));
+    let actions = machine.feed(Event::Entered(Err(RoomFailure::Taken("full".into()))));
     assert_eq!(actions[0], Action::Leave);
     assert_eq!(machine.state.transition(), Transition::Queueing);
 }
@@ -96,25 +92,25 @@ fn a_chosen_room_is_entered_or_nothing() {
     let enter = |id: &str| Command::Enter(id.into());
     let mut machine = Machine::new(Role::Host);
     assert!(machine.state.accepts(&enter("r1")).is_err());
-    machine.tell(Event::LoggedIn);
+    machine.feed(Event::LoggedIn);
     for bad in ["", "a\nb", &"x".repeat(129)] {
         let refused = machine.state.accepts(&enter(bad)).unwrap_err();
         assert!(refused.contains("1 to 128 bytes"), "{refused}");
     }
     assert!(machine.state.accepts(&enter("r1")).is_ok());
     machine.facts.role = Role::Guest;
-    let actions = machine.tell(Event::Command(enter("r1")));
+    let actions = machine.feed(Event::Command(enter("r1")));
     assert_eq!(
         without_wake(actions),
         [Action::StartCapture, get_push_url()]
     );
-    machine.tell_all([
+    machine.feed_all([
         Event::CaptureReady(Ok(())),
         Event::PushUrl(Ok(())),
         Event::Pushing,
     ]);
     let taken = RoomFailure::Taken("the room is full".into());
-    machine.tell(Event::Entered(Err(taken)));
+    machine.feed(Event::Entered(Err(taken)));
     let EndReason::Failed(fault) = machine.reason() else {
         panic!("{:?}", machine.state);
     };
@@ -149,12 +145,12 @@ fn every_failure_while_connecting_has_its_code() {
         (Event::Wake, FaultCode::TimedOut),
     ] {
         let mut machine = Machine::new(Role::Guest);
-        machine.tell_all([
+        machine.feed_all([
             Event::LoggedIn,
             Event::Command(Command::Call),
             Event::RoomFound(Ok(Some("r1".into()))),
         ]);
-        let actions = machine.tell(event.clone());
+        let actions = machine.feed(event.clone());
         assert_eq!(actions[0], Action::Leave, "{event:?}");
         match machine.reason() {
             EndReason::Failed(fault) => assert_eq!(fault.code, code, "{event:?}"),
@@ -170,14 +166,15 @@ fn an_agent_whose_calls_fail_tries_ever_more_rarely() {
     let failed = Fault::new(FaultCode::PushRefused, "x");
     let mut waits = vec![];
     for _ in 0..8 {
-        waits.extend(attract::Attract::enter(&machine.facts).actions);
-        let ended = ending::Ending::enter(EndReason::Failed(failed.clone()), &machine.facts);
-        machine.facts.count_failure(&ended.state);
+        waits.extend(Next::enter(Entry::Attract, &machine.facts).actions);
+        let end = Entry::Ending(EndReason::Failed(failed.clone()));
+        let ended = Next::enter(end, &machine.facts);
+        machine.facts.count_failure(&ended.state.transition());
     }
     let seconds = [2, 4, 8, 16, 32, 60, 60, 60];
     let expected = seconds.map(|s| Action::WakeIn(Duration::from_secs(s)));
     assert_eq!(waits, expected);
     machine.facts.random = 1.0;
-    let spread = attract::Attract::enter(&machine.facts).actions;
+    let spread = Next::enter(Entry::Attract, &machine.facts).actions;
     assert_eq!(spread, [Action::WakeIn(Duration::from_secs(45))]);
 }

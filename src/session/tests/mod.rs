@@ -7,8 +7,17 @@ mod streams;
 
 use std::time::{Duration, Instant};
 
-use super::*;
+use super::action::Action;
+use super::command::{Command, Outgoing};
+use super::event::{Event, Peer, RoomFailure};
+use super::facts::{Facts, Patience};
+use super::fault::{EndReason, Fault, FaultCode};
+use super::page::page;
+use super::state::{Next, State};
+use super::states::{Attract, Entry, Starting};
+use super::transition::{Link, Transition};
 use crate::config::kiosk::Role;
+use crate::display::{CallPage, Page, ShownFault, ShownMessage};
 
 struct Machine {
     state: State,
@@ -27,21 +36,21 @@ impl Machine {
             random: 0.0,
         };
         Self {
-            state: State::Starting(starting::Starting),
+            state: State::Starting(Starting),
             facts,
         }
     }
 
-    fn tell(&mut self, event: Event) -> Vec<Action> {
+    fn feed(&mut self, event: Event) -> Vec<Action> {
         let next = self.state.clone().handle(event, &self.facts);
         self.state = next.state;
         next.actions
     }
 
-    fn tell_all(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<Action> {
+    fn feed_all(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<Action> {
         events
             .into_iter()
-            .flat_map(|event| self.tell(event))
+            .flat_map(|event| self.feed(event))
             .collect()
     }
 
@@ -51,12 +60,12 @@ impl Machine {
 
     fn in_call(role: Role) -> Self {
         let mut machine = Self::new(role);
-        machine.tell_all([Event::LoggedIn, Event::Command(Command::Call)]);
+        machine.feed_all([Event::LoggedIn, Event::Command(Command::Call)]);
         match role {
-            Role::Guest => machine.tell(Event::RoomFound(Ok(Some("r1".into())))),
-            Role::Host => machine.tell(Event::RoomCreated(Ok("r1".into()))),
+            Role::Guest => machine.feed(Event::RoomFound(Ok(Some("r1".into())))),
+            Role::Host => machine.feed(Event::RoomCreated(Ok("r1".into()))),
         };
-        machine.tell_all([
+        machine.feed_all([
             Event::PushUrl(Ok(())),
             Event::CaptureReady(Ok(())),
             Event::Pushing,
@@ -70,11 +79,22 @@ impl Machine {
         machine
     }
 
+    fn page(&self) -> Page {
+        page(&self.state.transition())
+    }
+
     fn reason(&self) -> EndReason {
         match self.state.transition() {
             Transition::Ending { reason } => reason,
             other => panic!("not ending: {other:?}"),
         }
+    }
+}
+
+fn call_with(members: &[&str]) -> CallPage {
+    CallPage {
+        members: members.iter().map(|&name| name.into()).collect(),
+        ..CallPage::default()
     }
 }
 

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::kiosk::Role;
 
 fn any_event() -> impl Strategy<Value = Event> {
     let id = prop_oneof![Just("a".to_owned()), Just("b".to_owned())];
@@ -21,10 +20,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Command(Command::Enter("r".into()))),
         (id.clone(), any::<bool>())
             .prop_map(|(user_id, on)| Event::Command(Command::View { user_id, on })),
-        Just(Event::Said {
+        Just(Event::Said(ShownMessage {
             name: "n".into(),
             text: "t".into()
-        }),
+        })),
         Just(Event::LoggedIn),
         Just(Event::ServerReachable),
         any::<bool>().prop_map(|untrusted| Event::ServerUnreachable {
@@ -56,7 +55,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 proptest! {
     /// Whatever happens in whatever order: devices are open only on the way into a call and in
-    /// it, or for the own picture while nobody calls, a player runs only for a member, and everything is left again.
+    /// it, or for the self-view while nobody calls, a player runs only for a member, and everything is
+    /// left again.
     #[test]
     fn devices_and_players_are_never_left_behind(
         host in any::<bool>(),
@@ -68,7 +68,7 @@ proptest! {
         let mut players = std::collections::BTreeSet::new();
         for (event, seconds) in events {
             machine.later(seconds);
-            for action in machine.tell(event) {
+            for action in machine.feed(event) {
                 match action {
                     Action::StartCapture => { capturing = true; silenced = false; }
                     Action::SetMuted(muted) => silenced = muted,
@@ -79,8 +79,8 @@ proptest! {
                 }
             }
             let transition = machine.state.transition();
-            let previewing = machine.state == State::Attract(attract::Attract { preview: true });
-            prop_assert!(!transition.status_line().is_empty());
+            let previewing = machine.state == State::Attract(Attract { preview: true });
+            prop_assert!(!transition.to_string().is_empty());
             match transition {
                 Transition::InCall { members, muted, .. } => {
                     prop_assert!(capturing);

@@ -1,0 +1,194 @@
+//! The line of text at the bottom of the screen.
+
+use crate::config::kiosk::Language;
+use crate::display::page::{CallEnd, CallPage, ConnectingStep, Page, ShownFault};
+use crate::display::strings::{Key, text};
+
+/// The page in one line.
+pub(in crate::display) fn status_line(page: &Page, language: Language) -> String {
+    let plain = |key| text(language, key, &[]);
+    match page {
+        Page::Starting => plain(Key::Starting),
+        Page::OutOfService(fault) => of_fault(language, Key::OutOfService, fault),
+        Page::Attract => plain(Key::Attract),
+        Page::Queueing => plain(Key::Queueing),
+        Page::Connecting(ConnectingStep::Preparing) => plain(Key::ConnectingPreparing),
+        Page::Connecting(ConnectingStep::Pushing) => plain(Key::ConnectingPushing),
+        Page::Connecting(ConnectingStep::Entering) => plain(Key::ConnectingEntering),
+        Page::InCall(call) => in_call(call, language),
+        Page::Ending(end) => ending(end, language),
+    }
+}
+
+fn of_fault(language: Language, key: Key, fault: &ShownFault) -> String {
+    let values = [("code", fault.code), ("detail", fault.detail.as_str())];
+    text(language, key, &values)
+}
+
+fn in_call(call: &CallPage, language: Language) -> String {
+    if let Some(message) = &call.message {
+        let values = [("name", &*message.name), ("text", &*message.text)];
+        return text(language, Key::Message, &values);
+    }
+    if call.members.is_empty() {
+        return text(language, Key::CallWaiting, &[]);
+    }
+    if call.disturbed {
+        return text(language, Key::CallDisturbed, &[]);
+    }
+    let key = match call.muted {
+        true => Key::CallMuted,
+        false => Key::Call,
+    };
+    text(language, key, &[("names", &list(&call.members, language))])
+}
+
+fn list(names: &[String], language: Language) -> String {
+    let names = names.iter().cloned();
+    let joined = names.reduce(|names, name| {
+        let values = [("names", &*names), ("name", &*name)];
+        text(language, Key::MoreNames, &values)
+    });
+    joined.unwrap_or_default()
+}
+
+fn ending(end: &CallEnd, language: Language) -> String {
+    match end {
+        CallEnd::HungUp => text(language, Key::EndedHungUp, &[]),
+        CallEnd::PeerLeft => text(language, Key::EndedPeerLeft, &[]),
+        CallEnd::RoomClosed { detail } => {
+            text(language, Key::EndedRoomClosed, &[("detail", detail)])
+        }
+        CallEnd::Removed { detail } => text(language, Key::EndedRemoved, &[("detail", detail)]),
+        CallEnd::Failed(fault) => of_fault(language, Key::EndedFailed, fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::display::page::ShownMessage;
+
+    fn fault() -> ShownFault {
+        ShownFault {
+            code: "N-3",
+            detail: "connection refused".into(),
+        }
+    }
+
+    fn call(members: &[&str]) -> CallPage {
+        CallPage {
+            members: members.iter().map(|&name| name.into()).collect(),
+            ..CallPage::default()
+        }
+    }
+
+    /// Every page, with its line in English and in Chinese.
+    fn pages() -> Vec<(Page, &'static str, &'static str)> {
+        let detail = || "the last member left".to_owned();
+        let muted = CallPage {
+            muted: true,
+            ..call(&["Anna"])
+        };
+        let disturbed = CallPage {
+            disturbed: true,
+            ..call(&["Anna"])
+        };
+        // Texts of members are no templates.
+        let message = CallPage {
+            message: Some(ShownMessage {
+                name: "{text}".into(),
+                text: "a {name} {".into(),
+            }),
+            ..call(&[])
+        };
+        let step = Page::Connecting;
+        vec![
+            (Page::Starting, "Starting", "正在启动"),
+            (
+                Page::OutOfService(fault()),
+                "Out of service (N-3): connection refused. Trying again",
+                "暂停服务（N-3）：connection refused。正在重试",
+            ),
+            (Page::Attract, "Press the button to call", "请按按钮呼叫"),
+            (
+                Page::Queueing,
+                "All agents are busy. Please wait",
+                "坐席全忙，请稍候",
+            ),
+            (
+                step(ConnectingStep::Preparing),
+                "Connecting: camera and microphone",
+                "正在连接：打开摄像头和麦克风",
+            ),
+            (
+                step(ConnectingStep::Pushing),
+                "Connecting: sending your picture",
+                "正在连接：发送您的画面",
+            ),
+            (
+                step(ConnectingStep::Entering),
+                "Connecting: entering the room",
+                "正在连接：进入房间",
+            ),
+            (
+                Page::InCall(call(&[])),
+                "Waiting for the other side",
+                "正在等待对方",
+            ),
+            (
+                Page::InCall(call(&["Anna", "Ben", "Claire"])),
+                "In call with Anna, Ben, Claire",
+                "正在与Anna、Ben、Claire通话",
+            ),
+            (
+                Page::InCall(muted),
+                "In call with Anna (microphone off)",
+                "正在与Anna通话（麦克风已关闭）",
+            ),
+            (
+                Page::InCall(disturbed),
+                "The connection is disturbed. Please stay",
+                "连接不稳定，请勿离开",
+            ),
+            (
+                Page::InCall(message),
+                "{text}: a {name} {",
+                "{text}：a {name} {",
+            ),
+            (
+                Page::Ending(CallEnd::HungUp),
+                "Call ended: hung up",
+                "通话结束：已挂断",
+            ),
+            (
+                Page::Ending(CallEnd::PeerLeft),
+                "Call ended: the other side left",
+                "通话结束：对方已离开",
+            ),
+            (
+                Page::Ending(CallEnd::RoomClosed { detail: detail() }),
+                "Call ended: the room was closed: the last member left",
+                "通话结束：房间已关闭：the last member left",
+            ),
+            (
+                Page::Ending(CallEnd::Removed { detail: detail() }),
+                "Call ended: removed from the room: the last member left",
+                "通话结束：已被移出房间：the last member left",
+            ),
+            (
+                Page::Ending(CallEnd::Failed(fault())),
+                "Call ended: N-3: connection refused",
+                "通话结束：N-3：connection refused",
+            ),
+        ]
+    }
+
+    #[test]
+    fn every_page_has_a_line_in_each_language() {
+        for (page, english, chinese) in pages() {
+            assert_eq!(status_line(&page, Language::English), english, "{page:?}");
+            assert_eq!(status_line(&page, Language::Chinese), chinese, "{page:?}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Camera, microphone and loudspeaker of a call.
+
+use tokio::sync::mpsc;
+
+use super::settings::Settings;
+use super::status::DeviceStatus;
+use crate::media::{Capture, MediaError, PushEvent, Speaker};
+
+/// Devices that are open.
+#[derive(Debug)]
+pub(super) struct Devices {
+    pub capture: Capture,
+    pub speaker: Speaker,
+}
+
+impl Devices {
+    /// Opens camera, microphone and loudspeaker.
+    pub(super) async fn open(
+        settings: Settings,
+        events: mpsc::Sender<PushEvent>,
+    ) -> Result<Self, MediaError> {
+        let capture = Capture::start(settings.capture, events).await?;
+        // Without one that works now the call goes on, and it is tried again.
+        let speaker = Speaker::start_or_wait(settings.speaker, settings.speaker_level).await;
+        speaker.set_volume(settings.volume);
+        speaker.tell(capture.echo());
+        Ok(Self { capture, speaker })
+    }
+
+    pub(super) async fn close(self) {
+        self.capture.stop().await;
+        self.speaker.stop().await;
+    }
+
+    pub(super) fn status(&self) -> DeviceStatus {
+        DeviceStatus {
+            camera: self.capture.cameras().status(),
+            microphone: self.capture.microphone(),
+            speaker: self.speaker.status(),
+        }
+    }
+}

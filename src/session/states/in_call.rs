@@ -1,0 +1,169 @@
+//! In a room. A lost uplink or downlink is part of this state, with a window to come back in.
+
+use std::time::Instant;
+
+use super::decision::Decision;
+use super::members::Members;
+use super::uplink::Uplink;
+use crate::config::kiosk::Role;
+use crate::display::ShownMessage;
+use crate::session::action::Action;
+use crate::session::command::Command;
+use crate::session::event::Event;
+use crate::session::facts::Facts;
+use crate::session::fault::EndReason;
+use crate::session::transition::{Link, Transition};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::session) struct InCall {
+    room_id: String,
+    members: Members,
+    uplink: Uplink,
+    server_reachable: bool,
+    muted: bool,
+    said: Option<Said>,
+    /// Since then nobody else is here.
+    alone_since: Option<Instant>,
+}
+
+/// The last text, while it is shown.
+#[derive(Debug, Clone, PartialEq)]
+struct Said {
+    message: ShownMessage,
+    until: Instant,
+}
+
+impl InCall {
+    pub(in crate::session) fn enter(
+        room_id: String,
+        muted: bool,
+        facts: &Facts,
+    ) -> (Self, Vec<Action>) {
+        let state = Self {
+            room_id,
+            members: Members::default(),
+            uplink: Uplink::up(),
+            server_reachable: facts.server.is_ok(),
+            muted,
+            said: None,
+            alone_since: Some(facts.now),
+        };
+        let wake = state.next_wake(facts);
+        (state, wake.into_iter().collect())
+    }
+
+    pub(in crate::session) fn transition(&self) -> Transition {
+        Transition::InCall {
+            room_id: self.room_id.clone(),
+            uplink: self.uplink.link(),
+            members: self.members.seen(),
+            room_server_reachable: self.server_reachable,
+            muted: self.muted,
+            said: self.said.as_ref().map(|said| said.message.clone()),
+        }
+    }
+
+    /// Checks that there is such a member to be played.
+    ///
+    /// # Errors
+    /// The refusal, for whoever asks.
+    pub(in crate::session) fn accepts_view(&self, user_id: &str) -> Result<(), String> {
+        self.members.accepts_view(user_id)
+    }
+
+    pub(in crate::session) fn handle(mut self, event: Event, facts: &Facts) -> Decision<Self> {
+        match self.follow(event, facts) {
+            Ok(mut actions) => {
+                actions.extend(self.next_wake(facts));
+                Decision::Stay(self, actions)
+            }
+            Err(reason) => Decision::end(reason),
+        }
+    }
+
+    /// Follows an event; the error ends the call.
+    fn follow(&mut self, event: Event, facts: &Facts) -> Result<Vec<Action>, EndReason> {
+        let mut actions = vec![];
+        match event {
+            Event::Command(command) => actions = self.obey(command)?,
+            Event::Said(message) => {
+                let until = facts.now + facts.patience.text;
+                self.said = Some(Said { message, until });
+            }
+            Event::RoomClosed { reason } => return Err(EndReason::RoomClosed { reason }),
+            Event::Kicked { reason } => return Err(EndReason::Kicked { reason }),
+            Event::MemberJoined(peer) | Event::MemberChanged(peer) => {
+                self.alone_since = None;
+                actions = self.members.update(peer);
+            }
+            Event::MemberLeft { user_id } => actions = self.drop_member(user_id, facts)?,
+            Event::Playing { user_id } => self.members.set_downlink(&user_id, Link::Up),
+            Event::PlayDisturbed { user_id } => {
+                self.members.set_downlink(&user_id, Link::Connecting);
+            }
+            Event::PlayLost { user_id, .. } => {
+                actions = self.members.lose_downlink(&user_id, facts);
+            }
+            Event::Wake => actions = self.wake(facts)?,
+            Event::ServerUnreachable { .. } => self.server_reachable = false,
+            Event::ServerReachable | Event::LoggedIn => self.server_reachable = true,
+            event => actions = self.uplink.handle(event, &self.room_id, facts)?,
+        }
+        Ok(actions)
+    }
+
+    fn obey(&mut self, command: Command) -> Result<Vec<Action>, EndReason> {
+        Ok(match command {
+            Command::HangUp => return Err(EndReason::HungUp),
+            Command::Mute(muted) => {
+                self.muted = muted;
+                vec![Action::SetMuted(muted)]
+            }
+            Command::Preview(on) => vec![Action::SetPreview(on)],
+            Command::View { user_id, on } => self.members.view(&user_id, on),
+            Command::Call | Command::Host | Command::Enter(_) => vec![],
+        })
+    }
+
+    fn drop_member(&mut self, user_id: String, facts: &Facts) -> Result<Vec<Action>, EndReason> {
+        if !self.members.remove(&user_id) {
+            return Ok(vec![]);
+        }
+        if self.members.is_empty() {
+            if facts.role == Role::Guest {
+                return Err(EndReason::PeerLeft);
+            }
+            self.alone_since = Some(facts.now);
+        }
+        Ok(vec![Action::StopPlay { user_id }])
+    }
+
+    /// Does what is due now; the error ends the call.
+    fn wake(&mut self, facts: &Facts) -> Result<Vec<Action>, EndReason> {
+        self.said = self.said.take().filter(|said| facts.now < said.until);
+        if self.alone_until(facts).is_some_and(|end| facts.now >= end) {
+            return Err(EndReason::PeerLeft);
+        }
+        let uplink = self.uplink.wake(&self.room_id, facts)?;
+        let members = self.members.retry(facts.now);
+        Ok(uplink.into_iter().chain(members).collect())
+    }
+
+    /// Time at which a guest who is alone leaves.
+    fn alone_until(&self, facts: &Facts) -> Option<Instant> {
+        let alone_since = self.alone_since.filter(|_| facts.role == Role::Guest);
+        alone_since.map(|since| since + facts.patience.alone)
+    }
+
+    /// The wish to be woken for whatever is due next.
+    fn next_wake(&self, facts: &Facts) -> Option<Action> {
+        let due = [
+            self.alone_until(facts),
+            self.uplink.due(facts),
+            self.members.due(),
+            self.said.as_ref().map(|said| said.until),
+        ];
+        let due = due.into_iter().flatten().min()?;
+        Some(Action::WakeIn(due.saturating_duration_since(facts.now)))
+    }
+}

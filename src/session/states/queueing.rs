@@ -1,0 +1,44 @@
+//! The customer wants a call; an idle agent is being looked for.
+
+use super::decision::{Decision, Destination, Entry, FirstLook};
+use crate::session::action::Action;
+use crate::session::command::Command;
+use crate::session::event::{Event, RoomFailure};
+use crate::session::facts::Facts;
+use crate::session::fault::{EndReason, Fault, FaultCode};
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::session) struct Queueing;
+
+impl Queueing {
+    pub(in crate::session) fn enter(first_look: FirstLook, facts: &Facts) -> (Self, Vec<Action>) {
+        let action = match first_look {
+            FirstLook::Now => Action::FindRoom,
+            FirstLook::Later => Self::look_later(facts),
+        };
+        (Self, vec![action])
+    }
+
+    pub(in crate::session) fn handle(self, event: Event, facts: &Facts) -> Decision<Self> {
+        if let Some(fault) = event.server_fault() {
+            return Decision::enter(Entry::OutOfService(fault));
+        }
+        match event {
+            Event::Command(Command::HangUp) => Decision::enter(Entry::Attract),
+            Event::RoomFound(Ok(Some(room_id))) => {
+                Decision::enter(Entry::Connecting(Destination::Found(room_id)))
+            }
+            Event::RoomFound(Err(RoomFailure::Refused(reason))) => {
+                let fault = Fault::new(FaultCode::RoomRefused, reason);
+                Decision::end(EndReason::Failed(fault))
+            }
+            Event::RoomFound(_) => Decision::Stay(self, vec![Self::look_later(facts)]),
+            Event::Wake => Decision::Stay(self, vec![Action::FindRoom]),
+            _ => Decision::stay(self),
+        }
+    }
+
+    fn look_later(facts: &Facts) -> Action {
+        Action::WakeIn(facts.spread(facts.patience.queue_poll))
+    }
+}
