@@ -218,7 +218,7 @@ pub fn status(file: Option<&Path>, json: bool) -> Result<ExitCode> {
 ///
 /// # Errors
 /// When no daemon answers, or it refuses.
-pub fn order(file: Option<&Path>, request: &Request) -> Result<ExitCode> {
+pub fn ctl(file: Option<&Path>, request: &Request) -> Result<ExitCode> {
     let (_, config) = config(file)?;
     let path = control::socket(&config.runtime_dir);
     block_on(async { Ok(control::ask(&path, request).await?) })?;

@@ -15,7 +15,7 @@ use crate::display::DisplayHandle;
 use crate::protocol::RoomType;
 use crate::room::ChannelState;
 use crate::server::{RoomServer, Settings as ServerSettings};
-use crate::session::{Outgoing, SessionHandle};
+use crate::session::{Request, SessionHandle};
 
 /// Tones that tell the sides apart, hertz.
 const KIOSK_HZ: f64 = 440.0;
@@ -102,9 +102,14 @@ impl Cast {
                 return Ok(false);
             }
         }
-        let say = |text: &str| Outgoing::Text(text.to_owned());
-        self.kiosk.session().send(say("Good morning")).await?;
-        self.agent().session().send(say("How can I help?")).await?;
+        let say = |text: &str| Request::Message {
+            text: text.to_owned(),
+        };
+        self.kiosk.session().request(say("Good morning")).await?;
+        self.agent()
+            .session()
+            .request(say("How can I help?"))
+            .await?;
         Ok(true)
     }
 

@@ -20,7 +20,7 @@ use tokio::time::{interval, timeout};
 use crate::appliance::run::{block_on, stop_signal};
 use crate::process::output;
 use crate::protocol::RoomType;
-use crate::session::{Command, Transition};
+use crate::session::{Request, Transition};
 use cast::{Cast, Player};
 use report::{
     AudioReport, DownlinkReport, LatencyReport, PictureReport, Report, RoomReport, UplinkReport,
@@ -117,7 +117,7 @@ async fn measure(options: &Options, cast: &mut Cast) -> Result<Report> {
         matches!(state, Transition::Attract)
     })
     .await?;
-    kiosk.session().command(Command::Call).await?;
+    kiosk.session().request(Request::Call).await?;
     wait_for(kiosk, "the kiosk enters the agent's room", |state| {
         matches!(state, Transition::InCall { .. })
     })

@@ -1,7 +1,7 @@
 //! Events that the session decides on.
 
-use super::command::Command;
 use super::fault::{Fault, FaultCode};
+use super::request::Request;
 use crate::display::ShownMessage;
 
 /// Another member as the room server lists it.
@@ -27,7 +27,8 @@ pub(super) enum RoomFailure {
 /// Something that happened. Results of actions come back as events too.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Event {
-    Command(Command),
+    /// One that the state machine decides on, and accepts in the present state.
+    Request(Request),
     /// The room server accepted this kiosk's identity.
     LoggedIn,
     LoginRefused {

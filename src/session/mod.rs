@@ -7,14 +7,13 @@
 //! Room and media never meet but here: their events come in, and commands to them go out.
 //! A lost uplink or downlink is part of `InCall`, not an exit from it.
 //!
-//! Floors, from the lowest: facts (`fault`, `transition`, `command`, `event`, `action`,
+//! Floors, from the lowest: facts (`fault`, `transition`, `request`, `event`, `action`,
 //! `facts`), `states`, `state`, which joins them, `page`, and the shell (`devices`, `call`,
 //! `runner`, `shell`) behind a handle. The session says nothing to customers: it makes a
 //! [`Page`] of its state (decision 0014).
 
 mod action;
 mod call;
-mod command;
 mod devices;
 mod event;
 mod facts;
@@ -24,6 +23,7 @@ mod history;
 mod outcome;
 mod page;
 mod permission;
+mod request;
 mod runner;
 mod settings;
 mod shell;
@@ -35,11 +35,11 @@ mod transition;
 mod translate;
 
 pub use crate::display::Page;
-pub use command::{Command, Outgoing};
 pub use facts::Patience;
 pub use fault::{EndReason, Fault, FaultCode};
 pub use handle::{CommandError, SessionHandle};
 pub use page::page;
+pub use request::Request;
 pub use settings::Settings;
 pub use start::Session;
 pub use status::{DeviceStatus, Received, Status};

@@ -8,14 +8,14 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::action::Action;
-use super::command::{Command, Outgoing};
 use super::devices::Devices;
 use super::event::Event;
 use super::facts::Facts;
-use super::handle::Request;
+use super::handle::Question;
 use super::history::History;
 use super::outcome::{NumberedOutcome, Outcome, Reporter};
 use super::page::page;
+use super::request::Request;
 use super::runner::Runner;
 use super::settings::Settings;
 use super::state::State;
@@ -28,6 +28,13 @@ use crate::display::DisplayHandle;
 use crate::media::{Cameras, codecs};
 use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{RoomEvent, RoomHandle};
+
+/// The place for the answer to a request.
+type Reply = oneshot::Sender<Result<(), String>>;
+
+fn answer_later(reply: Reply, work: impl Future<Output = Result<(), String>> + Send + 'static) {
+    tokio::spawn(async move { reply.send(work.await) });
+}
 
 pub(super) struct Shell {
     runner: Runner,
@@ -71,7 +78,7 @@ impl Shell {
     /// Runs until `stop`; then leaves the room in good order.
     pub(super) async fn run(
         mut self,
-        mut requests: mpsc::Receiver<Request>,
+        mut questions: mpsc::Receiver<Question>,
         mut room_events: mpsc::Receiver<RoomEvent>,
         mut outcomes: mpsc::Receiver<NumberedOutcome>,
         stop: CancellationToken,
@@ -81,7 +88,7 @@ impl Shell {
             let wake_at = self.wake_at;
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(request) = requests.recv() => self.answer(request),
+                Some(question) = questions.recv() => self.answer(question),
                 Some(event) = room_events.recv() => self.handle_room_event(event),
                 Some((call, outcome)) = outcomes.recv() => {
                     if self.runner.reporter.is_of_call(call) {
@@ -99,59 +106,62 @@ impl Shell {
         self.runner.leave_and_wait().await;
     }
 
-    fn answer(&mut self, request: Request) {
+    fn answer(&mut self, question: Question) {
         // Whoever asked may have gone.
-        match request {
-            Request::Command(command, reply) => {
-                let accepted = self.state.accepts(&command);
-                let obey = accepted.is_ok();
-                let _ = reply.send(accepted);
-                if obey {
-                    self.obey(command);
-                }
-            }
-            Request::Send(message, reply) => self.send(message, reply),
-            Request::Cameras(reply) => {
-                let _ = reply.send(self.cameras());
-            }
-            Request::Status(reply) => {
-                let _ = reply.send(self.status());
-            }
+        match question {
+            Question::Status(reply) => drop(reply.send(self.status())),
+            Question::Request(request, reply) => match self.state.accepts(&request) {
+                Ok(()) => self.carry_out(request, reply),
+                Err(refusal) => drop(reply.send(Err(refusal))),
+            },
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Host => self.facts.role = Role::Host,
-            Command::Enter(_) => self.facts.role = Role::Guest,
-            _ => {}
-        }
-        self.handle(Event::Command(command));
-    }
-
-    fn cameras(&self) -> Result<Cameras, String> {
-        self.state.accepts_camera_work()?;
-        let devices = self.runner.call.devices.as_ref();
-        let devices = devices.ok_or("the cameras are not open yet")?;
-        Ok(devices.capture.cameras())
-    }
-
-    /// Sends a message beside the session; `reply` gets the result.
-    fn send(&self, message: Outgoing, reply: oneshot::Sender<Result<(), String>>) {
-        if let Err(refused) = self.state.accepts_message(&message) {
-            // Whoever asked may have gone.
-            let _ = reply.send(Err(refused));
-            return;
-        }
+    /// Carries out a request that makes sense now; what takes its time is done beside the session.
+    fn carry_out(&mut self, request: Request, reply: Reply) {
         let room = self.runner.room.clone();
-        tokio::spawn(async move {
-            let sent = match message {
-                Outgoing::Text(text) => room.send_text(&text).await,
-                Outgoing::Custom { cmd, msg } => room.send_custom(&cmd, &msg).await,
-                Outgoing::C2c { to, cmd, msg } => room.send_c2c(&to, &cmd, &msg).await,
-            };
-            let _ = reply.send(sent.map_err(|error| error.reason()));
-        });
+        match request {
+            Request::Camera { name } => self.with_cameras(reply, async move |cameras| {
+                let switched = cameras.switch(&name).await;
+                switched.map_err(|error| error.to_string())
+            }),
+            Request::Snapshot { path, camera } => {
+                self.with_cameras(reply, async move |cameras| {
+                    let written = cameras.snapshot(camera.as_deref(), &path).await;
+                    written.map_err(|error| error.to_string())
+                });
+            }
+            Request::Message { text } => answer_later(reply, async move {
+                let sent = room.send_text(&text).await;
+                sent.map_err(|error| error.reason())
+            }),
+            Request::Custom { cmd, msg, to } => answer_later(reply, async move {
+                let sent = match to {
+                    Some(to) => room.send_c2c(&to, &cmd, &msg).await,
+                    None => room.send_custom(&cmd, &msg).await,
+                };
+                sent.map_err(|error| error.reason())
+            }),
+            request => {
+                match request {
+                    Request::Host => self.facts.role = Role::Host,
+                    Request::Enter { .. } => self.facts.role = Role::Guest,
+                    _ => {}
+                }
+                let _ = reply.send(Ok(()));
+                self.handle(Event::Request(request));
+            }
+        }
+    }
+
+    fn with_cameras<F>(&self, reply: Reply, work: impl FnOnce(Cameras) -> F)
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        match &self.runner.call.devices {
+            Some(devices) => answer_later(reply, work(devices.capture.cameras())),
+            None => drop(reply.send(Err("the cameras are not open yet".to_owned()))),
+        }
     }
 
     fn handle_room_event(&mut self, event: RoomEvent) {

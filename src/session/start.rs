@@ -12,8 +12,8 @@ use super::transition::Transition;
 use crate::display::DisplayHandle;
 use crate::room::{RoomEvent, RoomHandle};
 
-/// Requests that may wait: more than the control socket has callers (8).
-const REQUEST_QUEUE: usize = 16;
+/// Questions that may wait; whoever asks waits when it is full.
+const QUESTIONS: usize = 16;
 
 /// A running session; stop it to leave the room in good order.
 #[derive(Debug)]
@@ -32,14 +32,15 @@ impl Session {
         room_events: mpsc::Receiver<RoomEvent>,
         display: Option<DisplayHandle>,
     ) -> Self {
-        let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE);
+        let (questions, question_queue) = mpsc::channel(QUESTIONS);
         let (outcomes, outcome_queue) = mpsc::channel(OUTCOME_QUEUE);
         let (published, transitions) = watch::channel(Transition::Starting);
         let stop = CancellationToken::new();
         let shell = Shell::new(settings, room, display, published, outcomes);
-        let task = tokio::spawn(shell.run(request_queue, room_events, outcome_queue, stop.clone()));
+        let task =
+            tokio::spawn(shell.run(question_queue, room_events, outcome_queue, stop.clone()));
         Self {
-            handle: SessionHandle::new(requests, transitions),
+            handle: SessionHandle::new(questions, transitions),
             stop,
             task,
         }

@@ -8,7 +8,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::request::{Answer, Request};
+use super::answer::Answer;
+use crate::session::Request;
 
 /// Longest request or answer, bytes.
 pub(super) const LINE_LIMIT: u64 = 256 * 1024;

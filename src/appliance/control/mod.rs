@@ -8,11 +8,12 @@
 //! asked for, or `{"ok":false,"error":"…"}`. Who may open the socket may give orders: it is
 //! made with mode 0660, and its directory belongs to the service.
 
+mod answer;
 mod callers;
 mod client;
-mod request;
 mod server;
 
+pub use self::answer::Answer;
 pub use self::client::{ControlError, ask, socket};
-pub use self::request::{Answer, Request};
 pub use self::server::ControlServer;
+pub use crate::session::Request;

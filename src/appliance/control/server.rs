@@ -10,11 +10,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::answer::Answer;
 use super::callers::{Callers, Place};
 use super::client::{ControlError, DEADLINE, LINE_LIMIT};
-use super::request::{Answer, Request};
 use crate::process::backoff::Backoff;
-use crate::session::{Command, Outgoing, SessionHandle};
+use crate::session::{Request, SessionHandle};
 
 /// Shortest and longest pause after a caller could not be let in, as when all files that this
 /// process may open are open.
@@ -123,43 +123,18 @@ async fn answer_all(stream: UnixStream, place: &Place, session: &SessionHandle) 
 
 async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
     let done = match request {
-        Request::Status => {
-            let status = session.status().await.map(serde_json::to_value);
-            return match status {
-                Ok(Ok(status)) => Answer {
-                    ok: true,
-                    error: None,
-                    status: Some(status),
-                },
-                Ok(Err(error)) => Answer::refusal(error),
-                Err(error) => Answer::refusal(error),
-            };
-        }
-        Request::Call => session.command(Command::Call).await,
-        Request::Host => session.command(Command::Host).await,
-        Request::Enter { room } => session.command(Command::Enter(room)).await,
-        Request::Preview { on } => session.command(Command::Preview(on)).await,
-        Request::View { user, on } => {
-            let user_id = user;
-            session.command(Command::View { user_id, on }).await
-        }
-        Request::HangUp => session.command(Command::HangUp).await,
-        Request::Mute { on } => session.command(Command::Mute(on)).await,
-        Request::Camera { name } => session.switch_camera(&name).await,
-        Request::Snapshot { path, camera } => session.snapshot(camera.as_deref(), &path).await,
-        Request::Message { text } => session.send(Outgoing::Text(text)).await,
-        Request::Custom { cmd, msg, to } => {
-            let message = match to {
-                Some(to) => Outgoing::C2c { to, cmd, msg },
-                None => Outgoing::Custom { cmd, msg },
-            };
-            session.send(message).await
-        }
+        Request::Status => session.status().await.map(Some),
+        request => session.request(request).await.map(|()| None),
     };
-    match done {
-        Ok(()) => Answer {
+    let status = match done {
+        Ok(status) => status.map(serde_json::to_value).transpose(),
+        Err(error) => return Answer::refusal(error),
+    };
+    match status {
+        Ok(status) => Answer {
             ok: true,
-            ..Answer::default()
+            error: None,
+            status,
         },
         Err(error) => Answer::refusal(error),
     }

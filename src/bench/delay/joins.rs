@@ -13,7 +13,7 @@ use crate::demo::wait_for;
 use crate::media::Uplink;
 use crate::protocol::RoomType;
 use crate::server::Settings;
-use crate::session::{Command, Transition};
+use crate::session::{Request, Transition};
 
 /// Players that join one after the other, each at another moment between two key frames.
 const PLAYERS: u32 = 6;
@@ -60,7 +60,7 @@ async fn call(cast: &Cast) -> Result<Duration> {
         matches!(state, Transition::Attract)
     })
     .await?;
-    cast.kiosk.session().command(Command::Call).await?;
+    cast.kiosk.session().request(Request::Call).await?;
     wait_for(&cast.kiosk, "the kiosk enters the room", |state| {
         matches!(state, Transition::InCall { .. })
     })

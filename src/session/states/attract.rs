@@ -3,9 +3,9 @@
 use super::decision::{Decision, Destination, Entry, FirstLook};
 use crate::config::kiosk::Role;
 use crate::session::action::Action;
-use crate::session::command::Command;
 use crate::session::event::Event;
 use crate::session::facts::Facts;
+use crate::session::request::Request;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::session) struct Attract {
@@ -28,18 +28,20 @@ impl Attract {
             return Decision::Enter(Entry::OutOfService(fault), self.close_camera());
         }
         match event {
-            Event::Command(Command::Preview(true)) if !self.preview => Self::open_camera(facts),
-            Event::Command(Command::Preview(false)) | Event::CaptureReady(Err(_)) => {
+            Event::Request(Request::Preview { on: true }) if !self.preview => {
+                Self::open_camera(facts)
+            }
+            Event::Request(Request::Preview { on: false }) | Event::CaptureReady(Err(_)) => {
                 Decision::Stay(Self::default(), self.close_camera())
             }
             Event::Wake if self.preview && !facts.auto_call => {
                 Decision::Stay(Self::default(), self.close_camera())
             }
-            Event::Command(Command::Enter(room_id)) => {
-                let destination = Destination::Chosen(room_id.clone());
+            Event::Request(Request::Enter { room }) => {
+                let destination = Destination::Chosen(room.clone());
                 Decision::enter(Entry::Connecting(destination))
             }
-            Event::Command(Command::Call | Command::Host) | Event::Wake => match facts.role {
+            Event::Request(Request::Call | Request::Host) | Event::Wake => match facts.role {
                 // Nobody is looked at while they wait.
                 Role::Guest => {
                     Decision::Enter(Entry::Queueing(FirstLook::Now), self.close_camera())

@@ -4,10 +4,10 @@ use super::decision::{Decision, Destination, Entry, FirstLook};
 use crate::config::kiosk::Role;
 use crate::display::ConnectingStep as Step;
 use crate::session::action::Action;
-use crate::session::command::Command;
 use crate::session::event::{Event, RoomFailure};
 use crate::session::facts::Facts;
 use crate::session::fault::{EndReason, Fault, FaultCode};
+use crate::session::request::Request;
 use crate::session::transition::Transition;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ impl Connecting {
 
     pub(in crate::session) fn handle(self, event: Event, facts: &Facts) -> Decision<Self> {
         match event {
-            Event::Command(command) => self.obey(&command),
+            Event::Request(request) => self.obey(&request),
             Event::Kicked { reason } => Decision::end(EndReason::Kicked { reason }),
             Event::RoomClosed { reason } => Decision::end(EndReason::RoomClosed { reason }),
             Event::LoginRefused { reason } => fail(FaultCode::LoginRefused, reason),
@@ -70,14 +70,14 @@ impl Connecting {
         }
     }
 
-    fn obey(mut self, command: &Command) -> Decision<Self> {
-        match *command {
-            Command::HangUp => Decision::end(EndReason::HungUp),
-            Command::Mute(muted) => {
+    fn obey(mut self, request: &Request) -> Decision<Self> {
+        match *request {
+            Request::HangUp => Decision::end(EndReason::HungUp),
+            Request::Mute { on: muted } => {
                 self.muted = muted;
                 Decision::Stay(self, vec![Action::SetMuted(muted)])
             }
-            Command::Preview(on) => Decision::Stay(self, vec![Action::SetPreview(on)]),
+            Request::Preview { on } => Decision::Stay(self, vec![Action::SetPreview(on)]),
             _ => Decision::stay(self),
         }
     }

@@ -8,10 +8,10 @@ use super::uplink::Uplink;
 use crate::config::kiosk::Role;
 use crate::display::ShownMessage;
 use crate::session::action::Action;
-use crate::session::command::Command;
 use crate::session::event::Event;
 use crate::session::facts::Facts;
 use crate::session::fault::EndReason;
+use crate::session::request::Request;
 use crate::session::transition::{Link, Transition};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl InCall {
     fn follow(&mut self, event: Event, facts: &Facts) -> Result<Vec<Action>, EndReason> {
         let mut actions = vec![];
         match event {
-            Event::Command(command) => actions = self.obey(command)?,
+            Event::Request(request) => actions = self.obey(request)?,
             Event::Said(message) => {
                 let until = facts.now + facts.patience.text;
                 self.said = Some(Said { message, until });
@@ -112,16 +112,16 @@ impl InCall {
         Ok(actions)
     }
 
-    fn obey(&mut self, command: Command) -> Result<Vec<Action>, EndReason> {
-        Ok(match command {
-            Command::HangUp => return Err(EndReason::HungUp),
-            Command::Mute(muted) => {
+    fn obey(&mut self, request: Request) -> Result<Vec<Action>, EndReason> {
+        Ok(match request {
+            Request::HangUp => return Err(EndReason::HungUp),
+            Request::Mute { on: muted } => {
                 self.muted = muted;
                 vec![Action::SetMuted(muted)]
             }
-            Command::Preview(on) => vec![Action::SetPreview(on)],
-            Command::View { user_id, on } => self.members.view(&user_id, on),
-            Command::Call | Command::Host | Command::Enter(_) => vec![],
+            Request::Preview { on } => vec![Action::SetPreview(on)],
+            Request::View { user, on } => self.members.view(&user, on),
+            _ => vec![],
         })
     }
 

@@ -2,10 +2,10 @@
 
 use super::decision::{Decision, Destination, Entry, FirstLook};
 use crate::session::action::Action;
-use crate::session::command::Command;
 use crate::session::event::{Event, RoomFailure};
 use crate::session::facts::Facts;
 use crate::session::fault::{EndReason, Fault, FaultCode};
+use crate::session::request::Request;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::session) struct Queueing;
@@ -24,7 +24,7 @@ impl Queueing {
             return Decision::enter(Entry::OutOfService(fault));
         }
         match event {
-            Event::Command(Command::HangUp) => Decision::enter(Entry::Attract),
+            Event::Request(Request::HangUp) => Decision::enter(Entry::Attract),
             Event::RoomFound(Ok(Some(room_id))) => {
                 Decision::enter(Entry::Connecting(Destination::Found(room_id)))
             }

@@ -8,7 +8,7 @@ fn a_guest_finds_an_agent_and_goes_through_every_step() {
     assert_eq!(machine.feed(Event::LoggedIn), []);
     assert_eq!(machine.state.transition(), Transition::Attract);
     assert_eq!(
-        machine.feed(Event::Command(Command::Call)),
+        machine.feed(Event::Request(Request::Call)),
         [Action::FindRoom]
     );
     let poll = machine.facts.patience.queue_poll;
@@ -50,7 +50,7 @@ fn a_guest_finds_an_agent_and_goes_through_every_step() {
 fn a_host_opens_a_room_and_stays_when_the_customer_leaves() {
     let mut machine = Machine::new(Role::Host);
     machine.feed(Event::LoggedIn);
-    let actions = machine.feed(Event::Command(Command::Call));
+    let actions = machine.feed(Event::Request(Request::Call));
     assert_eq!(
         without_wake(actions),
         [Action::StartCapture, Action::CreateRoom]
@@ -76,7 +76,7 @@ fn a_taken_room_sends_the_guest_back_into_the_queue() {
     let mut machine = Machine::new(Role::Guest);
     machine.feed_all([
         Event::LoggedIn,
-        Event::Command(Command::Call),
+        Event::Request(Request::Call),
         Event::RoomFound(Ok(Some("r1".into()))),
         Event::CaptureReady(Ok(())),
         Event::PushUrl(Ok(())),
@@ -89,7 +89,7 @@ fn a_taken_room_sends_the_guest_back_into_the_queue() {
 
 #[test]
 fn a_chosen_room_is_entered_or_nothing() {
-    let enter = |id: &str| Command::Enter(id.into());
+    let enter = |id: &str| Request::Enter { room: id.into() };
     let mut machine = Machine::new(Role::Host);
     assert!(machine.state.accepts(&enter("r1")).is_err());
     machine.feed(Event::LoggedIn);
@@ -99,7 +99,7 @@ fn a_chosen_room_is_entered_or_nothing() {
     }
     assert!(machine.state.accepts(&enter("r1")).is_ok());
     machine.facts.role = Role::Guest;
-    let actions = machine.feed(Event::Command(enter("r1")));
+    let actions = machine.feed(Event::Request(enter("r1")));
     assert_eq!(
         without_wake(actions),
         [Action::StartCapture, get_push_url()]
@@ -147,7 +147,7 @@ fn every_failure_while_connecting_has_its_code() {
         let mut machine = Machine::new(Role::Guest);
         machine.feed_all([
             Event::LoggedIn,
-            Event::Command(Command::Call),
+            Event::Request(Request::Call),
             Event::RoomFound(Ok(Some("r1".into()))),
         ]);
         let actions = machine.feed(event.clone());

@@ -29,7 +29,7 @@ fn the_server_may_go_away_during_a_call_but_not_before() {
         })
     };
     assert_eq!(machine.page(), out_of_service("N-3", "refused"));
-    assert!(machine.state.accepts(&Command::Call).is_err());
+    assert!(machine.state.accepts(&Request::Call).is_err());
     machine.feed(Event::ServerUnreachable {
         untrusted: true,
         reason: "its certificate expired".into(),
@@ -37,21 +37,21 @@ fn the_server_may_go_away_during_a_call_but_not_before() {
     let expired = out_of_service("N-9", "its certificate expired");
     assert_eq!(machine.page(), expired);
     machine.feed(Event::LoggedIn);
-    assert!(machine.state.accepts(&Command::Call).is_ok());
-    assert!(machine.state.accepts(&Command::HangUp).is_err());
+    assert!(machine.state.accepts(&Request::Call).is_ok());
+    assert!(machine.state.accepts(&Request::HangUp).is_err());
 }
 
 #[test]
 fn the_microphone_is_switched_only_in_a_call_and_anew_for_each() {
     let mut machine = Machine::new(Role::Guest);
     machine.feed(Event::LoggedIn);
-    assert!(machine.state.accepts(&Command::Mute(true)).is_err());
+    assert!(machine.state.accepts(&Request::Mute { on: true }).is_err());
     machine.feed_all([
-        Event::Command(Command::Call),
+        Event::Request(Request::Call),
         Event::RoomFound(Ok(Some("r1".into()))),
     ]);
-    assert!(machine.state.accepts(&Command::Mute(true)).is_ok());
-    let muted = machine.feed(Event::Command(Command::Mute(true)));
+    assert!(machine.state.accepts(&Request::Mute { on: true }).is_ok());
+    let muted = machine.feed(Event::Request(Request::Mute { on: true }));
     assert_eq!(muted, [Action::SetMuted(true)]);
     machine.feed_all([
         Event::PushUrl(Ok(())),
@@ -67,12 +67,12 @@ fn the_microphone_is_switched_only_in_a_call_and_anew_for_each() {
         })
     };
     assert_eq!(machine.page(), muted(true));
-    machine.feed(Event::Command(Command::Mute(false)));
+    machine.feed(Event::Request(Request::Mute { on: false }));
     assert_eq!(machine.page(), muted(false));
-    machine.feed(Event::Command(Command::Mute(true)));
-    machine.feed_all([Event::Command(Command::HangUp), Event::Left, Event::Wake]);
+    machine.feed(Event::Request(Request::Mute { on: true }));
+    machine.feed_all([Event::Request(Request::HangUp), Event::Left, Event::Wake]);
     let next = machine.feed_all([
-        Event::Command(Command::Call),
+        Event::Request(Request::Call),
         Event::RoomFound(Ok(Some("r1".into()))),
     ]);
     assert!(next.contains(&Action::StartCapture));
@@ -108,21 +108,22 @@ fn a_text_is_shown_for_some_seconds() {
     machine.later(3);
     machine.feed(Event::Wake);
     assert_eq!(machine.page(), page(None));
-    let text = Outgoing::Text("x".into());
-    assert!(machine.state.accepts_message(&text).is_ok());
-    assert!(machine.state.accepts_camera_work().is_ok());
+    let text = Request::Message { text: "x".into() };
+    let camera = Request::Camera { name: "c".into() };
+    assert!(machine.state.accepts(&text).is_ok());
+    assert!(machine.state.accepts(&camera).is_ok());
     let attract = Machine::new(Role::Guest);
-    assert!(attract.state.accepts_message(&text).is_err());
-    let refused = attract.state.accepts_camera_work().unwrap_err();
+    assert!(attract.state.accepts(&text).is_err());
+    let refused = attract.state.accepts(&camera).unwrap_err();
     assert!(refused.contains("only in a call"), "{refused}");
-    let (to, cmd, msg) = ("a".into(), "c".into(), "m".into());
-    let to_one = Outgoing::C2c { to, cmd, msg };
-    assert!(attract.state.accepts_message(&to_one).is_ok());
+    let (to, cmd, msg) = (Some("a".into()), "c".into(), "m".into());
+    let to_one = Request::Custom { cmd, msg, to };
+    assert!(attract.state.accepts(&to_one).is_ok());
 }
 
 #[test]
 fn the_camera_opens_for_the_self_view_and_closes_again() {
-    let preview = |on| Event::Command(Command::Preview(on));
+    let preview = |on| Event::Request(Request::Preview { on });
     let mut machine = Machine::new(Role::Guest);
     machine.feed(Event::LoggedIn);
     let for_a_while = Action::WakeIn(machine.facts.patience.preview);
@@ -140,9 +141,14 @@ fn the_camera_opens_for_the_self_view_and_closes_again() {
     assert_eq!(machine.feed(none), [Action::Leave]);
     // Whoever waits for an agent is not filmed.
     machine.feed(preview(true));
-    let queue = machine.feed(Event::Command(Command::Call));
+    let queue = machine.feed(Event::Request(Request::Call));
     assert_eq!(queue, [Action::Leave, Action::FindRoom]);
-    assert!(machine.state.accepts(&Command::Preview(true)).is_err());
+    assert!(
+        machine
+            .state
+            .accepts(&Request::Preview { on: true })
+            .is_err()
+    );
     // In a call it is only shown or not.
     let mut machine = Machine::in_call(Role::Host);
     assert_eq!(machine.feed(preview(false)), [Action::SetPreview(false)]);

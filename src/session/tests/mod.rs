@@ -8,11 +8,11 @@ mod streams;
 use std::time::{Duration, Instant};
 
 use super::action::Action;
-use super::command::{Command, Outgoing};
 use super::event::{Event, Peer, RoomFailure};
 use super::facts::{Facts, Patience};
 use super::fault::{EndReason, Fault, FaultCode};
 use super::page::page;
+use super::request::Request;
 use super::state::{Next, State};
 use super::states::{Attract, Entry, Starting};
 use super::transition::{Link, Transition};
@@ -60,7 +60,7 @@ impl Machine {
 
     fn in_call(role: Role) -> Self {
         let mut machine = Self::new(role);
-        machine.feed_all([Event::LoggedIn, Event::Command(Command::Call)]);
+        machine.feed_all([Event::LoggedIn, Event::Request(Request::Call)]);
         match role {
             Role::Guest => machine.feed(Event::RoomFound(Ok(Some("r1".into())))),
             Role::Host => machine.feed(Event::RoomCreated(Ok("r1".into()))),

@@ -13,13 +13,13 @@ fn any_event() -> impl Strategy<Value = Event> {
     ];
     let done = prop_oneof![3 => Just(Ok(())), 1 => failure.prop_map(Err)];
     prop_oneof![
-        Just(Event::Command(Command::Call)),
-        Just(Event::Command(Command::HangUp)),
-        any::<bool>().prop_map(|muted| Event::Command(Command::Mute(muted))),
-        any::<bool>().prop_map(|on| Event::Command(Command::Preview(on))),
-        Just(Event::Command(Command::Enter("r".into()))),
+        Just(Event::Request(Request::Call)),
+        Just(Event::Request(Request::HangUp)),
+        any::<bool>().prop_map(|muted| Event::Request(Request::Mute { on: muted })),
+        any::<bool>().prop_map(|on| Event::Request(Request::Preview { on })),
+        Just(Event::Request(Request::Enter { room: "r".into() })),
         (id.clone(), any::<bool>())
-            .prop_map(|(user_id, on)| Event::Command(Command::View { user_id, on })),
+            .prop_map(|(user, on)| Event::Request(Request::View { user, on })),
         Just(Event::Said(ShownMessage {
             name: "n".into(),
             text: "t".into()

@@ -104,8 +104,8 @@ fn a_new_play_url_restarts_the_player_and_a_new_name_does_not() {
 
 #[test]
 fn a_member_is_played_or_not_by_command() {
-    let view = |on| Command::View {
-        user_id: "a".into(),
+    let view = |on| Request::View {
+        user: "a".into(),
         on,
     };
     let mut machine = Machine::in_call(Role::Host);
@@ -122,8 +122,8 @@ fn a_member_is_played_or_not_by_command() {
         other => panic!("{other:?}"),
     };
     let stop = Action::StopPlay { user_id: user_id() };
-    assert_eq!(machine.feed(Event::Command(view(false))), [stop]);
-    assert_eq!(machine.feed(Event::Command(view(false))), []);
+    assert_eq!(machine.feed(Event::Request(view(false))), [stop]);
+    assert_eq!(machine.feed(Event::Request(view(false))), []);
     // Late events of the stopped player, and a new stream of theirs, change nothing.
     machine.feed_all([
         Event::Playing { user_id: user_id() },
@@ -136,7 +136,7 @@ fn a_member_is_played_or_not_by_command() {
     assert_eq!(machine.feed(Event::Wake), []);
     assert_eq!(machine.feed(Event::MemberChanged(peer("a", "u2"))), []);
     assert_eq!(link(&machine), Link::Off);
-    let play = machine.feed(Event::Command(view(true)));
+    let play = machine.feed(Event::Request(view(true)));
     assert_eq!(play, [Action::Play(peer("a", "u2"))]);
     assert_eq!(link(&machine), Link::Connecting);
 }
