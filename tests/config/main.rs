@@ -16,6 +16,7 @@ use support::program::{Program, RTCKIOSK, RTCROOMD, run, written};
 use support::server::{OWN_RELAY, Server};
 use support::{PATIENCE, until_true};
 
+mod keys;
 #[path = "../support/mod.rs"]
 mod support;
 
