@@ -1,4 +1,4 @@
-//! What the tests of whole calls share: the real programs as processes, a real nginx, and the
+//! Shared by the tests of whole calls: the real programs as processes, a real nginx, and the
 //! words in which they are asked.
 
 #![allow(dead_code, reason = "each test program uses its part of this")]

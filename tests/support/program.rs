@@ -100,7 +100,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
     output
 }
 
-/// What a finished program wrote, standard error after standard output.
+/// The output of a finished program, standard error after standard output.
 pub(crate) fn written(output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     format!("{out}{err}")

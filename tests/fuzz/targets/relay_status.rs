@@ -1,4 +1,4 @@
-//! What external relays answer when they are asked which streams run.
+//! Answers of external relays that are asked for their streams.
 
 #![no_main]
 

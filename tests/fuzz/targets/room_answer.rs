@@ -30,7 +30,7 @@ fuzz_target!(|input: (bool, &[u8])| {
     let _ = parse::<Merged>(status, body);
 });
 
-/// What was understood, written as a server would, is understood again.
+/// An answer that was understood, written as a server would, is understood again.
 fn same_again<A: Answer + PartialEq + std::fmt::Debug>(status: u16, body: &[u8]) {
     let answer: A = match parse(status, body) {
         Ok(answer) => answer,

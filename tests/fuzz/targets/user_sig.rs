@@ -29,7 +29,7 @@ fuzz_target!(|text: &str| {
     let _ = VerifyingKey::from_pem(text);
 });
 
-/// What is inside a userSig, packed as one, so that mutations reach behind the compression.
+/// Packs the inside of a userSig as one, so that mutations reach behind the compression.
 fn packed(json: &str) -> String {
     let mut deflated = Vec::new();
     let mut encoder = ZlibEncoder::new(json.as_bytes(), Compression::fast());

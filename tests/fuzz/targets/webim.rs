@@ -1,4 +1,4 @@
-//! What the message service answers and brings, and what members say in it.
+//! Answers of the message service, what it brings, and what members say in it.
 
 #![no_main]
 
@@ -60,7 +60,7 @@ fn read(messages: Vec<C2cMessage>) {
     }
 }
 
-/// What we say is understood as we meant it.
+/// A text of ours is understood as we meant it.
 fn say(text: &str) {
     // Receivers undo escapes, so texts that look escaped do not survive, nor do leading spaces.
     if text.contains('&') || text.trim_start() != text {
