@@ -38,19 +38,19 @@ pub struct HttpSettings {
 
 /// Everything that a request may need.
 #[derive(Debug)]
-pub(in crate::server) struct App {
-    pub(in crate::server) rooms: Arc<Rooms>,
-    pub(in crate::server) auth: Arc<Auth>,
-    pub(in crate::server) im: Arc<Im>,
-    pub(in crate::server) urls: StreamUrls,
-    pub(in crate::server) clock: Clock,
+pub(crate) struct App {
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) im: Arc<Im>,
+    pub(crate) urls: StreamUrls,
+    pub(crate) clock: Clock,
     pub(super) http: HttpSettings,
     pub(super) by_address: Limiter<IpAddr>,
     pub(super) by_user: Limiter<String>,
 }
 
 impl App {
-    pub(in crate::server) fn new(
+    pub(crate) fn new(
         rooms: Arc<Rooms>,
         auth: Arc<Auth>,
         im: Arc<Im>,
@@ -71,7 +71,7 @@ impl App {
     }
 
     /// Frees the memory of clients that have been quiet; to be called every few seconds.
-    pub(in crate::server) fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         self.by_address.tidy();
         self.by_user.tidy();
         self.im.tidy();

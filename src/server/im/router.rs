@@ -25,12 +25,12 @@ enum AnyCommand {
 
 /// Whether the message service answers at this path. It bounds its requests itself, because
 /// it holds some.
-pub(in crate::server) fn is_path(path: &str) -> bool {
+pub(crate) fn is_path(path: &str) -> bool {
     path.starts_with("/v4/") || path.starts_with("/v1/")
 }
 
 /// The paths of both sides.
-pub(in crate::server) fn router<S: Clone + Send + Sync + 'static>(im: Arc<Im>) -> Router<S> {
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(im: Arc<Im>) -> Router<S> {
     Router::new()
         .route("/v4/{service}/{command}", post(answer))
         .route("/v1/{service}/{command}", post(answer))
@@ -74,7 +74,7 @@ fn refused(status: StatusCode, failure: &Failure) -> Response {
 }
 
 /// The answer to an address that asks too often.
-pub(in crate::server) fn too_many_requests() -> Response {
+pub(crate) fn too_many_requests() -> Response {
     let failure = Failure::new(ErrorCode::TooOften, "too many requests");
     let mut response = refused(StatusCode::TOO_MANY_REQUESTS, &failure);
     let retry_after = HeaderValue::from_static("1");

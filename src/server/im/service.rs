@@ -36,7 +36,7 @@ pub struct ImSettings {
 
 /// The message service.
 #[derive(Debug)]
-pub(in crate::server) struct Im {
+pub(crate) struct Im {
     hub: Mutex<Hub>,
     feed: Mutex<RoomFeed>,
     pub(super) rooms: Arc<Rooms>,
@@ -53,7 +53,7 @@ pub(in crate::server) struct Im {
 }
 
 impl Im {
-    pub(in crate::server) fn new(
+    pub(crate) fn new(
         settings: ImSettings,
         rooms: Arc<Rooms>,
         auth: Arc<Auth>,
@@ -81,13 +81,13 @@ impl Im {
     }
 
     /// Carries out what happens to rooms until `stop`, and then ends the held polls.
-    pub(in crate::server) async fn run(&self, stop: CancellationToken) {
+    pub(crate) async fn run(&self, stop: CancellationToken) {
         stop.run_until_cancelled(self.follow_rooms()).await;
         self.closing.cancel();
     }
 
     /// Frees what nobody uses any more; to be called every few seconds.
-    pub(in crate::server) fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         self.hub().tidy(self.clock.now());
         self.by_user.tidy();
         self.by_sender.tidy();
@@ -100,17 +100,17 @@ impl Im {
     }
 
     /// Whether this user commands the service; nobody gets this name signed for the asking.
-    pub(in crate::server) fn is_administrator(&self, user: &str) -> bool {
+    pub(crate) fn is_administrator(&self, user: &str) -> bool {
         user == self.settings.administrator
     }
 
     /// Users that are logged in for messages.
-    pub(in crate::server) fn sessions_open(&self) -> usize {
+    pub(crate) fn sessions_open(&self) -> usize {
         self.hub().fill().sessions
     }
 
     /// Polls held at the moment.
-    pub(in crate::server) fn polls_held(&self) -> usize {
+    pub(crate) fn polls_held(&self) -> usize {
         self.slots.taken()
     }
 
