@@ -190,7 +190,7 @@ impl Door {
         )
     }
 
-    /// Drops everybody who is late, as if no stream ran.
+    /// Drops everybody that is late, as if no stream ran.
     pub(crate) fn sweep(&self) {
         let now = self.app.clock.now();
         for late in self.app.rooms.sweep(now).late {

@@ -3,7 +3,7 @@
 //!
 //! Floors: `hub` knows and decides, `poll_slots` bounds the polls; `message` and `reply` are the
 //! wire, `room_feed` turns events of rooms into groups and notifications; `service` holds it all;
-//! `call` is a request, read, and `caller` proves who sends it; `held_polls`; `client` and `rest`
+//! `call` is a request, read, and `caller` the proof of its sender; `held_polls`; `client` and `rest`
 //! do what is asked; on top `router`.
 
 mod call;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -76,10 +76,6 @@ fn refused(status: StatusCode, failure: &Failure) -> Response {
 /// The answer to an address that asks too often.
 pub(crate) fn too_many_requests() -> Response {
     let failure = Failure::new(ErrorCode::TooOften, "too many requests");
-    let mut response = refused(StatusCode::TOO_MANY_REQUESTS, &failure);
-    let retry_after = HeaderValue::from_static("1");
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, retry_after);
-    response
+    let refused = refused(StatusCode::TOO_MANY_REQUESTS, &failure);
+    ([(header::RETRY_AFTER, "1")], refused).into_response()
 }

@@ -43,7 +43,7 @@ pub(crate) struct Im {
     pub(super) auth: Arc<Auth>,
     clock: Clock,
     pub(super) settings: ImSettings,
-    /// From the end of a request's head to the end of its body.
+    /// Longest time from the end of a request's head to the end of its body.
     pub(super) read_timeout: Duration,
     pub(super) slots: PollSlots,
     pub(super) by_user: Limiter<String>,
@@ -91,10 +91,10 @@ impl Im {
         self.hub().tidy(self.clock.now());
         self.by_user.tidy();
         self.by_sender.tidy();
-        let fill = self.hub().fill();
+        let counts = self.hub().counts();
         log::debug!(
-            sessions = fill.sessions, groups = fill.groups, readers = fill.readers,
-            kept_bytes = fill.bytes, polls = self.slots.taken();
+            sessions = counts.sessions, groups = counts.groups, readers = counts.readers,
+            kept_bytes = counts.bytes, polls = self.slots.taken();
             "message service"
         );
     }
@@ -106,7 +106,7 @@ impl Im {
 
     /// Users that are logged in for messages.
     pub(crate) fn sessions_open(&self) -> usize {
-        self.hub().fill().sessions
+        self.hub().counts().sessions
     }
 
     /// Polls held at the moment.

@@ -22,7 +22,7 @@ pub(crate) enum Origin {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Posted {
     Message(Message),
-    /// From the server, for everybody in the room.
+    /// A notice of the server, for everybody in the room.
     Notice {
         operator: String,
         content: String,

@@ -27,6 +27,7 @@ pub(crate) struct Letter {
     pub(crate) size: usize,
 }
 
+/// A letter that waits.
 #[derive(Debug)]
 struct Waiting {
     letter: Arc<Letter>,

@@ -8,7 +8,7 @@ use super::reader::Reader;
 use super::refusal::Refusal;
 use crate::server::clock::Now;
 
-/// Somebody who joins a group.
+/// Somebody that joins a group.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Joiner<'a> {
     /// A user, by the tiny id of the session.

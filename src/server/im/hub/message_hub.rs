@@ -29,11 +29,11 @@ pub(crate) struct Hub {
 
 /// The numbers of what the hub holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Fill {
+pub(crate) struct Counts {
     pub(crate) sessions: usize,
     pub(crate) groups: usize,
     pub(crate) readers: usize,
-    /// Of messages and letters that are kept.
+    /// Bytes of the messages and letters that are kept.
     pub(crate) bytes: usize,
 }
 
@@ -53,8 +53,8 @@ impl Hub {
     }
 
     /// Counts what the hub holds.
-    pub(crate) fn fill(&self) -> Fill {
-        Fill {
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
             sessions: self.sessions.len(),
             groups: self.groups.len(),
             readers: self.readers.len(),
@@ -186,7 +186,7 @@ impl Hub {
     }
 
     /// Sends a message to a group; answers its number. `sender` is the session, `None` = the
-    /// administrator, who need not be in the group.
+    /// administrator, which need not be in the group.
     ///
     /// # Errors
     /// No such group, or the sender is not in it.

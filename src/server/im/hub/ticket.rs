@@ -43,7 +43,7 @@ pub(crate) enum Read {
 /// The answer to a user that listens for letters.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Heard {
-    /// With the number by which all are acknowledged.
+    /// Letters, with the number by which all are acknowledged.
     Letters(Vec<Arc<Letter>>, u64),
     Nothing,
     /// A newer poll took over.
