@@ -22,12 +22,12 @@ pub struct HttpSettings {
     pub cors_origins: Option<Vec<String>>,
     /// Longest request body in bytes.
     pub max_body: usize,
-    /// Longest time from the end of a request's head to the answer, and for a client to take a piece
-    /// of it.
+    /// Longest time from the end of a request's head to the answer, and for a client to take a
+    /// piece of it.
     pub request_timeout: Duration,
     /// Longest time for a request's head, and for the pause before it on a connection kept open.
     pub header_timeout: Duration,
-    /// A connection is closed after this time, between two requests.
+    /// Age at which a connection is closed, between two requests.
     pub max_connection_age: Duration,
     pub max_connections: usize,
     /// Time that open requests get to finish when the server stops.

@@ -90,7 +90,7 @@ impl Default for RelayConfig {
 /// The reason for which the relay cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    #[error("relay cannot listen on {addr}: {source}")]
+    #[error("the relay cannot listen on {addr}: {source}")]
     Listen { addr: SocketAddr, source: io::Error },
     #[error("relay config: `{field}` is {value}, must be {wanted}")]
     Config {
