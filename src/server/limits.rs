@@ -22,7 +22,7 @@ pub struct Rate {
 #[derive(Debug)]
 pub(super) struct Limiter<K: Hash + Eq + Clone> {
     by_key: DefaultKeyedRateLimiter<K>,
-    /// For keys beyond [`MAX_KEYS`].
+    /// The one count of keys beyond [`MAX_KEYS`].
     rest: DefaultDirectRateLimiter,
 }
 

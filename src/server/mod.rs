@@ -4,10 +4,10 @@
 //! Floors, each importing only from those below it:
 //! 1. `clock`, `limits`, `keys`, `urls` (where streams go), `files`
 //! 2. `relay` (carries the streams), `auth` (proves users)
-//! 3. `rooms` (decides who is in which room)
+//! 3. `rooms` (keeps rooms and their members), `relay_probe` (asks whichever relay there is)
 //! 4. `im` (carries messages), `reaper` (drops members that left without goodbye)
 //! 5. `http` (the front door)
-//! 6. `settings`, `relay_probe`, `handle`
+//! 6. `settings`, `handle`
 //! 7. `room_server` (wires all of them together)
 //! 8. `fuzzing` (ways in for tests)
 

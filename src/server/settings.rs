@@ -168,7 +168,7 @@ fn im(config: &ServerConfig) -> ImSettings {
         hold: im.hold,
         anonymous_readers: im.anonymous_readers,
         max_groups: im.max_groups,
-        // Every poll keeps a connection: the rest is for those who want something else.
+        // Every poll keeps a connection: the rest is for other requests.
         max_polls: config.http.max_connections / 4 * 3,
         polls_per_address: im.polls_per_address,
         per_user: rate(im.per_user),

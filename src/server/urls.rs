@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::server::External;
+use crate::config::server::{External, UrlTemplate};
 use crate::protocol::stream_url;
 
 /// Settings of stream URLs.
@@ -29,7 +29,7 @@ pub(super) enum RelayAddress {
 #[derive(Debug, Clone)]
 pub(super) struct EmbeddedAddress {
     pub scheme: &'static str,
-    /// With a port if it is not `port`; `None` = the host by which the client reached the room
+    /// The host, with a port if it is not `port`; `None` = the host by which the client reached the room
     /// server.
     pub host: Option<String>,
     pub port: u16,
@@ -66,11 +66,8 @@ impl StreamUrls {
     /// The signed URL to push `stream` to; `reached` is the host by which the client reached us.
     #[must_use]
     pub(super) fn push_url(&self, stream: &str, unix: u64, reached: &str) -> String {
-        let query = self.signed(stream, unix + self.settings.valid.as_secs());
-        match &self.relay {
-            RelayAddress::External(relay) => relay.push_url.fill(stream, &query),
-            RelayAddress::Embedded(relay) => relay.url(stream, &query, reached),
-        }
+        let expires = unix + self.settings.valid.as_secs();
+        self.url(|relay| &relay.push_url, stream, expires, reached)
     }
 
     /// The signed URL to play `stream`, whose member came at `added`.
@@ -79,19 +76,31 @@ impl StreamUrls {
     /// stream, until a seventh of its life is left: then it is signed anew.
     #[must_use]
     pub(super) fn play_url(&self, stream: &str, added: u64, unix: u64, reached: &str) -> String {
-        let query = self.signed(stream, self.play_expiry(added, unix));
-        match &self.relay {
-            RelayAddress::External(relay) => relay.play_url.fill(stream, &query),
-            RelayAddress::Embedded(relay) => relay.url(stream, &query, reached),
-        }
+        let expires = self.play_expiry(added, unix);
+        self.url(|relay| &relay.play_url, stream, expires, reached)
     }
 
     /// The URL that an audience plays; without a mixer that is the main member's stream.
     #[must_use]
     pub(super) fn mixed_url(&self, stream: &str, added: u64, unix: u64, reached: &str) -> String {
-        let query = self.signed(stream, self.play_expiry(added, unix));
+        let expires = self.play_expiry(added, unix);
+        self.url(|relay| &relay.mixed_play_url, stream, expires, reached)
+    }
+
+    /// A URL of `stream`, after a template where the relay is an external one.
+    fn url(
+        &self,
+        template: impl FnOnce(&External) -> &UrlTemplate,
+        stream: &str,
+        expires: u64,
+        reached: &str,
+    ) -> String {
+        let UrlSettings {
+            bizid, push_key, ..
+        } = &self.settings;
+        let query = stream_url::signed_query(push_key.expose_secret(), bizid, stream, expires);
         match &self.relay {
-            RelayAddress::External(relay) => relay.mixed_play_url.fill(stream, &query),
+            RelayAddress::External(relay) => template(relay).fill(stream, &query),
             RelayAddress::Embedded(relay) => relay.url(stream, &query, reached),
         }
     }
@@ -101,12 +110,6 @@ impl StreamUrls {
         let period = (valid - valid / 7).max(1);
         let periods = unix.saturating_sub(added) / period;
         added + periods * period + valid
-    }
-
-    fn signed(&self, stream: &str, expires: u64) -> String {
-        let settings = &self.settings;
-        let key = settings.push_key.expose_secret();
-        stream_url::signed_query(key, &settings.bizid, stream, expires)
     }
 }
 

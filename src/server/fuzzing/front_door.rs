@@ -106,13 +106,13 @@ fn user_sig(user: &str) -> String {
 }
 
 /// A room server that is asked without a connection, as often as one likes.
-pub(in crate::server) struct Door {
-    pub(in crate::server) app: Arc<App>,
+pub(crate) struct Door {
+    pub(crate) app: Arc<App>,
     service: TowerToHyperService<axum::Router>,
 }
 
 impl Door {
-    pub(in crate::server) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut settings = Settings::on_free_ports().expect("no files to read");
         settings.auth.sdk_app_id = APP;
         settings.auth.verifying_key = KEY.verifying_key();
@@ -139,7 +139,7 @@ impl Door {
     }
 
     /// The answer to one request; not JSON gives null.
-    pub(in crate::server) async fn ask(
+    pub(crate) async fn ask(
         &self,
         method: Method,
         target: &str,
@@ -159,13 +159,13 @@ impl Door {
         Some((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    pub(in crate::server) async fn post(&self, target: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&self, target: &str, body: &Value) -> Value {
         let answer = self.ask(Method::POST, target, "application/json", body.to_string());
         answer.await.map_or(Value::Null, |(_, body)| body)
     }
 
     /// The token of a new login to the rooms.
-    pub(in crate::server) async fn log_in(&self, user: &str) -> String {
+    pub(crate) async fn log_in(&self, user: &str) -> String {
         let sig = user_sig(user);
         let target = format!(
             "/weapp/double_room/login?sdkAppID={APP}&accountType=1&userID={user}&userSig={sig}"
@@ -175,7 +175,7 @@ impl Door {
     }
 
     /// The query of a new login to the message service.
-    pub(in crate::server) async fn log_in_for_messages(&self, user: &str) -> String {
+    pub(crate) async fn log_in_for_messages(&self, user: &str) -> String {
         let sig = user_sig(user);
         let target = format!(
             "/{}?sdkappid={APP}&accounttype=1&identifier={user}&usersig={sig}",
@@ -190,8 +190,8 @@ impl Door {
         )
     }
 
-    /// Drops everybody who is late, as if no stream ran.
-    pub(in crate::server) fn sweep(&self) {
+    /// Drops everybody that is late, as if no stream ran.
+    pub(crate) fn sweep(&self) {
         let now = self.app.clock.now();
         for late in self.app.rooms.sweep(now).late {
             self.app.rooms.judge(&late, &StreamState::NotLive, now);
@@ -200,7 +200,7 @@ impl Door {
     }
 
     /// No room is over-full, and no open one is empty.
-    pub(in crate::server) fn audit(&self) {
+    pub(crate) fn audit(&self) {
         for kind in RoomType::ALL {
             for room in self.app.rooms.list(kind, 0, usize::MAX) {
                 assert!((1..=kind.default_capacity()).contains(&room.members.len()));

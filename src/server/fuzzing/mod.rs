@@ -1,6 +1,6 @@
 //! Ways into the server's parsers for fuzz targets and property tests. No part of the product.
 //!
-//! Whatever goes in: nothing panics, and what holds always is asserted here.
+//! Nothing panics, whatever goes in, and what holds always is asserted here.
 
 mod front_door;
 #[cfg(test)]

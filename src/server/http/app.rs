@@ -22,12 +22,12 @@ pub struct HttpSettings {
     pub cors_origins: Option<Vec<String>>,
     /// Longest request body in bytes.
     pub max_body: usize,
-    /// Longest time from the end of a request's head to the answer, and for a client to take a piece
-    /// of it.
+    /// Longest time from the end of a request's head to the answer, and for a client to take a
+    /// piece of it.
     pub request_timeout: Duration,
     /// Longest time for a request's head, and for the pause before it on a connection kept open.
     pub header_timeout: Duration,
-    /// A connection is closed after this time, between two requests.
+    /// Age at which a connection is closed, between two requests.
     pub max_connection_age: Duration,
     pub max_connections: usize,
     /// Time that open requests get to finish when the server stops.
@@ -38,19 +38,19 @@ pub struct HttpSettings {
 
 /// Everything that a request may need.
 #[derive(Debug)]
-pub(in crate::server) struct App {
-    pub(in crate::server) rooms: Arc<Rooms>,
-    pub(in crate::server) auth: Arc<Auth>,
-    pub(in crate::server) im: Arc<Im>,
-    pub(in crate::server) urls: StreamUrls,
-    pub(in crate::server) clock: Clock,
+pub(crate) struct App {
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) im: Arc<Im>,
+    pub(crate) urls: StreamUrls,
+    pub(crate) clock: Clock,
     pub(super) http: HttpSettings,
     pub(super) by_address: Limiter<IpAddr>,
     pub(super) by_user: Limiter<String>,
 }
 
 impl App {
-    pub(in crate::server) fn new(
+    pub(crate) fn new(
         rooms: Arc<Rooms>,
         auth: Arc<Auth>,
         im: Arc<Im>,
@@ -71,7 +71,7 @@ impl App {
     }
 
     /// Frees the memory of clients that have been quiet; to be called every few seconds.
-    pub(in crate::server) fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         self.by_address.tidy();
         self.by_user.tidy();
         self.im.tidy();

@@ -9,7 +9,7 @@ const URLENCODED_LIMIT: usize = 56 * 1024;
 
 /// The reason for which a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(in crate::server) enum BodyError {
+pub(crate) enum BodyError {
     #[error("the body is not JSON that can be read: {0}")]
     NotJson(String),
     #[error("the body must be a JSON object or array")]
@@ -47,10 +47,7 @@ fn kind(content_type: Option<&str>) -> Kind {
 }
 
 /// Reads a body; none, or one of a type that nobody needs, is an empty object.
-pub(in crate::server) fn parse(
-    content_type: Option<&str>,
-    body: &[u8],
-) -> Result<Value, BodyError> {
+pub(crate) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Value, BodyError> {
     let nothing = Value::Object(Map::new());
     match kind(content_type) {
         _ if body.trim_ascii().is_empty() => Ok(nothing),

@@ -89,7 +89,7 @@ fn too_long(limit: usize) -> Response {
 
 /// The host of the `Host` header without its port; if it is no host, the address that the
 /// client connected to.
-pub(in crate::server) fn reached(headers: &HeaderMap, local: Option<IpAddr>) -> String {
+pub(crate) fn reached(headers: &HeaderMap, local: Option<IpAddr>) -> String {
     let named = header_text(headers, header::HOST).and_then(host_only);
     named.unwrap_or_else(|| match local.map(|ip| ip.to_canonical()) {
         Some(IpAddr::V6(v6)) => format!("[{v6}]"),

@@ -27,7 +27,7 @@ pub(super) struct MemberCall<'a> {
 }
 
 impl<'a> MemberCall<'a> {
-    /// Finds out the sender, who must hold the token of the last login.
+    /// Finds the sender, which must hold the token of the last login.
     pub(super) fn identify(
         app: &'a App,
         kind: RoomType,

@@ -1,8 +1,8 @@
 //! The front door: the RTCRoom protocol over HTTP/1.1.
 //!
-//! Floors: `app` (what a request may need), `peer`, `body`, `stall_guard`; `reply` writes answers,
-//! `call` reads a request, `serve` accepts and bounds connections; `member_call` is a call whose
-//! sender is known; `live_verbs`, `utility_verbs`; `verbs`; on top `router`.
+//! Floors: `app` (what a request may need), `peer`, `body`, `stall_guard`; `serve` (connections
+//! within bounds), `reply` (answers); `call` (a request, read); `member_call` (one whose sender is
+//! known), `utility_verbs`; `live_verbs`; `verbs`; on top `router`.
 
 mod app;
 mod body;

@@ -2,7 +2,7 @@
 //! HTTP status for the rest.
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
@@ -117,10 +117,6 @@ pub(super) fn http_error(status: StatusCode, text: &str) -> Response {
 
 /// The answer to a client that asks too often.
 pub(super) fn too_many_requests() -> Response {
-    let mut response = http_error(StatusCode::TOO_MANY_REQUESTS, "too many requests");
-    let retry_after = HeaderValue::from_static("1");
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, retry_after);
-    response
+    let error = http_error(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+    ([(header::RETRY_AFTER, "1")], error).into_response()
 }

@@ -23,7 +23,7 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// All paths of the room protocol and of the message service. Unlike the official server, which
 /// reports success for every other path and method, this one says 404 and 405.
-pub(in crate::server) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route(
             "/weapp/utils/get_login_info",

@@ -33,7 +33,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until `stop`, then gives open requests `shutdown_timeout` to finish.
-pub(in crate::server) async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     settings: &HttpSettings,

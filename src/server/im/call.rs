@@ -17,7 +17,7 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// The address that a request is counted for.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server) struct ClientAddress(pub(in crate::server) Option<IpAddr>);
+pub(crate) struct ClientAddress(pub(crate) Option<IpAddr>);
 
 /// A request, read.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ pub(super) struct Caller {
     pub(super) tiny_id: String,
 }
 
-/// The user that sends a request, proven by what `login` answered.
+/// Finds the user that sends a request, proven by what `login` answered.
 pub(super) fn identify(im: &Im, call: &Call) -> Result<Caller, Failure> {
     let query = &call.query;
     let hub = im.hub();

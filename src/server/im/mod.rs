@@ -1,10 +1,10 @@
 //! The message service: does for RTCRoom what Tencent's does. Room servers command it by REST as
 //! the administrator, clients speak webim to it, and the rooms of this server use it directly.
 //!
-//! Floors: `hub` knows and decides, `poll_slots` bounds the polls; `message` and `reply` are the
-//! wire, `room_feed` turns events of rooms into groups and notifications; `service` holds it all;
-//! `call` is a request, read, and `caller` proves who sends it; `held_polls`; `client` and `rest`
-//! do what is asked; on top `router`.
+//! Floors: `hub` (knows and decides), `poll_slots` (bounds the polls); `reply` (refusals),
+//! `room_feed` (turns events of rooms into groups and notifications); `service` (holds it all),
+//! `message` (the wire), `call` (a request, read); `caller` (proves its sender), `rest` (does what
+//! room servers ask); `held_polls`; `client` (does what clients ask); on top `router`.
 
 mod call;
 mod caller;

@@ -12,6 +12,7 @@ pub(super) struct PollSlots {
     per_address: usize,
 }
 
+/// Slots that are taken.
 #[derive(Debug, Default)]
 struct Taken {
     total: usize,

@@ -148,7 +148,7 @@ mod tests {
         unix: 1_700_000_000,
     };
 
-    /// More than the rooms keep for a listener who is behind.
+    /// More than the rooms keep for a listener that is behind.
     const TOO_MANY: usize = 2000;
 
     struct Bench {
@@ -197,7 +197,7 @@ mod tests {
             self.hub.join(id, joiner, format!("key of {id}"), NOW).ok()
         }
 
-        /// What a reader was told: `c`hanged or `d`issolved.
+        /// The news of a reader: `c`hanged or `d`issolved.
         fn told(&mut self, key: &str) -> String {
             let ticket = self.hub.start_reading(key, NOW).unwrap();
             let read = self.hub.read(key, &ticket, 0, NOW).unwrap();

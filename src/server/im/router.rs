@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -25,12 +25,12 @@ enum AnyCommand {
 
 /// Whether the message service answers at this path. It bounds its requests itself, because
 /// it holds some.
-pub(in crate::server) fn is_path(path: &str) -> bool {
+pub(crate) fn is_path(path: &str) -> bool {
     path.starts_with("/v4/") || path.starts_with("/v1/")
 }
 
 /// The paths of both sides.
-pub(in crate::server) fn router<S: Clone + Send + Sync + 'static>(im: Arc<Im>) -> Router<S> {
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(im: Arc<Im>) -> Router<S> {
     Router::new()
         .route("/v4/{service}/{command}", post(answer))
         .route("/v1/{service}/{command}", post(answer))
@@ -74,12 +74,8 @@ fn refused(status: StatusCode, failure: &Failure) -> Response {
 }
 
 /// The answer to an address that asks too often.
-pub(in crate::server) fn too_many_requests() -> Response {
+pub(crate) fn too_many_requests() -> Response {
     let failure = Failure::new(ErrorCode::TooOften, "too many requests");
-    let mut response = refused(StatusCode::TOO_MANY_REQUESTS, &failure);
-    let retry_after = HeaderValue::from_static("1");
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, retry_after);
-    response
+    let refused = refused(StatusCode::TOO_MANY_REQUESTS, &failure);
+    ([(header::RETRY_AFTER, "1")], refused).into_response()
 }

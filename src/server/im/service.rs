@@ -36,14 +36,14 @@ pub struct ImSettings {
 
 /// The message service.
 #[derive(Debug)]
-pub(in crate::server) struct Im {
+pub(crate) struct Im {
     hub: Mutex<Hub>,
     feed: Mutex<RoomFeed>,
     pub(super) rooms: Arc<Rooms>,
     pub(super) auth: Arc<Auth>,
     clock: Clock,
     pub(super) settings: ImSettings,
-    /// From the end of a request's head to the end of its body.
+    /// Longest time from the end of a request's head to the end of its body.
     pub(super) read_timeout: Duration,
     pub(super) slots: PollSlots,
     pub(super) by_user: Limiter<String>,
@@ -53,7 +53,7 @@ pub(in crate::server) struct Im {
 }
 
 impl Im {
-    pub(in crate::server) fn new(
+    pub(crate) fn new(
         settings: ImSettings,
         rooms: Arc<Rooms>,
         auth: Arc<Auth>,
@@ -81,36 +81,36 @@ impl Im {
     }
 
     /// Carries out what happens to rooms until `stop`, and then ends the held polls.
-    pub(in crate::server) async fn run(&self, stop: CancellationToken) {
+    pub(crate) async fn run(&self, stop: CancellationToken) {
         stop.run_until_cancelled(self.follow_rooms()).await;
         self.closing.cancel();
     }
 
     /// Frees what nobody uses any more; to be called every few seconds.
-    pub(in crate::server) fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         self.hub().tidy(self.clock.now());
         self.by_user.tidy();
         self.by_sender.tidy();
-        let fill = self.hub().fill();
+        let counts = self.hub().counts();
         log::debug!(
-            sessions = fill.sessions, groups = fill.groups, readers = fill.readers,
-            kept_bytes = fill.bytes, polls = self.slots.taken();
+            sessions = counts.sessions, groups = counts.groups, readers = counts.readers,
+            kept_bytes = counts.bytes, polls = self.slots.taken();
             "message service"
         );
     }
 
     /// Whether this user commands the service; nobody gets this name signed for the asking.
-    pub(in crate::server) fn is_administrator(&self, user: &str) -> bool {
+    pub(crate) fn is_administrator(&self, user: &str) -> bool {
         user == self.settings.administrator
     }
 
     /// Users that are logged in for messages.
-    pub(in crate::server) fn sessions_open(&self) -> usize {
-        self.hub().fill().sessions
+    pub(crate) fn sessions_open(&self) -> usize {
+        self.hub().counts().sessions
     }
 
     /// Polls held at the moment.
-    pub(in crate::server) fn polls_held(&self) -> usize {
+    pub(crate) fn polls_held(&self) -> usize {
         self.slots.taken()
     }
 

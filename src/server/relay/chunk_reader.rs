@@ -33,15 +33,22 @@ pub(super) enum ChunkError {
     BadChunkSize(u32),
 }
 
-#[derive(Debug, Default)]
-struct ChunkStream {
+/// A message header as one chunk stream last had it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Header {
     timestamp: u32,
-    /// Time stamp field of the last header: absolute after a full one, else a delta.
+    /// Time stamp field as sent: absolute in a full header, else a delta.
     field: u32,
     extended: bool,
     length: usize,
     kind: u8,
     stream: u32,
+}
+
+#[derive(Debug, Default)]
+struct ChunkStream {
+    header: Header,
+    /// The beginning of an unfinished message.
     partial: BytesMut,
 }
 
@@ -92,21 +99,20 @@ impl ChunkReader {
 
     /// Reads one chunk: outer `None` = more bytes needed, inner `None` = message unfinished.
     fn chunk(&mut self, input: &mut BytesMut) -> Result<Option<Option<Message>>, ChunkError> {
-        let Some(header) = parse_header(input, &self.streams)? else {
+        let Some(start) = parse_start(input, &self.streams)? else {
             return Ok(None);
         };
+        let header = start.header;
         if header.length > self.max_message {
             return Err(ChunkError::MessageTooLong {
                 announced: header.length,
                 limit: self.max_message,
             });
         }
-        let have = self
-            .streams
-            .get(&header.csid)
-            .map_or(0, |s| s.partial.len());
+        let known = self.streams.get(&start.csid);
+        let have = known.map_or(0, |stream| stream.partial.len());
         let take = (header.length - have).min(self.chunk_size);
-        if input.len() < header.size + take {
+        if input.len() < start.size + take {
             return Ok(None);
         }
         if self.pending + take > 2 * self.max_message {
@@ -115,31 +121,19 @@ impl ChunkReader {
                 limit: 2 * self.max_message,
             });
         }
-        if !self.streams.contains_key(&header.csid) && self.streams.len() >= MAX_CHUNK_STREAMS {
+        if known.is_none() && self.streams.len() >= MAX_CHUNK_STREAMS {
             return Err(ChunkError::TooManyChunkStreams);
         }
-        input.advance(header.size);
-        let stream = self.streams.entry(header.csid).or_default();
-        header.apply(stream);
-        // Copied, so that a small message never pins a large read buffer.
-        let whole = if have == 0 && take == stream.length {
-            Bytes::copy_from_slice(&input[..take])
-        } else {
-            stream.partial.extend_from_slice(&input[..take]);
-            self.pending += take;
-            if stream.partial.len() < stream.length {
-                input.advance(take);
-                return Ok(Some(None));
-            }
-            self.pending -= stream.length;
-            std::mem::take(&mut stream.partial).freeze()
-        };
+        input.advance(start.size);
+        let stream = self.streams.entry(start.csid).or_default();
+        stream.header = header;
+        let payload = take_payload(stream, &input[..take], &mut self.pending);
         input.advance(take);
-        Ok(Some(Some(Message {
-            kind: stream.kind,
-            stream: stream.stream,
-            timestamp: stream.timestamp,
-            payload: whole,
+        Ok(Some(payload.map(|payload| Message {
+            kind: header.kind,
+            stream: header.stream,
+            timestamp: header.timestamp,
+            payload,
         })))
     }
 
@@ -164,28 +158,12 @@ impl ChunkReader {
     }
 }
 
-/// A chunk header as read, with what it takes over from its predecessor already filled in.
-struct Header {
+/// The beginning of a chunk, with what it takes over from its predecessor already filled in.
+struct ChunkStart {
     /// Bytes on the wire.
     size: usize,
     csid: u32,
-    timestamp: u32,
-    field: u32,
-    extended: bool,
-    length: usize,
-    kind: u8,
-    stream: u32,
-}
-
-impl Header {
-    fn apply(&self, to: &mut ChunkStream) {
-        to.timestamp = self.timestamp;
-        to.field = self.field;
-        to.extended = self.extended;
-        to.length = self.length;
-        to.kind = self.kind;
-        to.stream = self.stream;
-    }
+    header: Header,
 }
 
 /// Reads from a slice without consuming, `None` when it is too short.
@@ -204,10 +182,25 @@ impl Peek<'_> {
     }
 }
 
-fn parse_header(
+/// Adds one piece to a message; answers the whole payload once it is complete.
+fn take_payload(stream: &mut ChunkStream, piece: &[u8], pending: &mut usize) -> Option<Bytes> {
+    // Copied, so that a small message never pins a large read buffer.
+    if stream.partial.is_empty() && piece.len() == stream.header.length {
+        return Some(Bytes::copy_from_slice(piece));
+    }
+    stream.partial.extend_from_slice(piece);
+    *pending += piece.len();
+    if stream.partial.len() < stream.header.length {
+        return None;
+    }
+    *pending -= stream.header.length;
+    Some(std::mem::take(&mut stream.partial).freeze())
+}
+
+fn parse_start(
     input: &[u8],
     streams: &HashMap<u32, ChunkStream>,
-) -> Result<Option<Header>, ChunkError> {
+) -> Result<Option<ChunkStart>, ChunkError> {
     let mut peek = Peek(input);
     let Some((format, csid)) = basic_header(&mut peek) else {
         return Ok(None);
@@ -218,14 +211,15 @@ fn parse_header(
         return Err(ChunkError::Interrupted(csid));
     }
     let header = match (format, previous) {
-        (0, _) => message_header(&mut peek, 0, csid, &ChunkStream::default()),
+        (0, _) => message_header(&mut peek, 0, Header::default()),
         (_, None) => return Err(ChunkError::NoPreviousHeader(csid)),
-        (3, Some(previous)) => repeated_header(&mut peek, csid, previous, unfinished),
-        (_, Some(previous)) => message_header(&mut peek, format, csid, previous),
+        (3, Some(previous)) => repeated_header(&mut peek, previous.header, unfinished),
+        (_, Some(previous)) => message_header(&mut peek, format, previous.header),
     };
-    Ok(header.map(|header| Header {
+    Ok(header.map(|header| ChunkStart {
         size: input.len() - peek.0.len(),
-        ..header
+        csid,
+        header,
     }))
 }
 
@@ -239,47 +233,28 @@ fn basic_header(peek: &mut Peek<'_>) -> Option<(u8, u32)> {
     Some((first >> 6, csid))
 }
 
-/// Header formats 0 to 2.
-fn message_header(
-    peek: &mut Peek<'_>,
-    format: u8,
-    csid: u32,
-    previous: &ChunkStream,
-) -> Option<Header> {
-    let mut field = peek.u24()?;
-    let (mut length, mut kind, mut stream) = (previous.length, previous.kind, previous.stream);
+/// Reads header formats 0 to 2.
+fn message_header(peek: &mut Peek<'_>, format: u8, previous: Header) -> Option<Header> {
+    let mut header = previous;
+    header.field = peek.u24()?;
     if format < 2 {
-        length = peek.u24()? as usize;
-        [kind] = peek.bytes()?;
+        header.length = peek.u24()? as usize;
+        [header.kind] = peek.bytes()?;
     }
     if format == 0 {
-        stream = u32::from_le_bytes(peek.bytes()?);
+        header.stream = u32::from_le_bytes(peek.bytes()?);
     }
-    let extended = field == EXTENDED;
-    if extended {
-        field = u32::from_be_bytes(peek.bytes()?);
+    header.extended = header.field == EXTENDED;
+    if header.extended {
+        header.field = u32::from_be_bytes(peek.bytes()?);
     }
     // `previous` of a full header is empty, so this is then the absolute time stamp.
-    let timestamp = previous.timestamp.wrapping_add(field);
-    Some(Header {
-        size: 0,
-        csid,
-        timestamp,
-        field,
-        extended,
-        length,
-        kind,
-        stream,
-    })
+    header.timestamp = previous.timestamp.wrapping_add(header.field);
+    Some(header)
 }
 
-/// Header format 3: the rest of a message, or a new one like the last with the same delta.
-fn repeated_header(
-    peek: &mut Peek<'_>,
-    csid: u32,
-    previous: &ChunkStream,
-    unfinished: bool,
-) -> Option<Header> {
+/// Reads header format 3: the rest of a message, or a new one like the last with the same delta.
+fn repeated_header(peek: &mut Peek<'_>, previous: Header, unfinished: bool) -> Option<Header> {
     // The specification wants the extended time stamp repeated, some senders leave it out:
     // it is there when the next four bytes equal it.
     if previous.extended && *peek.0.first_chunk::<4>()? == previous.field.to_be_bytes() {
@@ -287,14 +262,8 @@ fn repeated_header(
     }
     let delta = if unfinished { 0 } else { previous.field };
     Some(Header {
-        size: 0,
-        csid,
         timestamp: previous.timestamp.wrapping_add(delta),
-        field: previous.field,
-        extended: previous.extended,
-        length: previous.length,
-        kind: previous.kind,
-        stream: previous.stream,
+        ..previous
     })
 }
 

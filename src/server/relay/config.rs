@@ -46,7 +46,7 @@ pub struct RelayConfig {
     pub player_queue_time: Duration,
     /// Longest wait of a player for a publisher to come, or to come back. Default 60 s.
     pub player_patience: Duration,
-    /// From the TCP connection to an accepted publish or play. Default 5 s.
+    /// Longest time from the TCP connection to an accepted publish or play. Default 5 s.
     pub handshake_timeout: Duration,
     /// A publisher that sends nothing for so long is disconnected. Default 10 s.
     pub idle_timeout: Duration,
@@ -90,7 +90,7 @@ impl Default for RelayConfig {
 /// The reason for which the relay cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    #[error("relay cannot listen on {addr}: {source}")]
+    #[error("the relay cannot listen on {addr}: {source}")]
     Listen { addr: SocketAddr, source: io::Error },
     #[error("relay config: `{field}` is {value}, must be {wanted}")]
     Config {

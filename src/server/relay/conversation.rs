@@ -45,10 +45,11 @@ pub(super) enum ConversationError {
     NotPublishing,
 }
 
+/// The role of the connection, with its message stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     None,
-    /// Asked for on this message stream, and not yet granted or refused.
+    /// Asked for, and not yet granted or refused.
     Asked(u32),
     Publishing(u32),
     Playing(u32),

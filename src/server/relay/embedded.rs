@@ -1,4 +1,4 @@
-//! The embedded relay itself: listens, turns away whoever is too much, and runs one task per
+//! The embedded relay itself: listens, turns away clients that are too many, and runs one task per
 //! connection.
 
 use std::net::SocketAddr;

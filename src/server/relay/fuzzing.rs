@@ -184,7 +184,7 @@ impl Client {
             }
             Some(Request::Media(message)) => {
                 let Role::Publisher(publication) = &self.role else {
-                    panic!("media of somebody who does not publish");
+                    panic!("media of a client that does not publish");
                 };
                 if let Some(media) = Media::from_message(message) {
                     publication.push(media);

@@ -46,12 +46,14 @@ pub(super) struct Hub {
     streams: Mutex<HashMap<String, Arc<Stream>>>,
 }
 
+/// A stream that is published, waited for, or both.
 #[derive(Debug)]
 struct Stream {
     id: String,
     inner: Mutex<Inner>,
 }
 
+/// The changing part of a stream.
 #[derive(Debug)]
 struct Inner {
     publisher: Option<Publisher>,
@@ -65,6 +67,7 @@ struct Inner {
     epoch: u64,
 }
 
+/// A player of a stream.
 #[derive(Debug)]
 struct Player {
     addr: SocketAddr,

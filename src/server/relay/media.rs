@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 
 use super::message::{Message, kind};
 
-/// The kinds of media message, for somebody who wants to start or stop in mid-stream.
+/// The kinds of media message, for somebody that wants to start or stop in mid-stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// `onMetaData`.

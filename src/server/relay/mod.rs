@@ -4,9 +4,9 @@
 //! One task per connection; a publisher's task puts media straight into the bounded queues
 //! of its players. In production nginx-rtmp, SRS or a CDN takes its place (`external`).
 //!
-//! Floors: `message`, `status`, `socket`, `probe`; `media`, `command`, `chunk_reader` and
-//! `chunk_writer`; `cache`, `queue`, `publisher`, `conversation`, `end_reason`; `hub`, `transport`,
-//! `external`; `config`, `handle`; `role`, `connection`; on top `embedded`.
+//! Floors: `message`, `probe`, `socket`, `status`; `chunk_reader`, `chunk_writer`, `command`,
+//! `external`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
+//! `transport`; `config`, `handle`, `role`; `connection`; on top `embedded`.
 
 mod cache;
 mod chunk_reader;

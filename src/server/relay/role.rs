@@ -2,7 +2,7 @@
 
 use super::hub::{Publication, Subscription};
 
-/// The part that a connection plays at the moment.
+/// None, or one with its place in the hub; given up when dropped.
 #[derive(Debug)]
 pub(super) enum Role {
     None,

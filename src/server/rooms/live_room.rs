@@ -11,7 +11,8 @@ use crate::protocol::json;
 const MAX_FIELDS: usize = 32;
 /// Bytes that one may have as JSON, name and value together.
 const MAX_FIELD_BYTES: usize = 1024;
-/// Bytes that the value of one may take in memory: a thousand bytes of JSON can become a hundred thousand.
+/// Bytes that the value of one may take in memory: a thousand bytes of JSON can become a hundred
+/// thousand.
 const MAX_FIELD_WEIGHT: usize = 8 * 1024;
 
 /// The change that `set_custom_field` makes to a field; counters start at 0.
@@ -95,7 +96,7 @@ pub(super) fn add_watcher(
     Ok(())
 }
 
-/// Never refused: whoever is not there has left.
+/// Takes somebody out of the audience. Never refused: a user that is not there has left.
 pub(super) fn remove_watcher(slot: &mut Option<Room>, user: &str) {
     if let Some(room) = slot {
         room.audience.retain(|watcher| watcher.user != user);

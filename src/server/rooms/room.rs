@@ -72,7 +72,7 @@ pub struct Watcher {
     pub info: String,
 }
 
-/// Somebody who wants to be a member.
+/// A user that wants to be a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joining {
     pub user: String,

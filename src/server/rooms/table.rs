@@ -10,9 +10,10 @@ use super::room::{Room, RoomKey};
 #[derive(Debug, Default)]
 pub(super) struct RoomTable(Mutex<Rows>);
 
+/// The rooms, and their numbers.
 #[derive(Debug, Default)]
 struct Rows {
-    /// By number of creation.
+    /// The rooms by number of creation.
     rooms: BTreeMap<u64, Room>,
     numbers: HashMap<RoomKey, u64>,
     next: u64,

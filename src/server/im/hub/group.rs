@@ -11,7 +11,7 @@ use crate::server::clock::Now;
 
 /// The maker of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server::im) enum Origin {
+pub(crate) enum Origin {
     /// A room of this server.
     Room,
     /// A room server that speaks REST.
@@ -20,9 +20,9 @@ pub(in crate::server::im) enum Origin {
 
 /// A thing that was posted to a group.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::server::im) enum Posted {
+pub(crate) enum Posted {
     Message(Message),
-    /// From the server, for everybody in the room.
+    /// A notice of the server, for everybody in the room.
     Notice {
         operator: String,
         content: String,
@@ -34,23 +34,23 @@ pub(in crate::server::im) enum Posted {
 
 /// A member's message.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::server::im) struct Message {
-    pub(in crate::server::im) from: String,
-    pub(in crate::server::im) random: u64,
+pub(crate) struct Message {
+    pub(crate) from: String,
+    pub(crate) random: u64,
     /// The priority as received: 1 first, 2 common, 3 last.
-    pub(in crate::server::im) priority: u64,
-    pub(in crate::server::im) body: Vec<Element>,
+    pub(crate) priority: u64,
+    pub(crate) body: Vec<Element>,
     /// Bytes of `body` as JSON.
-    pub(in crate::server::im) size: usize,
+    pub(crate) size: usize,
 }
 
 /// A posted message with its number.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::server::im) struct Entry {
-    pub(in crate::server::im) seq: u64,
+pub(crate) struct Entry {
+    pub(crate) seq: u64,
     /// Unix seconds.
-    pub(in crate::server::im) time: u64,
-    pub(in crate::server::im) what: Posted,
+    pub(crate) time: u64,
+    pub(crate) what: Posted,
     /// [`Now::steady`] of the posting.
     at: Duration,
 }

@@ -15,18 +15,19 @@ const OFFERS: u8 = 3;
 
 /// A message from one user to another.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::server::im) struct Letter {
-    pub(in crate::server::im) from: String,
+pub(crate) struct Letter {
+    pub(crate) from: String,
     /// Both chosen by the sender.
-    pub(in crate::server::im) seq: u64,
-    pub(in crate::server::im) random: u64,
+    pub(crate) seq: u64,
+    pub(crate) random: u64,
     /// Unix seconds.
-    pub(in crate::server::im) time: u64,
-    pub(in crate::server::im) body: Vec<Element>,
+    pub(crate) time: u64,
+    pub(crate) body: Vec<Element>,
     /// Bytes of `body` as JSON.
-    pub(in crate::server::im) size: usize,
+    pub(crate) size: usize,
 }
 
+/// A letter that waits.
 #[derive(Debug)]
 struct Waiting {
     letter: Arc<Letter>,

@@ -4,39 +4,39 @@ use std::time::Duration;
 
 /// Bounds of the hub's memory.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server::im) struct Limits {
+pub(crate) struct Limits {
     /// Users logged in at once; with more, the login that ends first ends now.
-    pub(in crate::server::im) sessions: usize,
+    pub(crate) sessions: usize,
     /// Groups made through REST; those of our own rooms are bounded by the rooms.
-    pub(in crate::server::im) foreign_groups: usize,
+    pub(crate) foreign_groups: usize,
     /// Groups that a user can be in; the one unread for longest is left.
-    pub(in crate::server::im) groups_per_user: usize,
+    pub(crate) groups_per_user: usize,
     /// Readers without a login in one group.
-    pub(in crate::server::im) anonymous_per_group: usize,
+    pub(crate) anonymous_per_group: usize,
     /// The messages that one group keeps for readers between two polls.
-    pub(in crate::server::im) history: QueueBounds,
+    pub(crate) history: QueueBounds,
     /// Bytes that all groups keep together; above, a group keeps only its last message.
-    pub(in crate::server::im) history_total: usize,
+    pub(crate) history_total: usize,
     /// The letters that wait for one user.
-    pub(in crate::server::im) inbox: QueueBounds,
+    pub(crate) inbox: QueueBounds,
     /// Bytes of all letters that wait.
-    pub(in crate::server::im) inbox_total: usize,
+    pub(crate) inbox_total: usize,
     /// A reader that does not ask for so long is gone.
-    pub(in crate::server::im) reader_idle: Duration,
+    pub(crate) reader_idle: Duration,
     /// The same for a reader without a login.
-    pub(in crate::server::im) anonymous_idle: Duration,
+    pub(crate) anonymous_idle: Duration,
     /// A group made through REST that nobody reads or writes for so long is gone.
-    pub(in crate::server::im) group_idle: Duration,
+    pub(crate) group_idle: Duration,
     /// Messages of one answer.
-    pub(in crate::server::im) batch: usize,
+    pub(crate) batch: usize,
 }
 
 /// Bounds of one queue.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server::im) struct QueueBounds {
-    pub(in crate::server::im) messages: usize,
-    pub(in crate::server::im) bytes: usize,
-    pub(in crate::server::im) age: Duration,
+pub(crate) struct QueueBounds {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) age: Duration,
 }
 
 impl Default for Limits {

@@ -16,9 +16,9 @@ use crate::server::clock::Now;
 const KICKED_KEPT: Duration = Duration::from_secs(600);
 
 /// The two names of a session: one finds it, the other proves it.
-pub(in crate::server::im) struct Secrets {
-    pub(in crate::server::im) tiny_id: String,
-    pub(in crate::server::im) a2: String,
+pub(crate) struct Secrets {
+    pub(crate) tiny_id: String,
+    pub(crate) a2: String,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -29,9 +29,9 @@ impl std::fmt::Debug for Secrets {
 
 /// The profile that a user gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::server::im) struct Profile {
-    pub(in crate::server::im) nick: Option<String>,
-    pub(in crate::server::im) image: Option<String>,
+pub(crate) struct Profile {
+    pub(crate) nick: Option<String>,
+    pub(crate) image: Option<String>,
 }
 
 /// A user that is logged in.

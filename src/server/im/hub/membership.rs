@@ -8,9 +8,9 @@ use super::reader::Reader;
 use super::refusal::Refusal;
 use crate::server::clock::Now;
 
-/// Somebody who joins a group.
+/// Somebody that joins a group.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server::im) enum Joiner<'a> {
+pub(crate) enum Joiner<'a> {
     /// A user, by the tiny id of the session.
     User(&'a str),
     Anonymous,
@@ -21,7 +21,7 @@ impl Hub {
     ///
     /// # Errors
     /// No such group or session, or too many readers.
-    pub(in crate::server::im) fn join(
+    pub(crate) fn join(
         &mut self,
         id: &str,
         joiner: Joiner<'_>,
@@ -82,7 +82,7 @@ impl Hub {
     ///
     /// # Errors
     /// No such group, or not in it.
-    pub(in crate::server::im) fn quit(&mut self, id: &str, tiny_id: &str) -> Result<(), Refusal> {
+    pub(crate) fn quit(&mut self, id: &str, tiny_id: &str) -> Result<(), Refusal> {
         let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
         let key = self.key_in(tiny_id, number).ok_or(Refusal::NotAMember)?;
         let key = key.to_owned();
@@ -94,7 +94,7 @@ impl Hub {
     ///
     /// # Errors
     /// No such group, or not in it.
-    pub(in crate::server::im) fn history(
+    pub(crate) fn history(
         &self,
         id: &str,
         tiny_id: &str,

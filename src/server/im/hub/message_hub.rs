@@ -13,7 +13,7 @@ use crate::server::clock::Now;
 
 /// Everything that the message service knows.
 #[derive(Debug)]
-pub(in crate::server::im) struct Hub {
+pub(crate) struct Hub {
     pub(super) limits: Limits,
     pub(super) sessions: Sessions,
     pub(super) groups: HashMap<u64, Group>,
@@ -29,16 +29,16 @@ pub(in crate::server::im) struct Hub {
 
 /// The numbers of what the hub holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::server::im) struct Fill {
-    pub(in crate::server::im) sessions: usize,
-    pub(in crate::server::im) groups: usize,
-    pub(in crate::server::im) readers: usize,
-    /// Of messages and letters that are kept.
-    pub(in crate::server::im) bytes: usize,
+pub(crate) struct Counts {
+    pub(crate) sessions: usize,
+    pub(crate) groups: usize,
+    pub(crate) readers: usize,
+    /// Bytes of the messages and letters that are kept.
+    pub(crate) bytes: usize,
 }
 
 impl Hub {
-    pub(in crate::server::im) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             sessions: Sessions::default(),
@@ -53,8 +53,8 @@ impl Hub {
     }
 
     /// Counts what the hub holds.
-    pub(in crate::server::im) fn fill(&self) -> Fill {
-        Fill {
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
             sessions: self.sessions.len(),
             groups: self.groups.len(),
             readers: self.readers.len(),
@@ -63,13 +63,7 @@ impl Hub {
     }
 
     /// Opens a session, which ends the user's former one.
-    pub(in crate::server::im) fn login(
-        &mut self,
-        user: &str,
-        secrets: Secrets,
-        expires: Duration,
-        now: Now,
-    ) {
+    pub(crate) fn login(&mut self, user: &str, secrets: Secrets, expires: Duration, now: Now) {
         if self.sessions.len() >= self.limits.sessions {
             for tiny_id in self.sessions.to_make_space(self.limits.sessions, now) {
                 self.end_session(&tiny_id);
@@ -83,33 +77,24 @@ impl Hub {
     }
 
     /// The user of a session.
-    pub(in crate::server::im) fn user(
-        &self,
-        tiny_id: &str,
-        a2: &str,
-        now: Now,
-    ) -> Result<&str, Refusal> {
+    pub(crate) fn user(&self, tiny_id: &str, a2: &str, now: Now) -> Result<&str, Refusal> {
         self.sessions.user(tiny_id, a2, now)
     }
 
     /// The profile that a user gave; `None` = not logged in.
-    pub(in crate::server::im) fn profile(&self, user: &str) -> Option<&Profile> {
+    pub(crate) fn profile(&self, user: &str) -> Option<&Profile> {
         self.sessions.of_user(user).map(|session| &session.profile)
     }
 
     /// Changes the profile of a session.
-    pub(in crate::server::im) fn set_profile(
-        &mut self,
-        tiny_id: &str,
-        change: impl FnOnce(&mut Profile),
-    ) {
+    pub(crate) fn set_profile(&mut self, tiny_id: &str, change: impl FnOnce(&mut Profile)) {
         if let Some(session) = self.sessions.get_mut(tiny_id) {
             change(&mut session.profile);
         }
     }
 
     /// Ends a session, with its inbox and its places in groups.
-    pub(in crate::server::im) fn end_session(&mut self, tiny_id: &str) {
+    pub(crate) fn end_session(&mut self, tiny_id: &str) {
         if let Some(ended) = self.sessions.remove(tiny_id) {
             self.inbox_bytes -= ended.inbox_bytes;
             self.drop_readers(&ended.readers);
@@ -121,7 +106,7 @@ impl Hub {
     /// # Errors
     /// The id is taken, or there are too many groups. A room of this server takes over a group
     /// that is there already.
-    pub(in crate::server::im) fn create(
+    pub(crate) fn create(
         &mut self,
         id: &str,
         name: &str,
@@ -158,7 +143,7 @@ impl Hub {
     ///
     /// # Errors
     /// There is none, or it belongs to somebody else.
-    pub(in crate::server::im) fn dissolve(
+    pub(crate) fn dissolve(
         &mut self,
         id: &str,
         origin: Origin,
@@ -184,7 +169,7 @@ impl Hub {
     ///
     /// # Errors
     /// There is no such group.
-    pub(in crate::server::im) fn notify(
+    pub(crate) fn notify(
         &mut self,
         id: &str,
         operator: &str,
@@ -201,11 +186,11 @@ impl Hub {
     }
 
     /// Sends a message to a group; answers its number. `sender` is the session, `None` = the
-    /// administrator, who need not be in the group.
+    /// administrator, which need not be in the group.
     ///
     /// # Errors
     /// No such group, or the sender is not in it.
-    pub(in crate::server::im) fn send(
+    pub(crate) fn send(
         &mut self,
         id: &str,
         sender: Option<&str>,
@@ -261,12 +246,7 @@ impl Hub {
     ///
     /// # Errors
     /// They are not logged in, or too much is waiting.
-    pub(in crate::server::im) fn write(
-        &mut self,
-        to: &str,
-        letter: Letter,
-        now: Now,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn write(&mut self, to: &str, letter: Letter, now: Now) -> Result<(), Refusal> {
         let has_space = self.inbox_bytes + letter.size <= self.limits.inbox_total;
         let session = self.sessions.of_user_mut(to, now);
         let session = session.ok_or(Refusal::NoSuchUser)?;
@@ -285,7 +265,7 @@ impl Hub {
     }
 
     /// Forgets what is too old; to be called every few seconds.
-    pub(in crate::server::im) fn tidy(&mut self, now: Now) {
+    pub(crate) fn tidy(&mut self, now: Now) {
         for tiny_id in self.sessions.expired(now) {
             self.end_session(&tiny_id);
         }

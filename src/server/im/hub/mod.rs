@@ -2,8 +2,8 @@
 //! It decides and keeps; it does no I/O, and time and secrets are given to it.
 //!
 //! Floors: `limits`, `refusal`, `reader` (a place in a group); `inbox` (what waits for one user),
-//! `group` (a group's messages); `login` (the users); `message_hub`; on top `membership` and
-//! `ticket`. A poll that finds nothing waits for the bell of its session or reader.
+//! `group` (its messages); `login` (the users); `message_hub`; on top `membership` and `ticket`.
+//! A poll that finds nothing waits for the bell of its session or reader.
 
 mod group;
 mod inbox;

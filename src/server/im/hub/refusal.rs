@@ -2,7 +2,7 @@
 
 /// The reason for which the hub does not do what it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::server::im) enum Refusal {
+pub(crate) enum Refusal {
     #[error("not logged in, or the login expired")]
     NotLoggedIn,
     #[error("this user logged in elsewhere")]

@@ -13,15 +13,15 @@ use crate::server::clock::Now;
 
 /// An open poll.
 #[derive(Debug, Clone)]
-pub(in crate::server::im) struct Ticket {
+pub(crate) struct Ticket {
     turn: u64,
     /// Rings when it is worth asking again.
-    pub(in crate::server::im) bell: Arc<Notify>,
+    pub(crate) bell: Arc<Notify>,
 }
 
 /// The answer to a reader of a group.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::server::im) enum Read {
+pub(crate) enum Read {
     Messages {
         entries: Vec<Arc<Entry>>,
         /// Number at which the next poll starts.
@@ -42,8 +42,8 @@ pub(in crate::server::im) enum Read {
 
 /// The answer to a user that listens for letters.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::server::im) enum Heard {
-    /// With the number by which all are acknowledged.
+pub(crate) enum Heard {
+    /// Letters, with the number by which all are acknowledged.
     Letters(Vec<Arc<Letter>>, u64),
     Nothing,
     /// A newer poll took over.
@@ -55,11 +55,7 @@ impl Hub {
     ///
     /// # Errors
     /// The key is nobody's.
-    pub(in crate::server::im) fn start_reading(
-        &mut self,
-        key: &str,
-        now: Now,
-    ) -> Result<Ticket, Refusal> {
+    pub(crate) fn start_reading(&mut self, key: &str, now: Now) -> Result<Ticket, Refusal> {
         let reader = self.readers.get_mut(key).ok_or(Refusal::NoSuchReader)?;
         reader.seen = now.steady;
         reader.turn += 1;
@@ -74,7 +70,7 @@ impl Hub {
     ///
     /// # Errors
     /// The reader is gone.
-    pub(in crate::server::im) fn read(
+    pub(crate) fn read(
         &mut self,
         key: &str,
         ticket: &Ticket,
@@ -105,7 +101,7 @@ impl Hub {
     }
 
     /// Begins a poll loop of a session, which ends the former one.
-    pub(in crate::server::im) fn begin_listening(&mut self, tiny_id: &str, poll_id: String) {
+    pub(crate) fn begin_listening(&mut self, tiny_id: &str, poll_id: String) {
         if let Some(session) = self.sessions.get_mut(tiny_id) {
             session.poll_id = Some(poll_id);
             session.bell.notify_waiters();
@@ -116,7 +112,7 @@ impl Hub {
     ///
     /// # Errors
     /// Not logged in any more, or another loop took over.
-    pub(in crate::server::im) fn start_listening(
+    pub(crate) fn start_listening(
         &mut self,
         tiny_id: &str,
         poll_id: &str,
@@ -138,7 +134,7 @@ impl Hub {
     ///
     /// # Errors
     /// Not logged in any more, or another loop or login took over.
-    pub(in crate::server::im) fn hear(
+    pub(crate) fn hear(
         &mut self,
         tiny_id: &str,
         poll_id: &str,
@@ -164,7 +160,7 @@ impl Hub {
     }
 
     /// Everything that waits for a session, which is thereby received.
-    pub(in crate::server::im) fn fetch(&mut self, tiny_id: &str) -> Vec<Arc<Letter>> {
+    pub(crate) fn fetch(&mut self, tiny_id: &str) -> Vec<Arc<Letter>> {
         let Some(session) = self.sessions.get_mut(tiny_id) else {
             return Vec::new();
         };

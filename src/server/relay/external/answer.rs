@@ -12,7 +12,7 @@ const BYTES_PER_NODE: usize = 8;
 const FEW_NODES: usize = 64;
 
 /// The XML page of nginx's `rtmp_stat all`: a stream runs when it has `<publishing/>`.
-pub(in crate::server::relay) fn nginx(body: &[u8], stream_id: &str) -> Result<bool, String> {
+pub(crate) fn nginx(body: &[u8], stream_id: &str) -> Result<bool, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the status page is not UTF-8".to_owned())?;
     let options = roxmltree::ParsingOptions {
         nodes_limit: u32::try_from(body.len() / BYTES_PER_NODE + FEW_NODES).unwrap_or(u32::MAX),
@@ -56,7 +56,7 @@ struct SrsPublish {
 }
 
 /// SRS's `/api/v1/streams/`.
-pub(in crate::server::relay) fn srs(body: &[u8], stream_id: &str) -> Result<bool, String> {
+pub(crate) fn srs(body: &[u8], stream_id: &str) -> Result<bool, String> {
     let answer: SrsStreams = json(body)?;
     if answer.code != 0 {
         return Err(format!("SRS answered code {}", answer.code));
@@ -81,7 +81,7 @@ struct TencentStream {
 const NO_SUCH_STREAM: i64 = 20_601;
 
 /// Tencent's `Live_Channel_GetStatus`: status 1 runs, 0 has no input, 3 is disabled.
-pub(in crate::server::relay) fn tencent(body: &[u8]) -> Result<bool, String> {
+pub(crate) fn tencent(body: &[u8]) -> Result<bool, String> {
     let answer: TencentStatus = json(body)?;
     match answer.ret {
         0 => Ok(answer

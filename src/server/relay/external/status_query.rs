@@ -51,6 +51,7 @@ struct Inner {
     list: Mutex<Option<(Instant, Bytes)>>,
 }
 
+/// The kind of relay, and the address of its status.
 enum Source {
     Nginx(Url),
     Srs(Url),

@@ -203,8 +203,8 @@ fn members_read_what_was_sent_since_they_joined_and_nobody_else_does() {
     assert_eq!(bench.read(&bobs, 1), Ok((vec![2, 3], 4)));
     assert_eq!(bench.read("", 0), Err(Refusal::NoSuchReader));
     assert_eq!(bench.send("r", &eve, 4), Err(Refusal::NotAMember));
-    let history = |bench: &Bench, who: &str, last, count| {
-        let found = bench.hub.history("r", who, last, count)?;
+    let history = |bench: &Bench, tiny_id: &str, last, count| {
+        let found = bench.hub.history("r", tiny_id, last, count)?;
         Ok(found
             .iter()
             .map(|entry| mark(&entry.what))
@@ -234,7 +234,7 @@ fn a_dissolved_group_tells_its_readers_and_is_gone_for_others() {
     let at = bench.now();
     bench.hub.dissolve("r", Origin::Room, "admin", at).unwrap();
     assert_eq!(bench.send("r", &alice, 2), Err(Refusal::NoSuchGroup));
-    // Also who comes after the messages became old.
+    // Also readers that come after the messages became old.
     bench.at += 300;
     bench.hub.tidy(bench.now());
     assert_eq!(bench.read(&key, 0), Ok((vec![u64::MAX], 3)));
@@ -277,7 +277,7 @@ fn the_second_login_of_a_user_ends_the_first() {
     let at = bench.now();
     assert_eq!(bench.hub.user(&second, "a2", at), Err(Refusal::NotLoggedIn));
     bench.hub.tidy(at);
-    assert_eq!(bench.hub.fill().sessions, 0);
+    assert_eq!(bench.hub.counts().sessions, 0);
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn a_slow_reader_goes_on_with_what_is_kept() {
     bench.send("r", &alice, 11).unwrap();
     bench.at += 61;
     bench.hub.tidy(bench.now());
-    assert_eq!(bench.hub.fill().bytes, 0);
+    assert_eq!(bench.hub.counts().bytes, 0);
     assert_eq!(bench.read(&key, 11), Ok((vec![], 11)));
     bench.send("r", &alice, 12).unwrap();
     assert_eq!(bench.read(&key, 11), Ok((vec![12], 13)));
@@ -422,5 +422,5 @@ fn readers_and_sessions_are_bounded() {
     }
     let at = bench.now();
     assert_eq!(bench.hub.user(&alice, "a2", at), Err(Refusal::NotLoggedIn));
-    assert_eq!(bench.hub.fill().readers, 1);
+    assert_eq!(bench.hub.counts().readers, 1);
 }
