@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::code::Code;
-use super::{excerpt, excerpt_of_bytes, json};
+use super::excerpt::{excerpt, excerpt_of_bytes};
+use super::json;
 
 /// The fields that a verb answers with beside `code` and `message`.
 pub trait Answer: Serialize + DeserializeOwned {

@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::excerpt;
+use super::excerpt::excerpt;
 use super::verb::Verb;
 
 /// A request body with the verb it belongs to.

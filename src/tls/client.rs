@@ -11,8 +11,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::date;
+use super::fault::TlsFault;
+use super::provider::provider;
+use super::trust::{Pin, Trust};
 use super::verifier::Verifier;
-use super::{Pin, TlsFault, Trust, date, provider};
 
 /// A connection with a session on it.
 pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;

@@ -9,15 +9,12 @@ mod date;
 mod fault;
 #[cfg(feature = "server")]
 mod files;
+mod provider;
 #[cfg(feature = "server")]
 mod server;
 mod stamp;
 mod trust;
 mod verifier;
-
-use std::sync::Arc;
-
-use rustls::crypto::CryptoProvider;
 
 pub use client::{ClientTls, ConnectError, TlsStream, certificate_end, describe};
 pub use fault::TlsFault;
@@ -26,7 +23,3 @@ pub use files::CertificateError;
 #[cfg(feature = "server")]
 pub use server::{AcceptError, AcceptedStream, ServerTls};
 pub use trust::{Pin, Trust, TrustError, TrustSettings};
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}

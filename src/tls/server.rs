@@ -13,9 +13,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::fault::TlsFault;
 use super::files::{CertificateError, Files, tell};
+use super::provider::provider;
 use super::stamp::Stamp;
-use super::{TlsFault, provider};
 
 /// A client's connection with a session on it.
 pub type AcceptedStream = tokio_rustls::server::TlsStream<TcpStream>;

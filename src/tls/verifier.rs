@@ -7,7 +7,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use super::{Pin, TlsFault, Trust};
+use super::fault::TlsFault;
+use super::trust::{Pin, Trust};
 
 #[derive(Debug)]
 pub(super) struct Verifier {

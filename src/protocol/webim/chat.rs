@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
+use super::constants::{C2C_LIMIT, GROUP_LIMIT};
 use super::element::Element;
 use super::lenient::text as field_text;
-use super::{C2C_LIMIT, GROUP_LIMIT};
 use crate::protocol::json;
 
 /// The message that the room server sends when the member list changed.

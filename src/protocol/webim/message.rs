@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::SYSTEM_ACCOUNT;
+use super::constants::SYSTEM_ACCOUNT;
 use super::element::{Element, elements};
 use super::lenient;
 

@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use super::{VERSION, WEB_SDK_APP_ID};
+use super::constants::{VERSION, WEB_SDK_APP_ID};
 
 /// The application that a user belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]

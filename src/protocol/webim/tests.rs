@@ -1,7 +1,7 @@
 //! The documented bytes, both ways, and that nothing read can do harm.
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
