@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::protocol::RoomType;
 
-use super::client::SetupError;
+use super::setup::SetupError;
 
 /// The base below which `{type}/{verb}` and `utils/{verb}` stand.
 ///

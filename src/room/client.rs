@@ -16,69 +16,18 @@ use crate::protocol::request::{
     self as req, AddPusher, CreateRoom, DeletePusher, DestroyRoom, GetPushers, GetRoomList,
     PusherHeartbeat, Request,
 };
-use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb, webim};
-use crate::tls::{Pin, Trust};
+use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb};
 
 use super::address::{below, parse_base};
-use super::error::{Class, Endpoint, RoomError, TransportKind};
+use super::error::{Class, Endpoint, RoomError};
+use super::http::{fetch, http_client};
+use super::setup::{ClientSettings, SetupError};
 use crate::config::kiosk::UserCredentials;
-
-/// Most bytes of an answer that are read; a full list of rooms stays far below.
-pub const ANSWER_LIMIT: usize = 1 << 20;
 
 /// Rooms asked for at once.
 const PAGE: u32 = 20;
 /// Pages read at the most, against a server that never comes to an end.
 const MAX_PAGES: u32 = 50;
-
-/// Node closes idle connections after 5 s: one that was idle for longer is not used again, so
-/// that a request does not run into the closing.
-const POOL_IDLE: Duration = Duration::from_secs(4);
-
-/// Where the room server is and how patient we are with it.
-#[derive(Debug, Clone)]
-pub struct ClientSettings {
-    /// With or without a trailing slash, with or without the room type.
-    pub base_url: String,
-    pub room_type: RoomType,
-    pub connect_timeout: Duration,
-    /// For a whole exchange, the connection included.
-    pub deadline: Duration,
-    /// Where credentials are asked for; None = at the room server's `utils/get_login_info`.
-    pub login_info_url: Option<Url>,
-    /// Whom to trust where the address is https.
-    pub trust: Trust,
-    /// Keys of which the room server must have one; none: any that is trusted.
-    pub pins: Vec<Pin>,
-    /// The same for a message service that is not the room server.
-    pub im_pins: Vec<Pin>,
-}
-
-impl ClientSettings {
-    /// The usual patience: 3 s to connect, 5 s in all (what the official clients wait).
-    #[must_use]
-    pub fn new(base_url: impl Into<String>, room_type: RoomType) -> Self {
-        Self {
-            base_url: base_url.into(),
-            room_type,
-            connect_timeout: Duration::from_secs(3),
-            deadline: Duration::from_secs(5),
-            login_info_url: None,
-            trust: Trust::system(),
-            pins: Vec::new(),
-            im_pins: Vec::new(),
-        }
-    }
-}
-
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    #[error("the room server's address {value:?} is wrong: {reason}")]
-    BaseUrl { value: String, reason: String },
-    #[error("there is no HTTP client")]
-    Http(#[source] reqwest::Error),
-}
 
 /// Who asks: the result of a login.
 #[derive(Debug, Clone)]
@@ -412,73 +361,12 @@ impl RoomClient {
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
     ) -> Result<(A, bool), RoomError> {
-        let timeout = RoomError::Transport {
-            endpoint,
-            kind: TransportKind::Timeout,
-            source: None,
-        };
-        let (head, body) = tokio::time::timeout(self.deadline, fetch(endpoint, request))
-            .await
-            .map_err(|_| timeout)??;
-        let answer = answer::parse(head.status, &body);
+        let fetched = fetch(request, self.deadline).await;
+        let fetched = fetched.map_err(|error| RoomError::fetch(endpoint, error))?;
+        let answer = answer::parse(fetched.status, &fetched.body);
         let answer = answer.map_err(|error| RoomError::answer(endpoint, error))?;
-        Ok((answer, head.messages_here))
+        Ok((answer, fetched.messages_here))
     }
-}
-
-/// Connections with the trust and the patience of `settings`, to a server with one of `pins`.
-pub(super) fn http_client(
-    settings: &ClientSettings,
-    pins: &[Pin],
-) -> Result<reqwest::Client, SetupError> {
-    let tls = settings.trust.client(pins);
-    reqwest::Client::builder()
-        .user_agent(concat!("rtckiosk/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(2)
-        .tls_backend_preconfigured(tls.config())
-        .build()
-        .map_err(SetupError::Http)
-}
-
-/// What an answer says before its body.
-struct Head {
-    status: u16,
-    messages_here: bool,
-}
-
-/// Sends the request and reads the answer piece by piece, up to the limit.
-async fn fetch(
-    endpoint: Endpoint,
-    request: reqwest::RequestBuilder,
-) -> Result<(Head, Vec<u8>), RoomError> {
-    let broken = |error: reqwest::Error| RoomError::Transport {
-        endpoint,
-        kind: TransportKind::of(&error),
-        source: Some(error.without_url()),
-    };
-    let mut response = request.send().await.map_err(broken)?;
-    let here = response.headers().get(webim::HERE_HEADER);
-    let head = Head {
-        status: response.status().as_u16(),
-        messages_here: here.is_some_and(|here| here == webim::HERE),
-    };
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(broken)? {
-        if body.len() + piece.len() > ANSWER_LIMIT {
-            return Err(RoomError::TooLarge {
-                endpoint,
-                limit: ANSWER_LIMIT,
-            });
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok((head, body))
 }
 
 fn not_empty(endpoint: Endpoint, key: &'static str, value: &str) -> Result<(), RoomError> {

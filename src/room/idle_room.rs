@@ -10,7 +10,7 @@ use crate::protocol::answer::Room;
 /// Node. An entry of `me` in the list is left over from before a crash and does not count:
 /// entering again replaces it.
 #[must_use]
-pub fn choose<'a>(rooms: &'a [Room], me: &str, capacity: usize) -> Option<&'a Room> {
+pub(super) fn choose<'a>(rooms: &'a [Room], me: &str, capacity: usize) -> Option<&'a Room> {
     let waiting = |room: &&Room| room.pushers.len() <= capacity && only_other(room, me).is_some();
     let by_creator = |room: &&Room| only_other(room, me) == Some(room.room_creator.as_str());
     if capacity < 2 {

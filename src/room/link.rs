@@ -17,7 +17,7 @@ use super::error::{Class, RoomError};
 use super::event::{Outbox, RoomEvent};
 use super::health::{Change, Health};
 use super::recovery::Window;
-use super::unix_now;
+use super::unix_time::unix_now;
 use crate::config::kiosk::Credentials;
 use crate::config::kiosk::UserCredentials;
 

@@ -1,8 +1,6 @@
 //! One stay in a room: when to send a heartbeat, when to look who else is there, and when to
 //! come back because the server has forgotten us. One task; it ends when it is aborted or the room is lost.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -13,25 +11,11 @@ use crate::protocol::answer::Room;
 use super::error::{Class, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
 use super::im::ChannelHandle;
+use super::in_flight::{Slot, in_flight};
 use super::member_diff::{Diff, Roster};
 use super::recovery::{Facts, STRIKE_WINDOW, Step, Strike, Window};
 use super::seat::{Me, Recovery, Seat};
 use crate::process::backoff::Backoff;
-
-/// A request under way; none waits for ever.
-pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
-
-/// Waits for the request in the slot and empties it; may be dropped and called again.
-pub(super) async fn in_flight<T>(slot: &mut Slot<T>) -> T {
-    match slot {
-        Some(request) => {
-            let result = request.await;
-            *slot = None;
-            result
-        }
-        None => std::future::pending().await,
-    }
-}
 
 /// Between two looks at the member list that were asked for: a member who announces changes all
 /// the time must not keep us and the server busy.

@@ -5,36 +5,39 @@
 //! keeps the login, `membership` and `seat` are one stay in a room, `im` is the message channel
 //! beside them, and `session` owns all of it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 mod address;
-pub mod client;
-pub mod error;
-pub mod event;
+mod client;
+mod error;
+mod event;
+mod handle;
 mod health;
-pub mod idle_room;
+mod http;
+mod idle_room;
 mod im;
+mod im_error;
+mod in_flight;
 mod link;
-pub mod member_diff;
+mod member_diff;
 mod membership;
-pub mod recovery;
+mod owner;
+mod recovery;
 mod seat;
-pub mod session;
 mod settings;
+mod setup;
+mod transport;
+mod unix_time;
 
-pub use crate::config::kiosk::Credentials;
-pub use crate::config::kiosk::Role;
-pub use crate::config::kiosk::UserCredentials;
-pub use client::{ClientSettings, Created, Identity, RoomClient, SetupError};
-pub use error::{Class, RoomError, TransportKind};
+pub use crate::config::kiosk::{Credentials, Role, UserCredentials};
+pub use client::{Created, Identity, RoomClient};
+pub use error::{Class, RoomError};
 pub use event::{
     ChannelSnapshot, ChannelState, ClosedReason, KickedReason, Message, RoomEvent, RoomSnapshot,
 };
-pub use im::{ImError, ImSettings};
+pub use handle::RoomHandle;
+pub use im::ImSettings;
+pub use im_error::ImError;
 pub use member_diff::Member;
-pub use session::{EnterRoom, RoomHandle, RoomSession, SessionSettings, Timings};
-
-fn unix_now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
-}
+pub use owner::RoomSession;
+pub use settings::{EnterRoom, SessionSettings, Timings};
+pub use setup::{ClientSettings, SetupError};
+pub use transport::TransportKind;

@@ -19,7 +19,7 @@ use crate::config::kiosk::Role;
 
 /// How `get_pushers` sees us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub(super) enum Sight {
     RoomGone,
     WithoutMe,
     /// Listed after all, so the heartbeat was refused in error: entering again settles it.
@@ -29,7 +29,7 @@ pub enum Sight {
 /// What the message channel told of the room's end; it is believed only when the room server's
 /// own list fits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub(super) enum Told {
     /// The room's group was dissolved, or taken back as unused.
     Dissolved,
     /// We were thrown out of it.
@@ -38,7 +38,7 @@ pub enum Told {
 
 /// What is known beside the sight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
+pub(super) struct Facts {
     pub role: Role,
     /// Whether the login had to be renewed since the server last knew us.
     pub relogged_in: bool,
@@ -56,7 +56,7 @@ pub struct Facts {
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     Add,
     CreateAndAdd,
     /// The room was destroyed.
@@ -67,21 +67,21 @@ pub enum Step {
 
 /// An unexplained loss, to be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strike {
+pub(super) enum Strike {
     Vanished,
     Removed,
 }
 
 /// Silence after which both official servers drop a member.
-pub const REAPER_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const REAPER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Losses further apart have nothing to do with each other.
-pub const STRIKE_WINDOW: Duration = Duration::from_secs(60);
+pub(super) const STRIKE_WINDOW: Duration = Duration::from_secs(60);
 /// Unexplained losses that a host, or a guest alone, and a removed member put up with.
 const PATIENCE: usize = 3;
 
 /// The next step, and the strike to count.
 #[must_use]
-pub fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
+pub(super) fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
     let explained = facts.relogged_in || facts.silent >= REAPER_TIMEOUT;
     match sight {
         Sight::WithMe => (Step::Add, None),
@@ -112,26 +112,26 @@ pub fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
 
 /// Counts what happened within a window.
 #[derive(Debug)]
-pub struct Window {
+pub(super) struct Window {
     length: Duration,
     times: VecDeque<Instant>,
 }
 
 impl Window {
     #[must_use]
-    pub fn new(length: Duration) -> Self {
+    pub(super) fn new(length: Duration) -> Self {
         Self {
             length,
             times: VecDeque::new(),
         }
     }
 
-    pub fn add(&mut self, now: Instant) {
+    pub(super) fn add(&mut self, now: Instant) {
         self.forget_old(now);
         self.times.push_back(now);
     }
 
-    pub fn count(&mut self, now: Instant) -> usize {
+    pub(super) fn count(&mut self, now: Instant) -> usize {
         self.forget_old(now);
         self.times.len()
     }

@@ -7,19 +7,20 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::client::{ImClient, ImIdentity, ImSettings};
-use super::error::ImError;
+use super::client::{ImClient, ImIdentity};
 use super::handle::{ChannelHandle, Group, Order, Running};
 use super::online::{Loss, Online};
 use super::receive::{Heard, Seen};
+use super::settings::ImSettings;
 use super::trouble::{Trouble, trouble};
 use crate::process::backoff::{Backoff, jittered};
 use crate::protocol::webim::LongPollingId;
-use crate::room::client::{ClientSettings, SetupError};
 use crate::room::event::{ChannelState, RoomEvent};
+use crate::room::im_error::ImError;
+use crate::room::in_flight::{Slot, in_flight};
 use crate::room::link::Link;
-use crate::room::membership::{Slot, in_flight};
 use crate::room::recovery::Told;
+use crate::room::setup::{ClientSettings, SetupError};
 
 /// Orders that wait.
 const QUEUE: usize = 16;
@@ -208,7 +209,8 @@ impl Channel {
         let (client, link, refused) = (self.client.clone(), self.link.clone(), self.refused);
         Box::pin(async move {
             let credentials = link.im_credentials(refused, client.deadline).await;
-            let credentials = credentials.map_err(|e| ImError::Credentials(Box::new(e)))?;
+            let credentials =
+                credentials.map_err(|error| ImError::Credentials(error.to_string()))?;
             let me = client.login(&credentials).await?;
             let (named, polling) = tokio::join!(client.set_nick(&me), client.long_polling_id(&me));
             if let Err(error) = named {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::error::ImError;
+use super::settings::ImSettings;
 use crate::config::kiosk::UserCredentials;
 use crate::protocol::webim::{
     self, App, BigGroupPollRequest, BigGroupPolled, Caller, Command, Element, Empty, GetMsgRequest,
@@ -17,51 +17,15 @@ use crate::protocol::webim::{
     LongPolled, LongPollingId, LongPollingLogoutRequest, PendingC2c, PortraitSetRequest,
     ProfileItem, Query, SendC2cRequest, SendGroupRequest, Sent,
 };
-use crate::room::client::{ClientSettings, SetupError, http_client};
-use crate::room::error::TransportKind;
-use crate::room::unix_now;
+use crate::room::http::{fetch, http_client};
+use crate::room::im_error::ImError;
+use crate::room::setup::{ClientSettings, SetupError};
+use crate::room::unix_time::unix_now;
 
-/// Most bytes of an answer that are read: a hundred full messages.
-const ANSWER_LIMIT: usize = 1 << 20;
 /// Beyond the time that the service holds a poll: for the way there and back.
 pub(super) const POLL_MARGIN: Duration = Duration::from_secs(5);
 /// C2C sequence numbers start below this, as the official client's do.
 const FIRST_C2C_SEQ: u64 = 10_000_000;
-
-/// Where the message service is.
-#[derive(Debug, Clone)]
-pub enum ImSettings {
-    /// Scheme, host and port.
-    At(Url),
-    /// Where the room server says at the login: on its own host and port, or else at the public
-    /// service. That one may not be there at all: it is looked for more and more seldom.
-    AsTold { room_server: Url, public: Url },
-}
-
-impl ImSettings {
-    /// At the room server if it says so, else at Tencent's.
-    #[must_use]
-    pub fn as_told(room_server: &Url) -> Self {
-        Self::AsTold {
-            room_server: room_server.clone(),
-            public: Url::parse(webim::PUBLIC_HOST).expect("a constant that is a URL"),
-        }
-    }
-
-    /// Where to look, when the room server is a message service or is not.
-    pub(super) fn url(&self, here: bool) -> &Url {
-        match self {
-            Self::At(url) => url,
-            Self::AsTold { room_server, .. } if here => room_server,
-            Self::AsTold { public, .. } => public,
-        }
-    }
-
-    /// Whether there may be no service at all.
-    pub(super) fn is_guess(&self, here: bool) -> bool {
-        matches!(self, Self::AsTold { .. }) && !here
-    }
-}
 
 /// Who we are to the message service: the result of a login.
 #[derive(Debug, Clone)]
@@ -288,35 +252,10 @@ impl ImClient {
         url.set_path(command.path());
         let seq = self.requests.fetch_add(1, Ordering::Relaxed);
         url.set_query(Some(&Query::compose(caller, app, unix_now(), seq)));
-        let timeout = ImError::Transport {
-            command,
-            kind: TransportKind::Timeout,
-            source: None,
-        };
         let request = self.http.post(url).json(body);
-        let body = tokio::time::timeout(deadline, fetch(command, request))
-            .await
-            .map_err(|_| timeout)??;
-        webim::parse(&body).map_err(|source| ImError::Answer { command, source })
+        let fetched = fetch(request, deadline).await;
+        let fetched = fetched.map_err(|error| ImError::fetch(command, error))?;
+        // The HTTP status means nothing in this protocol.
+        webim::parse(&fetched.body).map_err(|source| ImError::Answer { command, source })
     }
-}
-
-/// Sends the request and reads the answer up to the limit. The HTTP status means nothing in
-/// this protocol.
-async fn fetch(command: Command, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ImError> {
-    let broken = |error: reqwest::Error| ImError::Transport {
-        command,
-        kind: TransportKind::of(&error),
-        source: Some(error.without_url()),
-    };
-    let mut response = request.send().await.map_err(broken)?;
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(broken)? {
-        if body.len() + piece.len() > ANSWER_LIMIT {
-            let limit = ANSWER_LIMIT;
-            return Err(ImError::TooLarge { command, limit });
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
 }

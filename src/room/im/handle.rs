@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::error::ImError;
+use crate::room::im_error::ImError;
 use crate::room::recovery::Told;
 
 /// For a message to be confirmed, those before it included.

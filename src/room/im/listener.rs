@@ -7,14 +7,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::channel::{RETRY_MAX, RETRY_MIN};
 use super::client::{ImClient, ImIdentity};
-use super::error::ImError;
 use super::hold::Hold;
 use super::trouble::{Trouble, group_is_lost, trouble};
 use crate::process::backoff::Backoff;
 use crate::protocol::webim::{
     BigGroupPollRequest, BigGroupPolled, ERR_POLL_TIMEOUT, GroupMessage, messages,
 };
-use crate::room::membership::{Slot, in_flight};
+use crate::room::im_error::ImError;
+use crate::room::in_flight::{Slot, in_flight};
 
 /// Longest pause between two looks for a group that does not exist.
 const NO_GROUP_RETRY: Duration = Duration::from_secs(30);

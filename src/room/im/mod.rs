@@ -7,7 +7,6 @@
 
 mod channel;
 mod client;
-mod error;
 mod handle;
 mod hold;
 mod listener;
@@ -15,9 +14,9 @@ mod online;
 mod ordinary;
 mod receive;
 mod sending;
+mod settings;
 mod trouble;
 
 pub(super) use channel::start;
-pub use client::ImSettings;
-pub use error::ImError;
 pub(super) use handle::{ChannelHandle, Group};
+pub use settings::ImSettings;

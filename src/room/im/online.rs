@@ -7,7 +7,6 @@ use tokio::task::JoinSet;
 
 use super::channel::{Channel, LoggedOn};
 use super::client::ImIdentity;
-use super::error::ImError;
 use super::handle::{Order, Outgoing, Reply};
 use super::listener::{Listener, Step};
 use super::ordinary::{Ordinary, Polled};
@@ -16,6 +15,7 @@ use super::sending::Sending;
 use super::trouble::{POLL_FAILURES, Trouble, trouble};
 use crate::protocol::webim::{Content, GroupMessage};
 use crate::room::event::ChannelState;
+use crate::room::im_error::ImError;
 
 /// Messages that wait to be sent.
 const MAX_OUTGOING: usize = 16;

@@ -6,13 +6,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::channel::{RETRY_MAX, RETRY_MIN};
 use super::client::{ImClient, ImIdentity};
-use super::error::ImError;
 use crate::process::backoff::Backoff;
 use crate::protocol::webim::{
     C2cMessage, ERR_POLL_TIMEOUT, GroupMessage, LongPollCookie, LongPollingId, PollEvent,
     poll_events,
 };
-use crate::room::membership::{Slot, in_flight};
+use crate::room::im_error::ImError;
+use crate::room::in_flight::{Slot, in_flight};
 
 /// Requests for waiting C2C messages in a row, against a service that never comes to an end.
 const MAX_FETCHES: usize = 10;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::client::{ImClient, ImIdentity};
-use super::error::ImError;
 use super::handle::{Group, Outgoing, Reply};
 use crate::protocol::webim::{ChatText, CustomCommand, c2c_body, command_body, text_body};
-use crate::room::membership::{Slot, in_flight};
+use crate::room::im_error::ImError;
+use crate::room::in_flight::{Slot, in_flight};
 
 /// Sends one message after the other, so that they arrive in order.
 pub(super) struct Sending {

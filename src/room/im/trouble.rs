@@ -1,7 +1,7 @@
 //! What a failure on the message channel calls for. Pure.
 
-use super::error::ImError;
 use crate::protocol::webim::{ERR_BAD_GROUP, ERR_NO_GROUP, ERR_REPLACED};
+use crate::room::im_error::ImError;
 
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) const POLL_FAILURES: u32 = 10;
 mod tests {
     use super::*;
     use crate::protocol::webim::{Command, ImAnswerError};
-    use crate::room::error::TransportKind;
+    use crate::room::transport::TransportKind;
 
     #[test]
     fn table() {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::protocol::webim::{Command, ImAnswerError, TooLong};
-use crate::room::client::SetupError;
-use crate::room::error::{RoomError, TransportKind, explain};
+
+use super::http::{ANSWER_LIMIT, FetchError};
+use super::setup::SetupError;
+use super::transport::{TransportKind, explain};
 
 /// Why something could not be done over the message channel.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +31,7 @@ pub enum ImError {
     #[error(transparent)]
     Setup(#[from] Box<SetupError>),
     #[error("no credentials: {0}")]
-    Credentials(Box<RoomError>),
+    Credentials(String),
     #[error("{0}")]
     TooLong(#[from] TooLong),
     #[error("the message channel is switched off")]
@@ -45,6 +47,20 @@ pub enum ImError {
 }
 
 impl ImError {
+    pub(super) fn fetch(command: Command, error: FetchError) -> Self {
+        match error {
+            FetchError::Transport(kind, source) => Self::Transport {
+                command,
+                kind,
+                source,
+            },
+            FetchError::TooLarge => Self::TooLarge {
+                command,
+                limit: ANSWER_LIMIT,
+            },
+        }
+    }
+
     /// The message service's own number.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
