@@ -4,75 +4,29 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::client::{ImClient, ImIdentity};
-use super::handle::{ChannelHandle, Group, Order, Running};
-use super::online::{Loss, Online};
+use super::handle::Group;
 use super::receive::{Heard, Seen};
+use super::retry;
 use super::settings::ImSettings;
 use super::trouble::{Trouble, trouble};
 use crate::process::backoff::{Backoff, jittered};
 use crate::protocol::webim::LongPollingId;
 use crate::room::event::{ChannelState, RoomEvent};
 use crate::room::im_error::ImError;
-use crate::room::in_flight::{Slot, in_flight};
 use crate::room::link::Link;
 use crate::room::recovery::Told;
 use crate::room::setup::{ClientSettings, SetupError};
 
-/// Orders that wait.
-const QUEUE: usize = 16;
-/// Pauses between tries: those of the official client.
-pub(super) const RETRY_MIN: Duration = Duration::from_millis(100);
-pub(super) const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Between two looks for a service that was guessed and has never been there.
 const GUESSED_RETRY: Duration = Duration::from_secs(300);
 /// Tries before a guessed service is looked for so seldom.
 const GUESSED_TRIES: u32 = 3;
 /// After another instance took over: two must not throw each other out all the time.
 const REPLACED_RETRY: Duration = Duration::from_secs(30);
-
-/// Starts the channel's task, which ends when the last handle is dropped. `refresh` is rung
-/// when the member list changed.
-pub(in crate::room) fn start(
-    settings: Option<&ImSettings>,
-    room: &ClientSettings,
-    link: Arc<Link>,
-    refresh: Arc<Notify>,
-) -> Result<ChannelHandle, SetupError> {
-    let Some(settings) = settings else {
-        return Ok(ChannelHandle(None));
-    };
-    let (orders, inbox) = mpsc::channel(QUEUE);
-    let (announces, watched) = watch::channel(false);
-    let told = Arc::new(Mutex::new(None));
-    let channel = Channel {
-        client: ImClient::new(settings, true, room)?,
-        settings: settings.clone(),
-        room: room.clone(),
-        link,
-        refresh,
-        announces,
-        told: told.clone(),
-        guessed: false,
-        wanted: None,
-        up: None,
-        paused: false,
-        refused: false,
-        backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
-        next_try: Instant::now(),
-        seen: Seen::default(),
-    };
-    channel.set_state(ChannelState::Offline, None);
-    tokio::spawn(channel.run(inbox));
-    Ok(ChannelHandle(Some(Running {
-        orders,
-        announces: watched,
-        told,
-    })))
-}
 
 /// A login, with what the ordinary poll needs if there is one.
 #[derive(Debug)]
@@ -97,79 +51,49 @@ pub(super) struct Channel {
     pub(super) wanted: Option<Group>,
     /// What the session knows of the channel of the room it is in.
     up: Option<bool>,
-    paused: bool,
+    pub(super) paused: bool,
     /// The last login was refused: its credentials may be old.
     refused: bool,
     pub(super) backoff: Backoff,
-    next_try: Instant,
+    pub(super) next_try: Instant,
     pub(super) seen: Seen,
 }
 
 impl Channel {
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        while let Some(login) = self.offline(&mut orders).await {
-            log::info!(user_id:% = login.me.user_id; "logged in to the message service");
-            self.refused = false;
-            self.guessed = false;
-            self.set_state(ChannelState::Online, None);
-            let loss = Online::new(&mut self, login).run(&mut orders).await;
-            match loss {
-                Loss::Ended => return,
-                Loss::LoggedOut => self.pause().await,
-                Loss::Failed(error) => self.failed(&error).await,
-            }
-        }
+    /// A channel that has not logged in yet.
+    pub(super) fn new(
+        settings: &ImSettings,
+        room: &ClientSettings,
+        link: Arc<Link>,
+        refresh: Arc<Notify>,
+        announces: watch::Sender<bool>,
+        told: Arc<Mutex<Option<Told>>>,
+    ) -> Result<Self, SetupError> {
+        Ok(Self {
+            client: ImClient::new(settings, true, room)?,
+            settings: settings.clone(),
+            room: room.clone(),
+            link,
+            refresh,
+            announces,
+            told,
+            guessed: false,
+            wanted: None,
+            up: None,
+            paused: false,
+            refused: false,
+            backoff: retry::backoff(),
+            next_try: Instant::now(),
+            seen: Seen::default(),
+        })
     }
 
-    /// Until a login succeeds; None when nobody gives orders any more.
-    async fn offline(&mut self, orders: &mut mpsc::Receiver<Order>) -> Option<LoggedOn> {
-        let mut login: Slot<Result<LoggedOn, ImError>> = None;
-        let mut room_login = self.link.outbox.subscribe();
-        loop {
-            let known = room_login.borrow_and_update().user_id.is_some();
-            tokio::select! {
-                order = orders.recv() => match order? {
-                    Order::Logout(done) => {
-                        login = None;
-                        self.pause().await;
-                        // Nobody waits for it any more.
-                        let _ = done.send(());
-                    }
-                    order => self.obey_offline(order).await,
-                },
-                result = in_flight(&mut login) => match result {
-                    Ok(login) => return Some(login),
-                    Err(error) => self.failed(&error).await,
-                },
-                () = sleep_until(self.next_try), if known && !self.paused && login.is_none() => {
-                    match self.choose_service() {
-                        Ok(()) => login = Some(self.log_in()),
-                        Err(error) => self.failed(&error).await,
-                    }
-                }
-                changed = room_login.changed(), if !known => changed.ok()?,
-            }
-        }
-    }
-
-    async fn obey_offline(&mut self, order: Order) {
-        match order {
-            Order::Join(group) => {
-                self.wanted = Some(group);
-                self.paused = false;
-                if self.backoff.failures() > 0 {
-                    let reason = self.link.outbox.channel_reason();
-                    self.tell_up(Err(&reason)).await;
-                }
-            }
-            Order::Quit { room_id } => self.forget(&room_id),
-            Order::Send(_, reply) => {
-                let reason = self.link.outbox.channel_reason();
-                let _ = reply.send(Err(ImError::Down(reason)));
-            }
-            Order::Wake => self.paused = false,
-            Order::Logout(done) => drop(done.send(())),
-        }
+    /// Takes note of a login that succeeded.
+    pub(super) fn logged_in(&mut self, me: &ImIdentity) {
+        log::info!(user_id:% = me.user_id; "logged in to the message service");
+        self.refused = false;
+        self.guessed = false;
+        self.set_state(ChannelState::Online, None);
     }
 
     /// The room was left; the group is not wanted any more.
@@ -186,7 +110,7 @@ impl Channel {
     }
 
     /// Turns to the service that the last login to the room server told of.
-    fn choose_service(&mut self) -> Result<(), ImError> {
+    pub(super) fn choose_service(&mut self) -> Result<(), ImError> {
         let here = self.link.messages_here();
         let url = self.settings.url(here);
         if self.client.base != *url {
@@ -197,7 +121,7 @@ impl Channel {
         Ok(())
     }
 
-    async fn pause(&mut self) {
+    pub(super) async fn pause(&mut self) {
         self.paused = true;
         self.wanted = None;
         self.up = None;
@@ -205,7 +129,9 @@ impl Channel {
         self.set_state(ChannelState::Offline, None);
     }
 
-    fn log_in(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<LoggedOn, ImError>> + Send>> {
+    pub(super) fn log_in(
+        &self,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<LoggedOn, ImError>> + Send>> {
         let (client, link, refused) = (self.client.clone(), self.link.clone(), self.refused);
         Box::pin(async move {
             let credentials = link.im_credentials(refused, client.deadline).await;
@@ -226,7 +152,7 @@ impl Channel {
     }
 
     /// Takes note of a lost or failed login, and when to try again.
-    async fn failed(&mut self, error: &ImError) {
+    pub(super) async fn failed(&mut self, error: &ImError) {
         let trouble = trouble(error);
         self.refused = trouble == Trouble::Refused;
         let random = rand::random();
@@ -239,7 +165,7 @@ impl Channel {
         }
         self.next_try = Instant::now() + pause;
         let reason = error.to_string();
-        if failures == 1 || pause > RETRY_MAX {
+        if failures == 1 || pause > retry::MAXIMUM {
             log::warn!(reason:% = reason, pause:? = pause; "no message channel; the member list is polled");
         } else {
             log::debug!(reason:% = reason, pause:? = pause; "no message channel");

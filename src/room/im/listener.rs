@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::channel::{RETRY_MAX, RETRY_MIN};
 use super::client::{ImClient, ImIdentity};
 use super::hold::Hold;
+use super::retry;
 use super::trouble::{Trouble, group_is_lost, trouble};
 use crate::process::backoff::Backoff;
 use crate::protocol::webim::{
@@ -69,8 +69,8 @@ impl Listener {
             next_join: Instant::now(),
             poll: None,
             suspect: false,
-            backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
-            no_group: Backoff::endless(RETRY_MIN * 10, NO_GROUP_RETRY),
+            backoff: retry::backoff(),
+            no_group: retry::slow_backoff(NO_GROUP_RETRY),
         }
     }
 

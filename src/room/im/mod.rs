@@ -13,10 +13,12 @@ mod listener;
 mod online;
 mod ordinary;
 mod receive;
+mod retry;
 mod sending;
 mod settings;
+mod task;
 mod trouble;
 
-pub(super) use channel::start;
 pub(super) use handle::{ChannelHandle, Group};
 pub use settings::ImSettings;
+pub(super) use task::start;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::channel::{RETRY_MAX, RETRY_MIN};
 use super::client::{ImClient, ImIdentity};
+use super::retry;
 use crate::process::backoff::Backoff;
 use crate::protocol::webim::{
     C2cMessage, ERR_POLL_TIMEOUT, GroupMessage, LongPollCookie, LongPollingId, PollEvent,
@@ -55,7 +55,7 @@ impl Ordinary {
             },
             polling: None,
             next: Instant::now(),
-            backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
+            backoff: retry::backoff(),
         }
     }
 
@@ -80,9 +80,9 @@ impl Ordinary {
                 for message in &polled.c2c {
                     self.cookie.notice_seq = self.cookie.notice_seq.max(message.notice_seq);
                 }
-                if polled.c2c.is_empty() && now - started < RETRY_MAX / 10 {
+                if polled.c2c.is_empty() && now - started < retry::MAXIMUM / 10 {
                     // A service that does not hold is not asked in a busy loop.
-                    self.next = now + RETRY_MAX / 10;
+                    self.next = now + retry::MAXIMUM / 10;
                 }
                 Ok(polled)
             }
