@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::protocol::RoomType;
 
-use super::setup::SetupError;
+use super::client_settings::SetupError;
 
 /// The base below which `{type}/{verb}` and `utils/{verb}` stand.
 ///

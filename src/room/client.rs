@@ -19,9 +19,9 @@ use crate::protocol::request::{
 use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb};
 
 use super::address::{below, parse_base};
-use super::error::{Class, Endpoint, RoomError};
+use super::client_settings::{ClientSettings, SetupError};
+use super::error::{Endpoint, ErrorClass, RoomError};
 use super::http::{fetch, http_client};
-use super::setup::{ClientSettings, SetupError};
 use crate::config::kiosk::UserCredentials;
 
 /// Rooms asked for at once.
@@ -125,7 +125,7 @@ impl RoomClient {
     /// Logs in; an earlier login of the same user, on any device, becomes void.
     ///
     /// # Errors
-    /// Class [`Class::LoginAgain`] when the server refuses the userSig.
+    /// Class [`ErrorClass::LoginAgain`] when the server refuses the userSig.
     pub async fn login(&self, credentials: &UserCredentials) -> Result<Identity, RoomError> {
         let mut url = self.verb_url(Verb::Login);
         url.query_pairs_mut()
@@ -211,7 +211,7 @@ impl RoomClient {
     /// A room with its members, the caller included.
     ///
     /// # Errors
-    /// Class [`Class::RoomGone`] when there is no such room or nobody entered it yet.
+    /// Class [`ErrorClass::RoomGone`] when there is no such room or nobody entered it yet.
     pub async fn get_pushers(&self, me: &Identity, room_id: &str) -> Result<Room, RoomError> {
         let room_id = room_id.to_owned();
         self.call(me, &GetPushers { room_id }).await
@@ -274,7 +274,7 @@ impl RoomClient {
     /// only the notification failed), the member list decides.
     ///
     /// # Errors
-    /// Class [`Class::Full`] when no seat is free.
+    /// Class [`ErrorClass::Full`] when no seat is free.
     pub async fn add_pusher(&self, me: &Identity, request: &AddPusher) -> Result<(), RoomError> {
         let mut request = request.clone();
         request.user_id.clone_from(&me.user_id);
@@ -300,7 +300,7 @@ impl RoomClient {
             user_id: me.user_id.clone(),
         };
         match self.call::<_, Done>(me, &request).await {
-            Err(error) if error.class() == Class::ReAdd => Ok(()),
+            Err(error) if error.class() == ErrorClass::ReAdd => Ok(()),
             other => other.map(drop),
         }
     }
@@ -308,7 +308,7 @@ impl RoomClient {
     /// Tells the server that we are still there.
     ///
     /// # Errors
-    /// Class [`Class::ReAdd`] when we are not a member (any more), or the room is gone.
+    /// Class [`ErrorClass::ReAdd`] when we are not a member (any more), or the room is gone.
     pub async fn heartbeat(&self, me: &Identity, room_id: &str) -> Result<(), RoomError> {
         let request = PusherHeartbeat {
             room_id: room_id.to_owned(),

@@ -72,7 +72,7 @@ pub enum RoomError {
 
 /// What a failed request calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum ErrorClass {
     /// Ask again, after a pause.
     Retry,
     /// The token (or, on login, the userSig) is not accepted.
@@ -108,30 +108,30 @@ impl RoomError {
 
     /// What to do about it.
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> ErrorClass {
         match self {
             Self::Transport { .. }
             | Self::TooLarge { .. }
             | Self::Deadline { .. }
             // The message channel comes back by itself.
-            | Self::Im(_) => Class::Retry,
+            | Self::Im(_) => ErrorClass::Retry,
             Self::Answer { endpoint, source } => match source {
                 AnswerError::Refused { code, .. } => class_of_code(*endpoint, *code),
                 // Java: a missing body, an unknown field, not JSON.
                 AnswerError::Http {
                     status: 400 | 415, ..
-                } => Class::Fatal,
+                } => ErrorClass::Fatal,
                 // The rest is not a room server speaking, but a proxy, a captive portal or a
                 // server that is being restarted: that passes.
-                _ => Class::Retry,
+                _ => ErrorClass::Retry,
             },
-            Self::UserSigFile { .. } | Self::PrivateKey { .. } => Class::LoginAgain,
+            Self::UserSigFile { .. } | Self::PrivateKey { .. } => ErrorClass::LoginAgain,
             Self::RoomInfoTooLong { .. }
             | Self::LoginTakenOver { .. }
             | Self::AlreadyInRoom { .. }
             | Self::MissingRoomId
             | Self::LeftMeanwhile
-            | Self::Stopped => Class::Fatal,
+            | Self::Stopped => ErrorClass::Fatal,
         }
     }
 
@@ -198,21 +198,21 @@ impl RoomError {
     }
 }
 
-fn class_of_code(endpoint: Endpoint, code: Code) -> Class {
+fn class_of_code(endpoint: Endpoint, code: Code) -> ErrorClass {
     let Endpoint::Room(verb) = endpoint else {
-        return Class::Retry;
+        return ErrorClass::Retry;
     };
     if code.means_login_again(verb) {
-        return Class::LoginAgain;
+        return ErrorClass::LoginAgain;
     }
     if code.means_room_missing(verb) {
-        return Class::RoomGone;
+        return ErrorClass::RoomGone;
     }
     match code {
-        Code::Exception | Code::GroupCreation => Class::Retry,
-        Code::NotAMember => Class::ReAdd,
-        Code::RoomFull => Class::Full,
-        _ => Class::Fatal,
+        Code::Exception | Code::GroupCreation => ErrorClass::Retry,
+        Code::NotAMember => ErrorClass::ReAdd,
+        Code::RoomFull => ErrorClass::Full,
+        _ => ErrorClass::Fatal,
     }
 }
 
@@ -231,23 +231,23 @@ mod tests {
     #[test]
     fn codes_by_verb_on_both_servers() {
         for (verb, code, class) in [
-            (Verb::Login, 7, Class::LoginAgain),
-            (Verb::Login, -1, Class::LoginAgain),
-            (Verb::Login, 4, Class::LoginAgain),
-            (Verb::AddPusher, 7, Class::LoginAgain),
-            (Verb::PusherHeartbeat, 7, Class::LoginAgain),
-            (Verb::PusherHeartbeat, 5, Class::ReAdd),
-            (Verb::DeletePusher, 5, Class::ReAdd),
-            (Verb::GetPushers, 3, Class::RoomGone),
-            (Verb::GetPushers, 1, Class::RoomGone),
-            (Verb::DestroyRoom, 3, Class::Fatal),
-            (Verb::AddPusher, 5001, Class::Full),
-            (Verb::AddPusher, -1, Class::Retry),
-            (Verb::CreateRoom, 6, Class::Retry),
-            (Verb::CreateRoom, 10, Class::Fatal),
-            (Verb::AddPusher, 1, Class::Fatal),
-            (Verb::AddPusher, 2, Class::Fatal),
-            (Verb::AddPusher, 77, Class::Fatal),
+            (Verb::Login, 7, ErrorClass::LoginAgain),
+            (Verb::Login, -1, ErrorClass::LoginAgain),
+            (Verb::Login, 4, ErrorClass::LoginAgain),
+            (Verb::AddPusher, 7, ErrorClass::LoginAgain),
+            (Verb::PusherHeartbeat, 7, ErrorClass::LoginAgain),
+            (Verb::PusherHeartbeat, 5, ErrorClass::ReAdd),
+            (Verb::DeletePusher, 5, ErrorClass::ReAdd),
+            (Verb::GetPushers, 3, ErrorClass::RoomGone),
+            (Verb::GetPushers, 1, ErrorClass::RoomGone),
+            (Verb::DestroyRoom, 3, ErrorClass::Fatal),
+            (Verb::AddPusher, 5001, ErrorClass::Full),
+            (Verb::AddPusher, -1, ErrorClass::Retry),
+            (Verb::CreateRoom, 6, ErrorClass::Retry),
+            (Verb::CreateRoom, 10, ErrorClass::Fatal),
+            (Verb::AddPusher, 1, ErrorClass::Fatal),
+            (Verb::AddPusher, 2, ErrorClass::Fatal),
+            (Verb::AddPusher, 77, ErrorClass::Fatal),
         ] {
             assert_eq!(refused(verb, code).class(), class, "{verb} {code}");
         }
@@ -260,13 +260,13 @@ mod tests {
             excerpt: String::new(),
         };
         for (source, class, may_have_worked) in [
-            (http(500), Class::Retry, true),
-            (http(502), Class::Retry, true),
-            (http(404), Class::Retry, false),
-            (http(302), Class::Retry, false),
-            (http(400), Class::Fatal, false),
-            (AnswerError::Empty, Class::Retry, false),
-            (AnswerError::Missing("token"), Class::Retry, false),
+            (http(500), ErrorClass::Retry, true),
+            (http(502), ErrorClass::Retry, true),
+            (http(404), ErrorClass::Retry, false),
+            (http(302), ErrorClass::Retry, false),
+            (http(400), ErrorClass::Fatal, false),
+            (AnswerError::Empty, ErrorClass::Retry, false),
+            (AnswerError::Missing("token"), ErrorClass::Retry, false),
         ] {
             let error = RoomError::answer(Endpoint::Room(Verb::AddPusher), source);
             assert_eq!(error.class(), class, "{error}");

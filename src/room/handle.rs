@@ -10,7 +10,7 @@ use super::client::Created;
 use super::error::RoomError;
 use super::event::RoomSnapshot;
 use super::im::ChannelHandle;
-use super::settings::EnterRoom;
+use super::session_settings::EnterRoom;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, RoomError>>;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::setup::{ClientSettings, SetupError};
+use super::client_settings::{ClientSettings, SetupError};
 use super::transport::TransportKind;
 use crate::protocol::webim;
 use crate::tls::Pin;

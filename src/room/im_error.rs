@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::protocol::webim::{Command, ImAnswerError, TooLong};
 
+use super::client_settings::SetupError;
 use super::http::{ANSWER_LIMIT, FetchError};
-use super::setup::SetupError;
 use super::transport::{TransportKind, explain};
 
 /// Why something could not be done over the message channel.

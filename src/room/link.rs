@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use crate::protocol::user_sig::{self, Claims, DEFAULT_VALID_SECONDS, Form, SigningKey};
 
 use super::client::{Identity, RoomClient};
-use super::error::{Class, RoomError};
+use super::error::{ErrorClass, RoomError};
 use super::event::{Outbox, RoomEvent};
-use super::health::{Change, Health};
+use super::reachability::{Change, Reachability};
 use super::recovery::Window;
 use super::unix_time::unix_now;
 use crate::config::kiosk::Credentials;
@@ -35,7 +35,7 @@ pub(super) struct Link {
     logins: AtomicU64,
     /// What the last login told.
     messages_here: AtomicBool,
-    health: Mutex<Health>,
+    reachability: Mutex<Reachability>,
     pub(super) outbox: Outbox,
 }
 
@@ -66,7 +66,7 @@ impl Link {
             login: tokio::sync::Mutex::new(login),
             logins: AtomicU64::new(0),
             messages_here: AtomicBool::new(false),
-            health: Mutex::default(),
+            reachability: Mutex::default(),
             outbox,
         }
     }
@@ -102,14 +102,14 @@ impl Link {
     {
         let me = Arc::new(self.identity().await?);
         let first = request(self.client.clone(), me.clone()).await;
-        let first = self.noted(first).await;
-        if !matches!(&first, Err(error) if error.class() == Class::LoginAgain) {
+        let first = self.record(first).await;
+        if !matches!(&first, Err(error) if error.class() == ErrorClass::LoginAgain) {
             return first;
         }
         self.forget(&me).await?;
         let me = Arc::new(self.identity().await?);
         let second = request(self.client.clone(), me).await;
-        self.noted(second).await
+        self.record(second).await
     }
 
     /// Gives the token back and forgets it, whatever the server answers.
@@ -152,11 +152,11 @@ impl Link {
             Ok(identity) => {
                 login.refused = false;
                 login.identity = Some(identity.clone());
-                self.tell_login(&identity.user_id).await;
+                self.announce_login(&identity.user_id).await;
                 Ok(identity)
             }
             Err(error) => {
-                if error.class() == Class::LoginAgain && !login.refused {
+                if error.class() == ErrorClass::LoginAgain && !login.refused {
                     login.refused = true;
                     let reason = error.reason();
                     log::warn!(reason:% = reason; "login to the room server refused");
@@ -170,13 +170,13 @@ impl Link {
     async fn log_in(&self, login: &mut Login) -> Result<Identity, RoomError> {
         let credentials = self.fresh_credentials(login).await?;
         login.credentials = Some(credentials.clone());
-        let me = self.noted(self.client.login(&credentials).await).await?;
+        let me = self.record(self.client.login(&credentials).await).await?;
         self.messages_here
             .store(me.messages_here, Ordering::Relaxed);
         Ok(me)
     }
 
-    async fn tell_login(&self, user_id: &str) {
+    async fn announce_login(&self, user_id: &str) {
         let logins = self.logins.fetch_add(1, Ordering::Relaxed) + 1;
         log::info!(user_id:% = user_id, logins = logins; "logged in to the room server");
         let user_id = user_id.to_owned();
@@ -229,7 +229,7 @@ impl Link {
             Credentials::GetLoginInfo { user_id } => login.user_id.as_ref().or(user_id.as_ref()),
         };
         let result = self.client.get_login_info(wanted.map(String::as_str)).await;
-        let credentials = self.noted(result).await?;
+        let credentials = self.record(result).await?;
         login.user_id = Some(credentials.user_id.clone());
         Ok(credentials)
     }
@@ -256,7 +256,7 @@ impl Link {
     }
 
     /// Takes note of an outcome: a change of reachability becomes an event.
-    async fn noted<T>(&self, result: Result<T, RoomError>) -> Result<T, RoomError> {
+    async fn record<T>(&self, result: Result<T, RoomError>) -> Result<T, RoomError> {
         let error = result.as_ref().err();
         let answered = error.is_none_or(RoomError::is_from_room_server);
         let reason = error.map(RoomError::reason);
@@ -266,7 +266,7 @@ impl Link {
                 .note(|snapshot| snapshot.last_error = Some(reason));
         }
         let change = self
-            .health
+            .reachability
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .record(answered, Instant::now());

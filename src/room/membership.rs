@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::protocol::answer::Room;
 
-use super::error::{Class, RoomError};
+use super::error::{ErrorClass, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
 use super::im::ChannelHandle;
 use super::in_flight::{Slot, in_flight};
@@ -189,7 +189,7 @@ impl Stay {
             relogged_in: false,
             silent: now - self.known_at,
             had_company: self.had_company,
-            told: self.channel.take_told(),
+            notice: self.channel.take_notice(),
             vanished: self.vanished.count(now),
             removed: self.removed.count(now),
         };
@@ -220,7 +220,7 @@ impl Stay {
             return None;
         };
         match error.class() {
-            Class::ReAdd | Class::RoomGone => self.start_recovery(),
+            ErrorClass::ReAdd | ErrorClass::RoomGone => self.start_recovery(),
             _ if is_takeover(&error) => return Some(kicked(KickedReason::LoginTakenOver)),
             _ => {
                 let pause = self.beat_backoff.next_pause(rand::random());
@@ -238,16 +238,16 @@ impl Stay {
             Ok((room, me)) => {
                 self.look_backoff.reset();
                 self.next_look = now + self.next_poll();
-                self.end_of_blindness(now);
+                self.grant_return(now);
                 if me.listed {
                     // Whatever was told of the room's end was not about us.
-                    let _ = self.channel.take_told();
+                    let _ = self.channel.take_notice();
                     self.announce(&room, &me.user_id, now).await;
                 } else {
                     self.start_recovery();
                 }
             }
-            Err(error) if error.class() == Class::RoomGone => {
+            Err(error) if error.class() == ErrorClass::RoomGone => {
                 self.next_look = now + self.next_poll();
                 self.start_recovery();
             }
@@ -283,7 +283,7 @@ impl Stay {
     }
 
     /// After a server was away for long it may have dropped the others as it dropped us.
-    fn end_of_blindness(&mut self, now: Instant) {
+    fn grant_return(&mut self, now: Instant) {
         let grace = self.seat.timings.return_grace;
         if let Some(since) = self.look_failing_since.take()
             && now - since >= grace / 2
@@ -342,8 +342,8 @@ impl Stay {
         }
         let reason = error.reason();
         match error.class() {
-            Class::Full => return Some(closed(ClosedReason::Full)),
-            Class::Fatal => return Some(closed(ClosedReason::Refused(reason))),
+            ErrorClass::Full => return Some(closed(ClosedReason::Full)),
+            ErrorClass::Fatal => return Some(closed(ClosedReason::Refused(reason))),
             _ => {}
         }
         // Silence never ends a call, but a server that goes on saying no does.

@@ -1,16 +1,16 @@
 //! Speaks RTCRoom to a room server: login, rooms, membership with its heartbeat, and who else
 //! is in the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
 //!
-//! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `health`); `link`
+//! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `reachability`); `link`
 //! keeps the login, `membership` and `seat` are one stay in a room, `im` is the message channel
 //! beside them, and `session` owns all of it.
 
 mod address;
 mod client;
+mod client_settings;
 mod error;
 mod event;
 mod handle;
-mod health;
 mod http;
 mod idle_room;
 mod im;
@@ -20,16 +20,17 @@ mod link;
 mod member_diff;
 mod membership;
 mod owner;
+mod reachability;
 mod recovery;
 mod seat;
-mod settings;
-mod setup;
+mod session_settings;
 mod transport;
 mod unix_time;
 
 pub use crate::config::kiosk::{Credentials, Role, UserCredentials};
 pub use client::{Created, Identity, RoomClient};
-pub use error::{Class, RoomError};
+pub use client_settings::{ClientSettings, SetupError};
+pub use error::{ErrorClass, RoomError};
 pub use event::{
     ChannelSnapshot, ChannelState, ClosedReason, KickedReason, Message, RoomEvent, RoomSnapshot,
 };
@@ -38,6 +39,5 @@ pub use im::ImSettings;
 pub use im_error::ImError;
 pub use member_diff::Member;
 pub use owner::RoomSession;
-pub use settings::{EnterRoom, SessionSettings, Timings};
-pub use setup::{ClientSettings, SetupError};
+pub use session_settings::{EnterRoom, SessionSettings, Timings};
 pub use transport::TransportKind;

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::{Identity, RoomClient};
+use super::client_settings::SetupError;
 use super::error::RoomError;
 use super::event::{ClosedReason, Outbox, RoomEvent};
 use super::handle::{Reply, RoomCommand, RoomHandle};
@@ -19,8 +20,7 @@ use super::in_flight::{Slot, in_flight};
 use super::link::Link;
 use super::membership::{StayEnd, stay};
 use super::seat::Seat;
-use super::settings::{EnterRoom, SessionSettings, Timings};
-use super::setup::SetupError;
+use super::session_settings::{EnterRoom, SessionSettings, Timings};
 use crate::config::kiosk::Credentials;
 use crate::process::backoff::{Backoff, jittered};
 

@@ -19,24 +19,24 @@ use crate::config::kiosk::Role;
 
 /// How `get_pushers` sees us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum Presence {
     RoomGone,
-    WithoutMe,
+    NotListed,
     /// Listed after all, so the heartbeat was refused in error: entering again settles it.
-    WithMe,
+    Listed,
 }
 
 /// What the message channel told of the room's end; it is believed only when the room server's
 /// own list fits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum EndNotice {
     /// The room's group was dissolved, or taken back as unused.
     Dissolved,
     /// We were thrown out of it.
     Removed,
 }
 
-/// What is known beside the sight.
+/// What is known beside the presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
     pub role: Role,
@@ -49,7 +49,7 @@ pub(super) struct Facts {
     /// Times the room vanished unexplained within [`STRIKE_WINDOW`], before this one.
     pub vanished: usize,
     /// What the message channel said about it.
-    pub told: Option<Told>,
+    pub notice: Option<EndNotice>,
     /// Times we were removed unexplained within [`STRIKE_WINDOW`], before this one.
     pub removed: usize,
 }
@@ -81,25 +81,25 @@ const PATIENCE: usize = 3;
 
 /// The next step, and the strike to count.
 #[must_use]
-pub(super) fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
+pub(super) fn next_step(facts: &Facts, presence: Presence) -> (Step, Option<Strike>) {
     let explained = facts.relogged_in || facts.silent >= REAPER_TIMEOUT;
-    match sight {
-        Sight::WithMe => (Step::Add, None),
-        Sight::WithoutMe if explained => (Step::Add, None),
-        Sight::RoomGone if explained => (Step::CreateAndAdd, None),
-        Sight::WithoutMe => {
-            let told = facts.told == Some(Told::Removed);
-            let kicked = told || facts.removed + 1 >= PATIENCE;
+    match presence {
+        Presence::Listed => (Step::Add, None),
+        Presence::NotListed if explained => (Step::Add, None),
+        Presence::RoomGone if explained => (Step::CreateAndAdd, None),
+        Presence::NotListed => {
+            let notice = facts.notice == Some(EndNotice::Removed);
+            let kicked = notice || facts.removed + 1 >= PATIENCE;
             let step = if kicked { Step::Kicked } else { Step::Add };
             (step, Some(Strike::Removed))
         }
-        Sight::RoomGone => {
+        Presence::RoomGone => {
             let patience = match facts.role {
                 Role::Guest if facts.had_company => 2,
                 Role::Guest | Role::Host => PATIENCE,
             };
-            let told = facts.told == Some(Told::Dissolved);
-            let close = told || facts.vanished + 1 >= patience;
+            let notice = facts.notice == Some(EndNotice::Dissolved);
+            let close = notice || facts.vanished + 1 >= patience;
             let step = if close {
                 Step::Close
             } else {
@@ -157,7 +157,7 @@ mod tests {
         silent: Duration::from_secs(7),
         had_company: true,
         vanished: 0,
-        told: None,
+        notice: None,
         removed: 0,
     };
     const HOST: Facts = Facts {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn table() {
-        use Sight::{RoomGone, WithMe, WithoutMe};
+        use Presence::{Listed, NotListed, RoomGone};
         use Step::{Add, Close, CreateAndAdd, Kicked};
         let relogged = |facts| Facts {
             relogged_in: true,
@@ -183,8 +183,8 @@ mod tests {
         };
         let vanished = |facts, vanished| Facts { vanished, ..facts };
         let removed = |facts, removed| Facts { removed, ..facts };
-        let told = |facts, told| Facts {
-            told: Some(told),
+        let notice = |facts, notice| Facts {
+            notice: Some(notice),
             ..facts
         };
         let alone = Facts {
@@ -192,15 +192,15 @@ mod tests {
             ..CALM
         };
         let (gone, out) = (Some(Strike::Vanished), Some(Strike::Removed));
-        for (facts, sight, expected) in [
+        for (facts, presence, expected) in [
             // A restart or our silence explains everything, however often.
             (relogged(CALM), RoomGone, (CreateAndAdd, None)),
             (relogged(HOST), RoomGone, (CreateAndAdd, None)),
-            (relogged(CALM), WithoutMe, (Add, None)),
+            (relogged(CALM), NotListed, (Add, None)),
             (silent(CALM), RoomGone, (CreateAndAdd, None)),
-            (silent(CALM), WithoutMe, (Add, None)),
+            (silent(CALM), NotListed, (Add, None)),
             // A heartbeat refused in error.
-            (CALM, WithMe, (Add, None)),
+            (CALM, Listed, (Add, None)),
             // The room vanishes under a running call.
             (CALM, RoomGone, (CreateAndAdd, gone)),
             (vanished(CALM, 1), RoomGone, (Close, gone)),
@@ -209,23 +209,27 @@ mod tests {
             (vanished(HOST, 1), RoomGone, (CreateAndAdd, gone)),
             (vanished(HOST, 2), RoomGone, (Close, gone)),
             // The message channel tells that it was on purpose.
-            (told(CALM, Told::Dissolved), RoomGone, (Close, gone)),
-            (told(HOST, Told::Dissolved), RoomGone, (Close, gone)),
-            (told(CALM, Told::Removed), WithoutMe, (Kicked, out)),
-            (told(CALM, Told::Dissolved), WithoutMe, (Add, out)),
-            (told(CALM, Told::Dissolved), WithMe, (Add, None)),
+            (notice(CALM, EndNotice::Dissolved), RoomGone, (Close, gone)),
+            (notice(HOST, EndNotice::Dissolved), RoomGone, (Close, gone)),
+            (notice(CALM, EndNotice::Removed), NotListed, (Kicked, out)),
+            (notice(CALM, EndNotice::Dissolved), NotListed, (Add, out)),
+            (notice(CALM, EndNotice::Dissolved), Listed, (Add, None)),
             (
-                told(silent(HOST), Told::Dissolved),
+                notice(silent(HOST), EndNotice::Dissolved),
                 RoomGone,
                 (CreateAndAdd, None),
             ),
             // Somebody removes us.
-            (CALM, WithoutMe, (Add, out)),
-            (removed(CALM, 1), WithoutMe, (Add, out)),
-            (removed(CALM, 2), WithoutMe, (Kicked, out)),
-            (removed(HOST, 2), WithoutMe, (Kicked, out)),
+            (CALM, NotListed, (Add, out)),
+            (removed(CALM, 1), NotListed, (Add, out)),
+            (removed(CALM, 2), NotListed, (Kicked, out)),
+            (removed(HOST, 2), NotListed, (Kicked, out)),
         ] {
-            assert_eq!(next_step(&facts, sight), expected, "{facts:?} {sight:?}");
+            assert_eq!(
+                next_step(&facts, presence),
+                expected,
+                "{facts:?} {presence:?}"
+            );
         }
     }
 

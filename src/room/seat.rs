@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 use crate::protocol::answer::Room;
 
 use super::client::{Identity, RoomClient};
-use super::error::{Class, RoomError};
+use super::error::{ErrorClass, RoomError};
 use super::im::{ChannelHandle, Group};
 use super::link::Link;
-use super::recovery::{Facts, Sight, Step, Strike, next_step};
-use super::settings::{EnterRoom, Timings};
+use super::recovery::{Facts, Presence, Step, Strike, next_step};
+use super::session_settings::{EnterRoom, Timings};
 use crate::config::kiosk::Role;
 
 /// Tries to enter before giving up, while the server does not answer properly.
@@ -54,7 +54,7 @@ impl Seat {
         let mut backoff = self.timings.backoff();
         loop {
             let error = match self.enter_once().await {
-                Err(error) if error.class() == Class::Retry => error,
+                Err(error) if error.class() == ErrorClass::Retry => error,
                 settled => return settled,
             };
             let pause = backoff.next_pause(rand::random());
@@ -144,15 +144,15 @@ impl Seat {
         mut facts: Facts,
         logins_seen: u64,
     ) -> Result<Recovery, RoomError> {
-        let sight = match self.look().await {
-            Ok((_, me)) if me.listed => Sight::WithMe,
-            Ok(_) => Sight::WithoutMe,
-            Err(error) if error.class() == Class::RoomGone => Sight::RoomGone,
+        let presence = match self.look().await {
+            Ok((_, me)) if me.listed => Presence::Listed,
+            Ok(_) => Presence::NotListed,
+            Err(error) if error.class() == ErrorClass::RoomGone => Presence::RoomGone,
             Err(error) => return Err(error),
         };
         facts.relogged_in = self.link.logins() > logins_seen;
-        let (step, strike) = next_step(&facts, sight);
-        log::info!(facts:? = facts, sight:? = sight, step:? = step; "the server lost us");
+        let (step, strike) = next_step(&facts, presence);
+        log::info!(facts:? = facts, presence:? = presence, step:? = step; "the server lost us");
         if step == Step::CreateAndAdd {
             self.create().await?;
             // The new room has a new group.

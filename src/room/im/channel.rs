@@ -7,19 +7,19 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::channel_handle::Group;
 use super::client::{ImClient, ImIdentity};
-use super::handle::Group;
-use super::receive::{Heard, Seen};
+use super::effect::{Effect, SeenMessages};
 use super::retry;
 use super::settings::ImSettings;
-use super::trouble::{Trouble, trouble};
+use super::trouble::{Trouble, trouble_of};
 use crate::process::backoff::{Backoff, jittered};
 use crate::protocol::webim::LongPollingId;
+use crate::room::client_settings::{ClientSettings, SetupError};
 use crate::room::event::{ChannelState, RoomEvent};
 use crate::room::im_error::ImError;
 use crate::room::link::Link;
-use crate::room::recovery::Told;
-use crate::room::setup::{ClientSettings, SetupError};
+use crate::room::recovery::EndNotice;
 
 /// Between two looks for a service that was guessed and has never been there.
 const GUESSED_RETRY: Duration = Duration::from_secs(300);
@@ -30,7 +30,7 @@ const REPLACED_RETRY: Duration = Duration::from_secs(30);
 
 /// A login, with what the ordinary poll needs if there is one.
 #[derive(Debug)]
-pub(super) struct LoggedOn {
+pub(super) struct ImLogin {
     pub(super) me: Arc<ImIdentity>,
     pub(super) polling: Option<LongPollingId>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Channel {
     pub(super) link: Arc<Link>,
     refresh: Arc<Notify>,
     announces: watch::Sender<bool>,
-    told: Arc<Mutex<Option<Told>>>,
+    notice: Arc<Mutex<Option<EndNotice>>>,
     /// Nobody told of the service, and it was never there.
     guessed: bool,
     pub(super) wanted: Option<Group>,
@@ -56,7 +56,7 @@ pub(super) struct Channel {
     refused: bool,
     pub(super) backoff: Backoff,
     pub(super) next_try: Instant,
-    pub(super) seen: Seen,
+    pub(super) seen: SeenMessages,
 }
 
 impl Channel {
@@ -67,7 +67,7 @@ impl Channel {
         link: Arc<Link>,
         refresh: Arc<Notify>,
         announces: watch::Sender<bool>,
-        told: Arc<Mutex<Option<Told>>>,
+        notice: Arc<Mutex<Option<EndNotice>>>,
     ) -> Result<Self, SetupError> {
         Ok(Self {
             client: ImClient::new(settings, true, room)?,
@@ -76,7 +76,7 @@ impl Channel {
             link,
             refresh,
             announces,
-            told,
+            notice,
             guessed: false,
             wanted: None,
             up: None,
@@ -84,7 +84,7 @@ impl Channel {
             refused: false,
             backoff: retry::backoff(),
             next_try: Instant::now(),
-            seen: Seen::default(),
+            seen: SeenMessages::default(),
         })
     }
 
@@ -131,7 +131,7 @@ impl Channel {
 
     pub(super) fn log_in(
         &self,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<LoggedOn, ImError>> + Send>> {
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<ImLogin, ImError>> + Send>> {
         let (client, link, refused) = (self.client.clone(), self.link.clone(), self.refused);
         Box::pin(async move {
             let credentials = link.im_credentials(refused, client.deadline).await;
@@ -147,13 +147,13 @@ impl Channel {
             });
             let me = Arc::new(me);
             let polling = polling.ok();
-            Ok(LoggedOn { me, polling })
+            Ok(ImLogin { me, polling })
         })
     }
 
     /// Takes note of a lost or failed login, and when to try again.
     pub(super) async fn failed(&mut self, error: &ImError) {
-        let trouble = trouble(error);
+        let trouble = trouble_of(error);
         self.refused = trouble == Trouble::Refused;
         let random = rand::random();
         let mut pause = self.backoff.next_pause(random);
@@ -171,7 +171,7 @@ impl Channel {
             log::debug!(reason:% = reason, pause:? = pause; "no message channel");
         }
         self.set_state(ChannelState::Offline, Some(&reason));
-        self.tell_up(Err(&reason)).await;
+        self.announce_group(Err(&reason)).await;
     }
 
     pub(super) fn set_state(&self, state: ChannelState, reason: Option<&str>) {
@@ -184,7 +184,7 @@ impl Channel {
     }
 
     /// The group is joined, or why not; told when it is news.
-    pub(super) async fn tell_up(&mut self, up: Result<(), &str>) {
+    pub(super) async fn announce_group(&mut self, up: Result<(), &str>) {
         self.announces.send_replace(up.is_ok());
         if self.wanted.is_none() || self.up == Some(up.is_ok()) {
             return;
@@ -200,7 +200,7 @@ impl Channel {
     }
 
     /// The group's poll is late, or came after all.
-    pub(super) fn doubt(&self, doubtful: bool) {
+    pub(super) fn set_doubtful(&self, doubtful: bool) {
         self.announces.send_if_modified(|announces| {
             let changed = *announces == doubtful;
             *announces = !doubtful;
@@ -209,14 +209,14 @@ impl Channel {
     }
 
     /// Acts on what was heard.
-    pub(super) async fn heard(&mut self, heard: Heard) {
-        match heard {
-            Heard::Look => self.refresh.notify_one(),
-            Heard::Alarm(told) => {
-                *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+    pub(super) async fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::ReadMembers => self.refresh.notify_one(),
+            Effect::End(notice) => {
+                *self.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(notice);
                 self.refresh.notify_one();
             }
-            Heard::Event(event) => {
+            Effect::Event(event) => {
                 self.link
                     .outbox
                     .note(|snapshot| snapshot.channel.messages_received += 1);

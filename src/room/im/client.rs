@@ -17,9 +17,9 @@ use crate::protocol::webim::{
     LongPolled, LongPollingId, LongPollingLogoutRequest, PendingC2c, PortraitSetRequest,
     ProfileItem, Query, SendC2cRequest, SendGroupRequest, Sent,
 };
+use crate::room::client_settings::{ClientSettings, SetupError};
 use crate::room::http::{fetch, http_client};
 use crate::room::im_error::ImError;
-use crate::room::setup::{ClientSettings, SetupError};
 use crate::room::unix_time::unix_now;
 
 /// Beyond the time that the service holds a poll: for the way there and back.

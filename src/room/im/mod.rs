@@ -6,19 +6,19 @@
 //! `sending`, `client` one exchange; `hold`, `receive` and `trouble` decide and are pure.
 
 mod channel;
+mod channel_handle;
 mod client;
-mod handle;
-mod hold;
-mod listener;
+mod effect;
+mod group_listener;
 mod online;
-mod ordinary;
-mod receive;
+mod ordinary_poll;
+mod poll_hold;
 mod retry;
-mod sending;
+mod send_queue;
 mod settings;
 mod task;
 mod trouble;
 
-pub(super) use handle::{ChannelHandle, Group};
+pub(super) use channel_handle::{ChannelHandle, Group};
 pub use settings::ImSettings;
 pub(super) use task::start;

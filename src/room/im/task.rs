@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep_until;
 
-use super::channel::{Channel, LoggedOn};
-use super::handle::{ChannelHandle, Order, Running};
-use super::online::{Loss, Online};
+use super::channel::{Channel, ImLogin};
+use super::channel_handle::{ChannelCommand, ChannelHandle, Running};
+use super::online::{LoginEnd, Online};
 use super::settings::ImSettings;
+use crate::room::client_settings::{ClientSettings, SetupError};
 use crate::room::event::ChannelState;
 use crate::room::im_error::ImError;
 use crate::room::in_flight::{Slot, in_flight};
 use crate::room::link::Link;
-use crate::room::setup::{ClientSettings, SetupError};
 
 /// Orders that wait.
 const QUEUE: usize = 16;
@@ -29,47 +29,47 @@ pub(in crate::room) fn start(
     let Some(settings) = settings else {
         return Ok(ChannelHandle(None));
     };
-    let (orders, inbox) = mpsc::channel(QUEUE);
+    let (commands, inbox) = mpsc::channel(QUEUE);
     let (announces, watched) = watch::channel(false);
-    let told = Arc::new(Mutex::new(None));
-    let channel = Channel::new(settings, room, link, refresh, announces, told.clone())?;
+    let notice = Arc::new(Mutex::new(None));
+    let channel = Channel::new(settings, room, link, refresh, announces, notice.clone())?;
     channel.set_state(ChannelState::Offline, None);
     tokio::spawn(channel.run(inbox));
     Ok(ChannelHandle(Some(Running {
-        orders,
+        commands,
         announces: watched,
-        told,
+        notice,
     })))
 }
 
 impl Channel {
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        while let Some(login) = self.offline(&mut orders).await {
+    async fn run(mut self, mut commands: mpsc::Receiver<ChannelCommand>) {
+        while let Some(login) = self.offline(&mut commands).await {
             self.logged_in(&login.me);
-            let loss = Online::new(&mut self, login).run(&mut orders).await;
-            match loss {
-                Loss::Ended => return,
-                Loss::LoggedOut => self.pause().await,
-                Loss::Failed(error) => self.failed(&error).await,
+            let end = Online::new(&mut self, login).run(&mut commands).await;
+            match end {
+                LoginEnd::Ended => return,
+                LoginEnd::LoggedOut => self.pause().await,
+                LoginEnd::Failed(error) => self.failed(&error).await,
             }
         }
     }
 
-    /// Until a login succeeds; None when nobody gives orders any more.
-    async fn offline(&mut self, orders: &mut mpsc::Receiver<Order>) -> Option<LoggedOn> {
-        let mut login: Slot<Result<LoggedOn, ImError>> = None;
+    /// Until a login succeeds; None when nobody gives commands any more.
+    async fn offline(&mut self, commands: &mut mpsc::Receiver<ChannelCommand>) -> Option<ImLogin> {
+        let mut login: Slot<Result<ImLogin, ImError>> = None;
         let mut room_login = self.link.outbox.subscribe();
         loop {
             let known = room_login.borrow_and_update().user_id.is_some();
             tokio::select! {
-                order = orders.recv() => match order? {
-                    Order::Logout(done) => {
+                command = commands.recv() => match command? {
+                    ChannelCommand::Logout(done) => {
                         login = None;
                         self.pause().await;
                         // Nobody waits for it any more.
                         let _ = done.send(());
                     }
-                    order => self.obey_offline(order).await,
+                    command => self.obey_offline(command).await,
                 },
                 result = in_flight(&mut login) => match result {
                     Ok(login) => return Some(login),
@@ -86,23 +86,23 @@ impl Channel {
         }
     }
 
-    async fn obey_offline(&mut self, order: Order) {
-        match order {
-            Order::Join(group) => {
+    async fn obey_offline(&mut self, command: ChannelCommand) {
+        match command {
+            ChannelCommand::Join(group) => {
                 self.wanted = Some(group);
                 self.paused = false;
                 if self.backoff.failures() > 0 {
                     let reason = self.link.outbox.channel_reason();
-                    self.tell_up(Err(&reason)).await;
+                    self.announce_group(Err(&reason)).await;
                 }
             }
-            Order::Quit { room_id } => self.forget(&room_id),
-            Order::Send(_, reply) => {
+            ChannelCommand::Quit { room_id } => self.forget(&room_id),
+            ChannelCommand::Send(_, reply) => {
                 let reason = self.link.outbox.channel_reason();
                 let _ = reply.send(Err(ImError::Down(reason)));
             }
-            Order::Wake => self.paused = false,
-            Order::Logout(done) => drop(done.send(())),
+            ChannelCommand::Wake => self.paused = false,
+            ChannelCommand::Logout(done) => drop(done.send(())),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) enum Trouble {
     Away,
 }
 
-pub(super) fn trouble(error: &ImError) -> Trouble {
+pub(super) fn trouble_of(error: &ImError) -> Trouble {
     match (error.code(), error) {
         (Some(ERR_REPLACED), _) => Trouble::Replaced,
         (Some(ERR_NO_GROUP | ERR_BAD_GROUP), _) => Trouble::NoGroup,
@@ -33,7 +33,7 @@ const GROUP_FAILURES: u32 = 2;
 
 /// Whether a group is lost after `failures` in a row, of which `error` is the last.
 pub(super) fn group_is_lost(error: &ImError, failures: u32) -> bool {
-    failures >= GROUP_FAILURES || error.is_timeout() || trouble(error) == Trouble::NoGroup
+    failures >= GROUP_FAILURES || error.is_timeout() || trouble_of(error) == Trouble::NoGroup
 }
 
 /// Failures of the ordinary poll in a row after which the official client counts as offline.
@@ -79,7 +79,7 @@ mod tests {
             (broken(TransportKind::Timeout), Trouble::Away, true),
             (html, Trouble::Away, false),
         ] {
-            assert_eq!(trouble(&error), expected, "{error}");
+            assert_eq!(trouble_of(&error), expected, "{error}");
             assert_eq!(group_is_lost(&error, 1), lost_at_once, "{error}");
             assert!(group_is_lost(&error, 2), "{error}");
         }

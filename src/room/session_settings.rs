@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::protocol::request::AddPusher;
 use crate::protocol::stream_url::redacted;
 
+use super::client_settings::ClientSettings;
 use super::im::ImSettings;
 use super::recovery::REAPER_TIMEOUT;
-use super::setup::ClientSettings;
 use crate::config::kiosk::Role;
 use crate::process::backoff::{Backoff, jittered};
 

@@ -1,4 +1,4 @@
-//! The channel from outside: orders to it, and what is known of it.
+//! The channel from outside: commands to it, and what is known of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::room::im_error::ImError;
-use crate::room::recovery::Told;
+use crate::room::recovery::EndNotice;
 
 /// For a message to be confirmed, those before it included.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ pub(super) enum Outgoing {
 }
 
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum ChannelCommand {
     Join(Group),
     Quit { room_id: String },
     Send(Outgoing, Reply),
@@ -52,34 +52,34 @@ pub(in crate::room) struct ChannelHandle(pub(super) Option<Running>);
 
 #[derive(Debug, Clone)]
 pub(super) struct Running {
-    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) commands: mpsc::Sender<ChannelCommand>,
     pub(super) announces: watch::Receiver<bool>,
-    pub(super) told: Arc<Mutex<Option<Told>>>,
+    pub(super) notice: Arc<Mutex<Option<EndNotice>>>,
 }
 
 impl ChannelHandle {
     /// Joins a room's group, and again when it is lost; instead of any other.
     pub(in crate::room) async fn join(&self, group: Group) {
-        let _ = self.take_told();
-        self.order(Order::Join(group)).await;
+        let _ = self.take_notice();
+        self.command(ChannelCommand::Join(group)).await;
     }
 
     pub(in crate::room) async fn quit(&self, room_id: &str) {
         let room_id = room_id.to_owned();
-        self.order(Order::Quit { room_id }).await;
+        self.command(ChannelCommand::Quit { room_id }).await;
     }
 
     /// Logs out until `wake`, within the deadline of a request.
     pub(in crate::room) async fn logout(&self) {
         let (done, wait) = oneshot::channel();
-        self.order(Order::Logout(done)).await;
+        self.command(ChannelCommand::Logout(done)).await;
         // Ended is as good as logged out.
         let _ = wait.await;
     }
 
     /// Logs in again after a logout.
     pub(in crate::room) async fn wake(&self) {
-        self.order(Order::Wake).await;
+        self.command(ChannelCommand::Wake).await;
     }
 
     pub(super) async fn send(&self, message: Outgoing) -> Result<(), ImError> {
@@ -88,7 +88,10 @@ impl ChannelHandle {
         };
         let (reply, answer) = oneshot::channel();
         let sent = async {
-            let sent = running.orders.send(Order::Send(message, reply)).await;
+            let sent = running
+                .commands
+                .send(ChannelCommand::Send(message, reply))
+                .await;
             sent.map_err(|_| ImError::Off)?;
             answer.await.unwrap_or(Err(ImError::Off))
         };
@@ -138,15 +141,15 @@ impl ChannelHandle {
     }
 
     /// What was told of the room's end since this was last asked.
-    pub(in crate::room) fn take_told(&self) -> Option<Told> {
-        let told = &self.0.as_ref()?.told;
-        told.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(in crate::room) fn take_notice(&self) -> Option<EndNotice> {
+        let notice = &self.0.as_ref()?.notice;
+        notice.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    async fn order(&self, order: Order) {
+    async fn command(&self, command: ChannelCommand) {
         if let Some(running) = &self.0 {
             // Fails when the channel has ended, and then there is nothing to do.
-            let _ = running.orders.send(order).await;
+            let _ = running.commands.send(command).await;
         }
     }
 }

@@ -13,12 +13,12 @@ pub(super) enum Change {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(super) struct Reachability {
     failures: u32,
     since: Option<Instant>,
 }
 
-impl Health {
+impl Reachability {
     /// Takes in whether a room server answered at `now`.
     pub(super) fn record(&mut self, answered: bool, now: Instant) -> Option<Change> {
         if answered {
@@ -43,7 +43,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let lost = Some(Change::Lost { since: at(1) });
-        let mut health = Health::default();
+        let mut reachability = Reachability::default();
         for (answered, seconds, change) in [
             (true, 0, None),
             (false, 1, None),
@@ -54,7 +54,11 @@ mod tests {
             (false, 6, None),
             (true, 7, None),
         ] {
-            assert_eq!(health.record(answered, at(seconds)), change, "{seconds}");
+            assert_eq!(
+                reachability.record(answered, at(seconds)),
+                change,
+                "{seconds}"
+            );
         }
     }
 }

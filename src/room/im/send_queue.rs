@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::channel_handle::{Group, Outgoing, Reply};
 use super::client::{ImClient, ImIdentity};
-use super::handle::{Group, Outgoing, Reply};
 use crate::protocol::webim::{ChatText, CustomCommand, c2c_body, command_body, text_body};
 use crate::room::im_error::ImError;
 use crate::room::in_flight::{Slot, in_flight};
 
-/// Sends one message after the other, so that they arrive in order.
-pub(super) struct Sending {
+/// Sends one message after the other, so that they arrive in command.
+pub(super) struct SendQueue {
     client: ImClient,
     me: Arc<ImIdentity>,
     pub(super) queue: VecDeque<(Outgoing, Option<Group>, Reply)>,
@@ -18,7 +18,7 @@ pub(super) struct Sending {
     reply: Option<Reply>,
 }
 
-impl Sending {
+impl SendQueue {
     pub(super) fn new(client: ImClient, me: Arc<ImIdentity>) -> Self {
         Self {
             client,

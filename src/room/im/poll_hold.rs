@@ -27,13 +27,13 @@ enum Habit {
 }
 
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct PollHold {
     /// The service's own hold time.
     given: Duration,
     habit: Habit,
 }
 
-impl Default for Hold {
+impl Default for PollHold {
     fn default() -> Self {
         Self {
             given: FIRST,
@@ -42,7 +42,7 @@ impl Default for Hold {
     }
 }
 
-impl Hold {
+impl PollHold {
     /// What to ask for.
     pub(super) fn asked(&self) -> Duration {
         match self.habit {
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_service_that_obeys_is_caught_hanging_within_three_seconds() {
-        let mut hold = Hold::default();
+        let mut hold = PollHold::default();
         assert_eq!((hold.asked(), hold.deadline()), (S(2), S(95)));
         hold.answered(Duration::from_millis(20), 25, false);
         assert_eq!(hold.deadline(), S(30), "a message proves nothing");
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_service_that_decides_itself_is_believed() {
-        let mut hold = Hold::default();
+        let mut hold = PollHold::default();
         hold.answered(S(25), 25, true);
         assert_eq!((hold.asked(), hold.deadline()), (S(25), S(30)));
         assert!(hold.doubt_after() > S(25));
@@ -120,10 +120,10 @@ mod tests {
     #[test]
     fn a_service_that_does_not_hold_is_not_asked_in_a_loop() {
         let quick = Duration::from_millis(3);
-        assert!(Hold::pause_after(quick, true) > Duration::ZERO);
-        assert_eq!(Hold::pause_after(quick, false), Duration::ZERO);
-        assert_eq!(Hold::pause_after(S(2), true), Duration::ZERO);
-        let mut hold = Hold::default();
+        assert!(PollHold::pause_after(quick, true) > Duration::ZERO);
+        assert_eq!(PollHold::pause_after(quick, false), Duration::ZERO);
+        assert_eq!(PollHold::pause_after(S(2), true), Duration::ZERO);
+        let mut hold = PollHold::default();
         hold.answered(quick, 1_000_000, true);
         assert_eq!(hold.given, FIRST);
         assert_eq!(hold.habit, Habit::Unknown);

@@ -28,7 +28,7 @@ pub(super) struct Polled {
 }
 
 /// The ordinary long poll, which brings what is for us alone.
-pub(super) struct Ordinary {
+pub(super) struct OrdinaryPoll {
     client: ImClient,
     me: Arc<ImIdentity>,
     /// Without a polling id there is no poll.
@@ -39,7 +39,7 @@ pub(super) struct Ordinary {
     pub(super) backoff: Backoff,
 }
 
-impl Ordinary {
+impl OrdinaryPoll {
     pub(super) fn new(client: ImClient, me: Arc<ImIdentity>, id: Option<LongPollingId>) -> Self {
         let hold = |seconds: u64| match seconds {
             0 => MAX_POLL_SECONDS,
