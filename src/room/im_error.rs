@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::webim::{Command, ImAnswerError, TooLong};
+use crate::protocol::webim::{ImAnswerError, ImCommand, TooLong};
 
 use super::client_settings::SetupError;
 use super::http::{ANSWER_LIMIT, FetchError};
@@ -13,17 +13,17 @@ use super::transport::{TransportKind, explain};
 pub enum ImError {
     #[error("{command}: {}", explain(*.kind, "the message service", .source.as_ref()))]
     Transport {
-        command: Command,
+        command: ImCommand,
         kind: TransportKind,
         /// Its URL is removed, because the query carries userSig or A2Key.
         #[source]
         source: Option<reqwest::Error>,
     },
     #[error("{command}: the answer is larger than {limit} bytes")]
-    TooLarge { command: Command, limit: usize },
+    TooLarge { command: ImCommand, limit: usize },
     #[error("{command}: {source}")]
     Answer {
-        command: Command,
+        command: ImCommand,
         source: ImAnswerError,
     },
     #[error("joining the group was answered {0:?}")]
@@ -47,7 +47,7 @@ pub enum ImError {
 }
 
 impl ImError {
-    pub(super) fn fetch(command: Command, error: FetchError) -> Self {
+    pub(super) fn fetch(command: ImCommand, error: FetchError) -> Self {
         match error {
             FetchError::Transport(kind, source) => Self::Transport {
                 command,

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 /// A request under way; none waits for ever.
-pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+pub(super) type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// Waits for the request in the slot and empties it; may be dropped and called again.
-pub(super) async fn in_flight<T>(slot: &mut Slot<T>) -> T {
+pub(super) async fn in_flight<T>(slot: &mut InFlight<T>) -> T {
     match slot {
         Some(request) => {
             let result = request.await;

@@ -11,7 +11,7 @@ use crate::protocol::answer::Room;
 use super::error::{ErrorClass, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
 use super::im::ChannelHandle;
-use super::in_flight::{Slot, in_flight};
+use super::in_flight::{InFlight, in_flight};
 use super::member_diff::{Diff, Roster};
 use super::recovery::{Facts, STRIKE_WINDOW, Step, Strike, Window};
 use super::seat::{Me, Recovery, Seat};
@@ -58,12 +58,12 @@ struct Stay {
     roster: Roster,
     had_company: bool,
 
-    beating: Slot<Result<(), RoomError>>,
+    beating: InFlight<Result<(), RoomError>>,
     next_beat: Instant,
     beat_started: Instant,
     beat_backoff: Backoff,
 
-    looking: Slot<Result<(Room, Me), RoomError>>,
+    looking: InFlight<Result<(Room, Me), RoomError>>,
     next_look: Instant,
     look_started: Instant,
     look_backoff: Backoff,
@@ -73,7 +73,7 @@ struct Stay {
     /// Until then nobody counts as gone.
     keep_absent_until: Instant,
 
-    recovering: Slot<Result<Recovery, RoomError>>,
+    recovering: InFlight<Result<Recovery, RoomError>>,
     next_recovery: Option<Instant>,
     recovery_backoff: Backoff,
     refusals: u32,

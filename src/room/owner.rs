@@ -16,7 +16,7 @@ use super::event::{ClosedReason, Outbox, RoomEvent};
 use super::handle::{Reply, RoomCommand, RoomHandle};
 use super::idle_room;
 use super::im::{self, ChannelHandle};
-use super::in_flight::{Slot, in_flight};
+use super::in_flight::{InFlight, in_flight};
 use super::link::Link;
 use super::membership::{StayEnd, stay};
 use super::seat::Seat;
@@ -95,7 +95,7 @@ struct Owner {
     refresh: Arc<Notify>,
     channel: ChannelHandle,
     /// Keeps the login and tells whether the server is there, while no stay does.
-    probe: Slot<Result<(), RoomError>>,
+    probe: InFlight<Result<(), RoomError>>,
     /// None after a logout.
     next_probe: Option<Instant>,
     probe_backoff: Backoff,

@@ -38,7 +38,7 @@ pub struct CustomCommand {
 
 /// What a group message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum GroupChat {
     Text(ChatText),
     Command(CustomCommand),
     /// The member list changed: read it again.
@@ -49,7 +49,7 @@ pub enum Said {
 
 /// What a C2C message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum C2cSaid {
+pub enum C2cChat {
     Command(CustomCommand),
     LinkMic(LinkMic),
     Text(ChatText),
@@ -141,21 +141,21 @@ pub fn is_pushers_changed(user_defined: &str) -> bool {
 
 /// What a group message says.
 #[must_use]
-pub fn read_group(elements: &[Element]) -> Said {
+pub fn read_group(elements: &[Element]) -> GroupChat {
     let parts = parts(elements);
     let Some(header) = parts.header() else {
         return match parts.plain_text() {
-            Some(text) => Said::Text(text),
-            None => Said::Nothing,
+            Some(text) => GroupChat::Text(text),
+            None => GroupChat::Nothing,
         };
     };
     match header.cmd.as_str() {
-        TEXT => Said::Text(ChatText {
+        TEXT => GroupChat::Text(ChatText {
             nick: header.name(),
             avatar: header.avatar(),
             text: parts.rest(&header),
         }),
-        COMMAND => Said::Command(CustomCommand {
+        COMMAND => GroupChat::Command(CustomCommand {
             cmd: header.data("cmd"),
             msg: match header.data("msg") {
                 msg if msg.is_empty() => parts.rest(&header),
@@ -164,22 +164,22 @@ pub fn read_group(elements: &[Element]) -> Said {
             user_name: header.name(),
             user_avatar: header.avatar(),
         }),
-        PUSHERS_CHANGED => Said::PushersChanged,
-        _ => Said::Nothing,
+        PUSHERS_CHANGED => GroupChat::PushersChanged,
+        _ => GroupChat::Nothing,
     }
 }
 
 /// What a C2C message says.
 #[must_use]
-pub fn read_c2c(elements: &[Element]) -> C2cSaid {
+pub fn read_c2c(elements: &[Element]) -> C2cChat {
     let parts = parts(elements);
     let Some(header) = parts.header() else {
-        return parts.plain_text().map_or(C2cSaid::Nothing, C2cSaid::Text);
+        return parts.plain_text().map_or(C2cChat::Nothing, C2cChat::Text);
     };
     if header.cmd == "linkmic" {
-        return link_mic(&header).map_or(C2cSaid::Nothing, C2cSaid::LinkMic);
+        return link_mic(&header).map_or(C2cChat::Nothing, C2cChat::LinkMic);
     }
-    C2cSaid::Command(CustomCommand {
+    C2cChat::Command(CustomCommand {
         msg: header.data("msg"),
         user_name: header.name(),
         user_avatar: header.avatar(),

@@ -5,9 +5,9 @@ macro_rules! commands {
     ($($(#[$doc:meta])* $name:ident = $path:literal),* $(,)?) => {
         /// What can be asked of the message service.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Command { $($(#[$doc])* $name),* }
+        pub enum ImCommand { $($(#[$doc])* $name),* }
 
-        impl Command {
+        impl ImCommand {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
@@ -46,7 +46,7 @@ commands! {
     BigGroupPoll = "v1/group_open_long_polling_http_noauth_svc/get_msg",
 }
 
-impl Command {
+impl ImCommand {
     /// The command at a path, without a leading slash.
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
@@ -54,7 +54,7 @@ impl Command {
     }
 }
 
-impl std::fmt::Display for Command {
+impl std::fmt::Display for ImCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let path = self.path();
         f.write_str(path.rsplit('/').next().unwrap_or(path))

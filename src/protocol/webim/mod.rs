@@ -18,17 +18,17 @@ mod query;
 pub use answer::{ImAnswerError, fail, fail_with, ok, parse};
 pub use body::*;
 pub use chat::{
-    C2cSaid, ChatText, CustomCommand, LinkMic, Said, TooLong, c2c_body, command_body,
+    C2cChat, ChatText, CustomCommand, GroupChat, LinkMic, TooLong, c2c_body, command_body,
     is_pushers_changed, read_c2c, read_group, text_body,
 };
-pub use command::Command;
+pub use command::ImCommand;
 pub use constants::*;
 pub use element::Element;
 pub use message::{
     C2cMessage, Content, GroupMessage, PollEvent, ReportType, TIP_JOIN, TIP_QUIT, messages,
     poll_events,
 };
-pub use query::{App, Caller, Query};
+pub use query::{App, Caller, RequestQuery};
 
 #[cfg(test)]
 mod tests;

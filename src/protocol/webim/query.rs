@@ -46,7 +46,7 @@ fn escaped(text: &str) -> String {
 
 /// A query as a server reads it; absent keys are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Query {
+pub struct RequestQuery {
     pub identifier: String,
     pub user_sig: String,
     pub tiny_id: String,
@@ -55,7 +55,7 @@ pub struct Query {
     pub account_type: String,
 }
 
-impl Query {
+impl RequestQuery {
     /// Composes the query, in the order of the official client. `now` is in unix seconds; `seq`
     /// counts the requests of a process from 1.
     #[must_use]
@@ -103,9 +103,9 @@ impl Query {
     }
 }
 
-impl std::fmt::Debug for Query {
+impl std::fmt::Debug for RequestQuery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Query")
+        f.debug_struct("RequestQuery")
             .field("identifier", &self.identifier)
             .field("tiny_id", &self.tiny_id)
             .field("sdk_app_id", &self.sdk_app_id)

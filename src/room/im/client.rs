@@ -12,10 +12,10 @@ use url::Url;
 use super::settings::ImSettings;
 use crate::config::kiosk::UserCredentials;
 use crate::protocol::webim::{
-    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Command, Element, Empty, GetMsgRequest,
-    GroupRequest, ImAnswerError, Joined, LoggedIn, LoginRequest, LongPollCookie, LongPollRequest,
-    LongPolled, LongPollingId, LongPollingLogoutRequest, PendingC2c, PortraitSetRequest,
-    ProfileItem, Query, SendC2cRequest, SendGroupRequest, Sent,
+    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Element, Empty, GetMsgRequest,
+    GroupRequest, ImAnswerError, ImCommand, Joined, LoggedIn, LoginRequest, LongPollCookie,
+    LongPollRequest, LongPolled, LongPollingId, LongPollingLogoutRequest, PendingC2c,
+    PortraitSetRequest, ProfileItem, RequestQuery, SendC2cRequest, SendGroupRequest, Sent,
 };
 use crate::room::client_settings::{ClientSettings, SetupError};
 use crate::room::http::{fetch, http_client};
@@ -79,7 +79,7 @@ impl ImClient {
     }
 
     pub(super) async fn login(&self, credentials: &UserCredentials) -> Result<ImIdentity, ImError> {
-        let command = Command::Login;
+        let command = ImCommand::Login;
         let app = App {
             sdk_app_id: credentials.sdk_app_id,
             account_type: credentials.account_type.clone(),
@@ -117,13 +117,13 @@ impl ImClient {
                 value: me.user_id.clone(),
             }],
         };
-        let done: Empty = self.ask(me, Command::PortraitSet, &request).await?;
+        let done: Empty = self.ask(me, ImCommand::PortraitSet, &request).await?;
         let Empty {} = done;
         Ok(())
     }
 
     pub(super) async fn long_polling_id(&self, me: &ImIdentity) -> Result<LongPollingId, ImError> {
-        self.ask(me, Command::GetLongPollingId, &Empty {}).await
+        self.ask(me, ImCommand::GetLongPollingId, &Empty {}).await
     }
 
     /// Logs out this instance.
@@ -131,7 +131,7 @@ impl ImClient {
         let request = LongPollingLogoutRequest {
             long_polling_id: polling_id.to_owned(),
         };
-        let Empty {} = self.ask(me, Command::LongPollingLogout, &request).await?;
+        let Empty {} = self.ask(me, ImCommand::LongPollingLogout, &request).await?;
         Ok(())
     }
 
@@ -143,7 +143,7 @@ impl ImClient {
     ) -> Result<LongPolled, ImError> {
         let request = LongPollRequest { timeout, cookie };
         let deadline = Duration::from_secs(timeout) + POLL_MARGIN;
-        let command = Command::LongPolling;
+        let command = ImCommand::LongPolling;
         self.exchange(me.caller(), &me.app, command, &request, deadline)
             .await
     }
@@ -156,12 +156,12 @@ impl ImClient {
         sync_flag: u64,
     ) -> Result<PendingC2c, ImError> {
         let request = GetMsgRequest { cookie, sync_flag };
-        self.ask(me, Command::GetMsg, &request).await
+        self.ask(me, ImCommand::GetMsg, &request).await
     }
 
     /// Joins a room's group; the answer is the key of the first poll.
     pub(super) async fn join(&self, me: &ImIdentity, group: &str) -> Result<String, ImError> {
-        let command = Command::ApplyJoinGroup;
+        let command = ImCommand::ApplyJoinGroup;
         let group_id = group.to_owned();
         let joined: Joined = self.ask(me, command, &GroupRequest { group_id }).await?;
         if joined.joined_status != webim::JOINED {
@@ -178,7 +178,7 @@ impl ImClient {
     pub(super) async fn quit(&self, me: &ImIdentity, group: &str) -> Result<(), ImError> {
         let group_id = group.to_owned();
         let request = GroupRequest { group_id };
-        let Empty {} = self.ask(me, Command::QuitGroup, &request).await?;
+        let Empty {} = self.ask(me, ImCommand::QuitGroup, &request).await?;
         Ok(())
     }
 
@@ -188,7 +188,7 @@ impl ImClient {
         request: BigGroupPollRequest,
         deadline: Duration,
     ) -> Result<BigGroupPolled, ImError> {
-        let command = Command::BigGroupPoll;
+        let command = ImCommand::BigGroupPoll;
         self.exchange(me.caller(), &me.app, command, &request, deadline)
             .await
     }
@@ -206,7 +206,7 @@ impl ImClient {
             msg_body: body,
             msg_priority: "COMMON".into(),
         };
-        let sent: Sent = self.ask(me, Command::SendGroupMsg, &request).await?;
+        let sent: Sent = self.ask(me, ImCommand::SendGroupMsg, &request).await?;
         log::debug!(seq = sent.msg_seq; "group message sent");
         Ok(())
     }
@@ -225,7 +225,7 @@ impl ImClient {
             msg_random: rand::random::<u32>().into(),
             msg_body: body,
         };
-        let sent: Sent = self.ask(me, Command::SendMsg, &request).await?;
+        let sent: Sent = self.ask(me, ImCommand::SendMsg, &request).await?;
         log::debug!(time = sent.msg_time; "C2C message sent");
         Ok(())
     }
@@ -233,7 +233,7 @@ impl ImClient {
     async fn ask<B: Serialize + Sync, T: DeserializeOwned>(
         &self,
         me: &ImIdentity,
-        command: Command,
+        command: ImCommand,
         body: &B,
     ) -> Result<T, ImError> {
         self.exchange(me.caller(), &me.app, command, body, self.deadline)
@@ -244,14 +244,14 @@ impl ImClient {
         &self,
         caller: Caller<'_>,
         app: &App,
-        command: Command,
+        command: ImCommand,
         body: &B,
         deadline: Duration,
     ) -> Result<T, ImError> {
         let mut url = self.base.clone();
         url.set_path(command.path());
         let seq = self.requests.fetch_add(1, Ordering::Relaxed);
-        url.set_query(Some(&Query::compose(caller, app, unix_now(), seq)));
+        url.set_query(Some(&RequestQuery::compose(caller, app, unix_now(), seq)));
         let request = self.http.post(url).json(body);
         let fetched = fetch(request, deadline).await;
         let fetched = fetched.map_err(|error| ImError::fetch(command, error))?;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::protocol::webim::{
-    C2cMessage, C2cSaid, Content, GroupMessage, ReportType, Said, is_pushers_changed, read_c2c,
-    read_group,
+    C2cChat, C2cMessage, Content, GroupChat, GroupMessage, ReportType, is_pushers_changed,
+    read_c2c, read_group,
 };
 use crate::room::event::{Message, RoomEvent};
 use crate::room::recovery::EndNotice;
@@ -28,20 +28,22 @@ pub(super) fn effect_of(message: &GroupMessage, room_id: &str, me: &str) -> Opti
     match &message.content {
         Content::Chat(_) if message.from == me => None,
         Content::Chat(elements) => match read_group(elements) {
-            Said::Text(said) => Some(Effect::Event(RoomEvent::TextReceived(Message {
+            GroupChat::Text(said) => Some(Effect::Event(RoomEvent::TextReceived(Message {
                 from: message.from.clone(),
                 nick: first(said.nick, &message.from),
                 cmd: None,
                 text: said.text,
             }))),
-            Said::Command(command) => Some(Effect::Event(RoomEvent::CustomReceived(Message {
-                from: message.from.clone(),
-                nick: first(command.user_name, &message.from),
-                cmd: Some(command.cmd),
-                text: command.msg,
-            }))),
-            Said::PushersChanged => Some(Effect::ReadMembers),
-            Said::Nothing => None,
+            GroupChat::Command(command) => {
+                Some(Effect::Event(RoomEvent::CustomReceived(Message {
+                    from: message.from.clone(),
+                    nick: first(command.user_name, &message.from),
+                    cmd: Some(command.cmd),
+                    text: command.msg,
+                })))
+            }
+            GroupChat::PushersChanged => Some(Effect::ReadMembers),
+            GroupChat::Nothing => None,
         },
         // Somebody joined or left the group: he will be, or was, a member.
         Content::Tip { .. } => None,
@@ -68,10 +70,10 @@ pub(super) fn event_of_c2c(message: &C2cMessage, me: &str) -> Option<RoomEvent> 
         return None;
     }
     let (nick, cmd, text) = match read_c2c(&message.elements) {
-        C2cSaid::Command(command) => (command.user_name, Some(command.cmd), command.msg),
-        C2cSaid::Text(said) => (said.nick, None, said.text),
+        C2cChat::Command(command) => (command.user_name, Some(command.cmd), command.msg),
+        C2cChat::Text(said) => (said.nick, None, said.text),
         // Live rooms only: there is nobody to answer it here.
-        C2cSaid::LinkMic(_) | C2cSaid::Nothing => return None,
+        C2cChat::LinkMic(_) | C2cChat::Nothing => return None,
     };
     Some(RoomEvent::C2cReceived(Message {
         from: message.from.clone(),

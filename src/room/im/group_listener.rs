@@ -14,7 +14,7 @@ use crate::protocol::webim::{
     BigGroupPollRequest, BigGroupPolled, ERR_POLL_TIMEOUT, GroupMessage, messages,
 };
 use crate::room::im_error::ImError;
-use crate::room::in_flight::{Slot, in_flight};
+use crate::room::in_flight::{InFlight, in_flight};
 
 /// Longest pause between two looks for a group that does not exist.
 const NO_GROUP_RETRY: Duration = Duration::from_secs(30);
@@ -43,14 +43,14 @@ struct Poll {
     next: Instant,
     doubted: bool,
     failures: u32,
-    slot: Slot<Result<BigGroupPolled, ImError>>,
+    slot: InFlight<Result<BigGroupPolled, ImError>>,
 }
 
 pub(super) struct GroupListener {
     pub(super) room_id: String,
     client: ImClient,
     me: Arc<ImIdentity>,
-    joining: Slot<Result<String, ImError>>,
+    joining: InFlight<Result<String, ImError>>,
     next_join: Instant,
     poll: Option<Poll>,
     /// Lost before: then only an answered poll proves that it is back.

@@ -12,7 +12,7 @@ use crate::protocol::webim::{
     poll_events,
 };
 use crate::room::im_error::ImError;
-use crate::room::in_flight::{Slot, in_flight};
+use crate::room::in_flight::{InFlight, in_flight};
 
 /// Requests for waiting C2C messages in a row, against a service that never comes to an end.
 const MAX_FETCHES: usize = 10;
@@ -34,7 +34,7 @@ pub(super) struct OrdinaryPoll {
     /// Without a polling id there is no poll.
     timeout: Option<u64>,
     pub(super) cookie: LongPollCookie,
-    polling: Slot<Result<Polled, ImError>>,
+    polling: InFlight<Result<Polled, ImError>>,
     next: Instant,
     pub(super) backoff: Backoff,
 }

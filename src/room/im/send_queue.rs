@@ -7,14 +7,14 @@ use super::channel_handle::{Group, Outgoing, Reply};
 use super::client::{ImClient, ImIdentity};
 use crate::protocol::webim::{ChatText, CustomCommand, c2c_body, command_body, text_body};
 use crate::room::im_error::ImError;
-use crate::room::in_flight::{Slot, in_flight};
+use crate::room::in_flight::{InFlight, in_flight};
 
 /// Sends one message after the other, so that they arrive in command.
 pub(super) struct SendQueue {
     client: ImClient,
     me: Arc<ImIdentity>,
     pub(super) queue: VecDeque<(Outgoing, Option<Group>, Reply)>,
-    slot: Slot<Result<(), ImError>>,
+    slot: InFlight<Result<(), ImError>>,
     reply: Option<Reply>,
 }
 

@@ -13,7 +13,7 @@ use super::settings::ImSettings;
 use crate::room::client_settings::{ClientSettings, SetupError};
 use crate::room::event::ChannelState;
 use crate::room::im_error::ImError;
-use crate::room::in_flight::{Slot, in_flight};
+use crate::room::in_flight::{InFlight, in_flight};
 use crate::room::link::Link;
 
 /// Orders that wait.
@@ -57,7 +57,7 @@ impl Channel {
 
     /// Until a login succeeds; None when nobody gives commands any more.
     async fn offline(&mut self, commands: &mut mpsc::Receiver<ChannelCommand>) -> Option<ImLogin> {
-        let mut login: Slot<Result<ImLogin, ImError>> = None;
+        let mut login: InFlight<Result<ImLogin, ImError>> = None;
         let mut room_login = self.link.outbox.subscribe();
         loop {
             let known = room_login.borrow_and_update().user_id.is_some();

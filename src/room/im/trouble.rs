@@ -42,12 +42,12 @@ pub(super) const POLL_FAILURES: u32 = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::webim::{Command, ImAnswerError};
+    use crate::protocol::webim::{ImAnswerError, ImCommand};
     use crate::room::transport::TransportKind;
 
     #[test]
     fn table() {
-        let command = Command::BigGroupPoll;
+        let command = ImCommand::BigGroupPoll;
         let refused = |code| ImError::Answer {
             command,
             source: ImAnswerError::Refused {

@@ -12,7 +12,7 @@ use super::{GROUP_NAME, Im, fresh_secret, message, poll};
 use crate::protocol::excerpt;
 use crate::protocol::im_rest::ErrorCode;
 use crate::protocol::webim::{
-    self, AuthKeyAnswer, Command, Empty, GroupRequest, JOINED, Joined, JoinedGroupList,
+    self, AuthKeyAnswer, Empty, GroupRequest, ImCommand, JOINED, Joined, JoinedGroupList,
     JoinedGroupListRequest, LoggedIn, LongPollingId, Portrait, PortraitGetRequest,
     PortraitSetRequest, Portraits, ProfileItem, SendC2cRequest, SendGroupRequest, Sent, TAG_NICK,
 };
@@ -39,10 +39,10 @@ pub(super) struct Member {
 }
 
 /// Answers one command.
-pub(super) async fn answer(im: &Im, command: Command, call: Call) -> Value {
+pub(super) async fn answer(im: &Im, command: ImCommand, call: Call) -> Value {
     let outcome = match command {
-        Command::LongPolling => poll::ordinary(im, call).await,
-        Command::BigGroupPoll => return poll::big_group(im, call).await,
+        ImCommand::LongPolling => poll::ordinary(im, call).await,
+        ImCommand::BigGroupPoll => return poll::big_group(im, call).await,
         _ => perform(im, command, &call),
     };
     outcome.unwrap_or_else(|failure| {
@@ -52,14 +52,14 @@ pub(super) async fn answer(im: &Im, command: Command, call: Call) -> Value {
     })
 }
 
-fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
+fn perform(im: &Im, command: ImCommand, call: &Call) -> Outcome {
     match command {
-        Command::Login => return login(im, call),
+        ImCommand::Login => return login(im, call),
         // Statistics of the client, sent without waiting for the login; nobody needs them.
-        Command::WebReport => return done(),
-        Command::ApplyJoinGroupAnonymous => return join(im, &body(call)?, None),
+        ImCommand::WebReport => return done(),
+        ImCommand::ApplyJoinGroupAnonymous => return join(im, &body(call)?, None),
         // A reader without a login has no name to leave by: his key lapses.
-        Command::QuitGroupAnonymous => return done(),
+        ImCommand::QuitGroupAnonymous => return done(),
         _ => {}
     }
     let member = identify(im, call)?;
@@ -67,22 +67,22 @@ fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
         return Err(too_often());
     }
     match command {
-        Command::PortraitGet => portrait_get(im, &member, body(call)?),
-        Command::PortraitSet => portrait_set(im, &member, body(call)?),
-        Command::GetJoinedGroupList => joined_groups(&member, &body(call)?),
-        Command::AuthKey => Ok(webim::ok(&AuthKeyAnswer {
+        ImCommand::PortraitGet => portrait_get(im, &member, body(call)?),
+        ImCommand::PortraitSet => portrait_set(im, &member, body(call)?),
+        ImCommand::GetJoinedGroupList => joined_groups(&member, &body(call)?),
+        ImCommand::AuthKey => Ok(webim::ok(&AuthKeyAnswer {
             ip_list: vec!["127.0.0.1".to_owned()],
             auth_key: fresh_secret(),
             expire_time: im.now().unix + AUTH_KEY_LIFE,
         })),
-        Command::GetLongPollingId => long_polling_id(im, &member),
-        Command::GetMsg => fetch(im, &member),
-        Command::SendMsg => send_to_user(im, &member, body(call)?),
-        Command::SendGroupMsg => send_to_group(im, &member, body(call)?),
-        Command::GroupMsgGet => history(im, &member, call),
-        Command::ApplyJoinGroup => join(im, &body(call)?, Some(&member)),
-        Command::QuitGroup => quit(im, &member, &body(call)?),
-        Command::Logout | Command::LongPollingLogout => logout(im, &member),
+        ImCommand::GetLongPollingId => long_polling_id(im, &member),
+        ImCommand::GetMsg => fetch(im, &member),
+        ImCommand::SendMsg => send_to_user(im, &member, body(call)?),
+        ImCommand::SendGroupMsg => send_to_group(im, &member, body(call)?),
+        ImCommand::GroupMsgGet => history(im, &member, call),
+        ImCommand::ApplyJoinGroup => join(im, &body(call)?, Some(&member)),
+        ImCommand::QuitGroup => quit(im, &member, &body(call)?),
+        ImCommand::Logout | ImCommand::LongPollingLogout => logout(im, &member),
         // The sender is not told that his message was read; no RTCRoom client shows that.
         _ => done(),
     }

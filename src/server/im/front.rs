@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::reply::Failure;
 use super::{Im, client, rest};
-use crate::protocol::im_rest::{self, BodyError, ErrorCode};
-use crate::protocol::webim::{self, Query};
+use crate::protocol::im_rest::{self, ErrorCode, RestBodyError};
+use crate::protocol::webim::{self, RequestQuery};
 
 /// Longest body in bytes: a message of the greatest length in its longest JSON.
 const MAX_BODY: usize = 64 * 1024;
@@ -26,16 +26,16 @@ pub(in crate::server) struct ClientAddress(pub(in crate::server) Option<IpAddr>)
 /// A request, read.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) query: Query,
-    pub(super) body: Result<Value, BodyError>,
+    pub(super) query: RequestQuery,
+    pub(super) body: Result<Value, RestBodyError>,
     pub(super) address: Option<IpAddr>,
 }
 
 /// What is asked, and by whom.
 #[derive(Debug, Clone, Copy)]
 enum Asked {
-    Rest(im_rest::Command),
-    Client(webim::Command),
+    Rest(im_rest::RestCommand),
+    Client(webim::ImCommand),
 }
 
 /// Whether the message service answers at this path. It bounds its requests itself, because
@@ -72,10 +72,10 @@ async fn answer(State(im): State<Arc<Im>>, request: Request) -> Response {
 }
 
 /// Room servers and members both send group messages: who signs every request is a server.
-fn asked(path: &str, query: &Query) -> Option<Asked> {
+fn asked(path: &str, query: &RequestQuery) -> Option<Asked> {
     let command = path.strip_prefix("v4/group_open_http_svc/");
-    let rest = command.and_then(im_rest::Command::from_path);
-    let client = webim::Command::from_path(path);
+    let rest = command.and_then(im_rest::RestCommand::from_path);
+    let client = webim::ImCommand::from_path(path);
     match (rest, client) {
         (Some(rest), None) => Some(Asked::Rest(rest)),
         (Some(rest), Some(_)) if !query.user_sig.is_empty() => Some(Asked::Rest(rest)),
@@ -102,7 +102,7 @@ async fn read(im: &Im, request: Request) -> Result<Call, Response> {
     };
     let address = head.extensions.get::<ClientAddress>();
     Ok(Call {
-        query: Query::parse(head.uri.query().unwrap_or_default()),
+        query: RequestQuery::parse(head.uri.query().unwrap_or_default()),
         body: im_rest::body(content_type, &bytes),
         address: address.and_then(|address| address.0),
     })

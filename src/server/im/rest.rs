@@ -9,7 +9,7 @@ use super::message;
 use super::reply::{Failure, Outcome};
 use super::{GROUP_NAME, Im};
 use crate::protocol::im_rest::{
-    BIG_GROUP, Command, CreateGroup, DestroyGroup, ErrorCode, SendGroupSystemNotification,
+    BIG_GROUP, CreateGroup, DestroyGroup, ErrorCode, RestCommand, SendGroupSystemNotification,
 };
 use crate::protocol::webim::{self, Empty, GROUP_LIMIT, SendGroupRequest, Sent};
 use crate::server::auth::Credentials;
@@ -18,7 +18,7 @@ use crate::server::auth::Credentials;
 const MAX_NAME: usize = 128;
 
 /// Answers one command.
-pub(super) fn answer(im: &Im, command: Command, call: &Call) -> Value {
+pub(super) fn answer(im: &Im, command: RestCommand, call: &Call) -> Value {
     let outcome = identify(im, call).and_then(|()| perform(im, command, call));
     outcome.unwrap_or_else(|failure| {
         let (code, info) = (failure.code.number(), &failure.info);
@@ -43,13 +43,13 @@ fn identify(im: &Im, call: &Call) -> Result<(), Failure> {
     Err(Failure::new(ErrorCode::AdministratorNeeded, info))
 }
 
-fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
+fn perform(im: &Im, command: RestCommand, call: &Call) -> Outcome {
     im.catch_up_with_rooms();
     match command {
-        Command::CreateGroup => create(im, &read(call)?),
-        Command::DestroyGroup => destroy(im, &read(call)?),
-        Command::SendGroupSystemNotification => notify(im, &read(call)?),
-        Command::SendGroupMsg => send(im, read(call)?),
+        RestCommand::CreateGroup => create(im, &read(call)?),
+        RestCommand::DestroyGroup => destroy(im, &read(call)?),
+        RestCommand::SendGroupSystemNotification => notify(im, &read(call)?),
+        RestCommand::SendGroupMsg => send(im, read(call)?),
     }
 }
 
