@@ -2,15 +2,14 @@
 //! server refuses the token, and a record of whether the server is there.
 
 use std::future::Future;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use crate::protocol::user_sig::{self, Claims, DEFAULT_VALID_SECONDS, Form, SigningKey};
+use crate::protocol::user_sig::{Claims, DEFAULT_VALID_SECONDS};
 
 use super::client::{Identity, RoomClient};
 use super::error::{ErrorClass, RoomError};
@@ -18,8 +17,8 @@ use super::event::{Outbox, RoomEvent};
 use super::reachability::{Change, Reachability};
 use super::recovery::Window;
 use super::unix_time::unix_now;
-use crate::config::kiosk::Credentials;
-use crate::config::kiosk::UserCredentials;
+use super::user_sig;
+use crate::config::kiosk::{Credentials, UserCredentials};
 
 /// Tokens lost within [`LOST_WINDOW`] after which another device must be using our user id: a
 /// second login voids the first, so two devices would throw each other out for ever.
@@ -202,7 +201,7 @@ impl Link {
                     sdk_app_id: *sdk_app_id,
                     account_type: account_type.clone(),
                     user_id: user_id.clone(),
-                    user_sig: read_user_sig(path).await?,
+                    user_sig: user_sig::read(path).await?,
                 });
             }
             Credentials::Key {
@@ -223,7 +222,7 @@ impl Link {
                     sdk_app_id: *sdk_app_id,
                     account_type: account_type.clone(),
                     user_id: user_id.clone(),
-                    user_sig: sign(path, &claims, *form).await?,
+                    user_sig: user_sig::sign(path, &claims, *form).await?,
                 });
             }
             Credentials::GetLoginInfo { user_id } => login.user_id.as_ref().or(user_id.as_ref()),
@@ -292,28 +291,4 @@ impl Link {
         }
         result
     }
-}
-
-async fn read_user_sig(path: &Path) -> Result<SecretString, RoomError> {
-    match tokio::fs::read_to_string(path).await {
-        Ok(text) => Ok(text.trim().into()),
-        Err(source) => Err(RoomError::UserSigFile {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-/// A userSig of ours; the key is in memory only while it signs.
-async fn sign(path: &Path, claims: &Claims, form: Form) -> Result<SecretString, RoomError> {
-    let failed = |reason: String| RoomError::PrivateKey {
-        path: path.to_owned(),
-        reason,
-    };
-    let pem = tokio::fs::read_to_string(path).await;
-    let pem = SecretString::from(pem.map_err(|error| failed(error.to_string()))?);
-    let key = SigningKey::from_pem(pem.expose_secret());
-    let signed = key.and_then(|key| user_sig::make(&key, claims, form));
-    let signed = signed.map_err(|error| failed(error.to_string()))?;
-    Ok(signed.into())
 }

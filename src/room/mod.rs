@@ -26,6 +26,7 @@ mod seat;
 mod session_settings;
 mod transport;
 mod unix_time;
+mod user_sig;
 
 pub use crate::config::kiosk::{Credentials, Role, UserCredentials};
 pub use client::{Created, Identity, RoomClient};
