@@ -1,6 +1,6 @@
 //! The HTTP client of the room protocol: one method per verb, one request and one answer each.
 //!
-//! It keeps no state but its connections: who asks is passed as [`Identity`]. Each exchange
+//! It keeps no state but its connections: the caller is passed as [`Identity`]. Each exchange
 //! ends by its deadline with an answer or a named error; nothing is retried here, no redirect
 //! is followed, no proxy of the environment is used, and TLS certificates are verified.
 
@@ -24,17 +24,17 @@ use super::error::{Endpoint, ErrorClass, RoomError};
 use super::http::{fetch, http_client};
 use crate::config::kiosk::UserCredentials;
 
-/// Rooms asked for at once.
+/// Rooms per page: as many as the official clients ask for.
 const PAGE: u32 = 20;
-/// Pages read at the most, against a server that never comes to an end.
+/// Maximum number of pages, against a server that never comes to an end: 1000 rooms.
 const MAX_PAGES: u32 = 50;
 
-/// Who asks: the result of a login.
+/// The logged-in user: the result of a login.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub user_id: String,
     pub token: SecretString,
-    /// The room server says that it is a message service too.
+    /// Whether the room server says that it is a message service too.
     pub messages_here: bool,
 }
 
@@ -55,25 +55,28 @@ impl Created {
     }
 }
 
-/// A room server, asked about rooms of one type. Cheap to clone.
+/// A room server that is asked about rooms of one type. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RoomClient {
     http: reqwest::Client,
     base: Url,
-    /// Asked for credentials, with connections of its own: it may be another host.
+    /// The address for credentials, with connections of its own: it may be another host.
     login_info: (reqwest::Client, Url),
     room_type: RoomType,
+    /// Limit for a whole exchange.
     deadline: Duration,
 }
 
 impl RoomClient {
+    /// Sets up connections, without making one.
+    ///
     /// # Errors
-    /// An address that is none, or certificates that cannot be loaded.
+    /// An address that cannot be used, or no HTTP client.
     pub fn new(settings: &ClientSettings) -> Result<Self, SetupError> {
         let base = parse_base(&settings.base_url, settings.room_type)?;
         let http = http_client(settings, &settings.pins)?;
         let login_info = match &settings.login_info_url {
-            // Another host, whose key the room server's pins say nothing of.
+            // The room server's pins say nothing about another host's key.
             Some(url) => (http_client(settings, &[])?, url.clone()),
             None => (http.clone(), below(&base, "utils", "get_login_info")),
         };
@@ -86,7 +89,7 @@ impl RoomClient {
         })
     }
 
-    /// The same client with another deadline for a whole exchange.
+    /// Returns the same client with another deadline for a whole exchange.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -101,7 +104,7 @@ impl RoomClient {
     /// Asks for credentials; without `user_id` the server invents one.
     ///
     /// # Errors
-    /// Also when Java answers success with empty fields, which means that it could not sign.
+    /// As every verb, and when Java answers success with empty fields: it could not sign.
     pub async fn get_login_info(
         &self,
         user_id: Option<&str>,
@@ -153,7 +156,7 @@ impl RoomClient {
         done.map(drop)
     }
 
-    /// A URL to push to, for one publisher. Java derives the stream from `room_id`.
+    /// Asks for a URL to push to, for one publisher. Java derives the stream from `room_id`.
     ///
     /// # Errors
     /// As every verb.
@@ -171,7 +174,7 @@ impl RoomClient {
         Ok(answer.push_url)
     }
 
-    /// All active rooms: pages are read until one is not full.
+    /// Lists all active rooms: pages are read until one is not full.
     ///
     /// # Errors
     /// As every verb.
@@ -194,7 +197,7 @@ impl RoomClient {
         Ok(rooms)
     }
 
-    /// At most `cnt` active rooms after the first `index`.
+    /// Lists at most `cnt` active rooms after the first `index`.
     ///
     /// # Errors
     /// As every verb.
@@ -208,19 +211,19 @@ impl RoomClient {
         Ok(list.rooms)
     }
 
-    /// A room with its members, the caller included.
+    /// Reads a room with its members, the caller included.
     ///
     /// # Errors
-    /// Class [`ErrorClass::RoomGone`] when there is no such room or nobody entered it yet.
+    /// Class [`ErrorClass::RoomGone`] when there is no such room or nobody has entered it yet.
     pub async fn get_pushers(&self, me: &Identity, room_id: &str) -> Result<Room, RoomError> {
         let room_id = room_id.to_owned();
         self.call(me, &GetPushers { room_id }).await
     }
 
-    /// Reserves a room id; empty lets the server invent one.
+    /// Reserves a room id; for an empty one the server invents an id.
     ///
     /// # Errors
-    /// `room_info` over 1024 bytes is refused here, because the servers answer differently.
+    /// As every verb; `room_info` over 1024 bytes is refused here, because the servers differ.
     pub async fn create_room(
         &self,
         me: &Identity,
@@ -255,7 +258,7 @@ impl RoomClient {
         }
     }
 
-    /// Destroys a room; only its creator may.
+    /// Destroys a room, which only its creator may do.
     ///
     /// # Errors
     /// As every verb.
@@ -267,11 +270,11 @@ impl RoomClient {
         self.call::<_, Done>(me, &request).await.map(drop)
     }
 
-    /// Enters a room, or renews the own entry. The room must exist: both official servers are
-    /// broken when this creates it. `request.user_id` is set to the caller.
+    /// Enters a room, or renews the caller's entry. The room must exist: both official servers
+    /// are broken when this creates it. `request.user_id` is set to the caller.
     ///
-    /// When the server fails although it may have stored the member (Node and Java do so when
-    /// only the notification failed), the member list decides.
+    /// A server may fail although it stored the member (Node and Java do when only the
+    /// notification failed): then the member list decides.
     ///
     /// # Errors
     /// Class [`ErrorClass::Full`] when no seat is free.
@@ -290,7 +293,7 @@ impl RoomClient {
         }
     }
 
-    /// Leaves a room; not having been a member (any more) is fine.
+    /// Leaves a room. Success includes not having been a member (any more).
     ///
     /// # Errors
     /// As every verb.
@@ -317,7 +320,7 @@ impl RoomClient {
         self.call::<_, Done>(me, &request).await.map(drop)
     }
 
-    /// Any verb by the type of its body.
+    /// Asks for any verb, by the type of its body.
     ///
     /// # Errors
     /// A named error within the deadline, whatever the peer does.
@@ -355,7 +358,7 @@ impl RoomClient {
         Ok(answer)
     }
 
-    /// The answer, and whether its head tells of a message service.
+    /// Returns the answer, and whether its head tells of a message service.
     async fn answered<A: Answer>(
         &self,
         endpoint: Endpoint,

@@ -1,4 +1,4 @@
-//! What can go wrong between us and a room server, and what to do about it.
+//! Failures between us and a room server, and what each of them calls for.
 
 use crate::protocol::answer::AnswerError;
 use crate::protocol::{Code, Verb};
@@ -7,7 +7,7 @@ use super::http::{ANSWER_LIMIT, FetchError};
 use super::im_error::ImError;
 use super::transport::{TransportKind, explain};
 
-/// What was asked.
+/// The part of a room server that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     Room(Verb),
@@ -24,7 +24,7 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// Why a request to the room server did not succeed.
+/// Reasons for which a request to the room server did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
     #[error("{endpoint}: {}", explain(*.kind, "the room server", .source.as_ref()))]
@@ -58,7 +58,7 @@ pub enum RoomError {
     LoginTakenOver { user_id: String },
     #[error("already in room {room_id}: leave it first")]
     AlreadyInRoom { room_id: String },
-    #[error("the room to enter has no id")]
+    #[error("the id of the room to enter is empty")]
     MissingRoomId,
     #[error("the room server gave no result within {after:?}")]
     Deadline { after: std::time::Duration },
@@ -70,10 +70,10 @@ pub enum RoomError {
     Stopped,
 }
 
-/// What a failed request calls for.
+/// The reaction that a failed request calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Ask again, after a pause.
+    /// Ask again after a pause.
     Retry,
     /// The token (or, on login, the userSig) is not accepted.
     LoginAgain,
@@ -106,7 +106,7 @@ impl RoomError {
         Self::Answer { endpoint, source }
     }
 
-    /// What to do about it.
+    /// Tells what to do about it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
@@ -135,7 +135,7 @@ impl RoomError {
         }
     }
 
-    /// Whether the server could not prove who it is.
+    /// Whether the server could not prove its identity.
     #[must_use]
     pub fn is_distrust(&self) -> bool {
         matches!(
@@ -147,7 +147,7 @@ impl RoomError {
         )
     }
 
-    /// Whether a room server is there and answered in its language.
+    /// Whether a room server answered in its language, and refused.
     #[must_use]
     pub fn is_from_room_server(&self) -> bool {
         matches!(
@@ -178,7 +178,7 @@ impl RoomError {
         )
     }
 
-    /// The error with its deepest cause, on one line.
+    /// Returns the error with its deepest cause, on one line.
     #[must_use]
     pub fn reason(&self) -> String {
         let mut deepest = None;

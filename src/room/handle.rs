@@ -1,4 +1,4 @@
-//! The room session from outside: the commands that it takes, and its state.
+//! The handle on a room session: the commands that it takes, and its state.
 
 use std::sync::Arc;
 
@@ -30,8 +30,8 @@ pub(super) enum RoomCommand {
     Stop(Reply<()>),
 }
 
-/// Commands to a room session. When the last clone is dropped the session ends at once, without
-/// a word to the server.
+/// The handle on a room session. When the last clone is dropped the session ends at once,
+/// without a word to the server.
 #[derive(Debug, Clone)]
 pub struct RoomHandle {
     pub(super) commands: mpsc::Sender<RoomCommand>,
@@ -41,15 +41,15 @@ pub struct RoomHandle {
 }
 
 impl RoomHandle {
-    /// All active rooms.
+    /// Lists all active rooms.
     ///
     /// # Errors
-    /// As every request: within 15 s, [`RoomError::class`] tells what to do.
+    /// As every request: within 15 s; [`RoomError::class`] tells what to do.
     pub async fn list_rooms(&self) -> Result<Vec<Room>, RoomError> {
         self.send(RoomCommand::ListRooms).await
     }
 
-    /// The room of an agent who waits, if there is one; see [`choose`](super::idle_room::choose).
+    /// Finds the room of an agent who waits, by the rules of `idle_room`.
     ///
     /// # Errors
     /// As every request.
@@ -57,7 +57,7 @@ impl RoomHandle {
         self.send(RoomCommand::FindIdleRoom).await
     }
 
-    /// A URL to push to, for a stay in that room.
+    /// Asks for a URL to push to, for a stay in that room.
     ///
     /// # Errors
     /// As every request.
@@ -67,8 +67,8 @@ impl RoomHandle {
             .await
     }
 
-    /// Reserves a room; an empty id lets the server invent one. The server may take it back if
-    /// nobody enters within 30 s, so [`Role::Host`](crate::config::kiosk::Role) reserves it again on entering.
+    /// Reserves a room; for an empty id the server invents one. The server may take the room back
+    /// if nobody enters within 30 s, so a host reserves it again on entering.
     ///
     /// # Errors
     /// As every request, and a `room_info` over 1024 bytes.
@@ -83,12 +83,12 @@ impl RoomHandle {
     }
 
     /// Enters a room; from then on heartbeats are sent and members announced, until `leave` or
-    /// an event says that it is over. In the same room already, it tells the room the new push
-    /// URL or name.
+    /// an event that says that it is over. In that room already, renews push URL and name there.
     ///
     /// # Errors
-    /// As every request, within 20 s and after three tries; class `RoomGone` or `Full` when
-    /// somebody else was faster; [`RoomError::LeftMeanwhile`] when `leave`, or a newer push URL, came in between.
+    /// As every request, within 20 s and after at most three tries; class `RoomGone` or `Full`
+    /// when somebody else was faster; [`RoomError::LeftMeanwhile`] when `leave`, or a newer push
+    /// URL, came in between.
     pub async fn enter(&self, room: EnterRoom) -> Result<(), RoomError> {
         match self.send(|reply| RoomCommand::Enter(room, reply)).await {
             Err(RoomError::Stopped) if !self.commands.is_closed() => Err(RoomError::LeftMeanwhile),
@@ -96,11 +96,11 @@ impl RoomHandle {
         }
     }
 
-    /// Leaves the room we are in or about to enter; in none it is a no-op.
+    /// Leaves the room that we are in or about to enter; does nothing outside a room.
     ///
     /// # Errors
-    /// When the server did not confirm it within 2 s; we have left all the same, and the
-    /// server will notice that heartbeats are missing.
+    /// No confirmation by the server within 2 s; we have left all the same, and the server will
+    /// notice that heartbeats are missing.
     pub async fn leave(&self) -> Result<(), RoomError> {
         self.send(RoomCommand::Leave).await
     }
@@ -121,16 +121,16 @@ impl RoomHandle {
         self.send(RoomCommand::Stop).await
     }
 
-    /// Looks at the member list now: for whoever learns of a change by another way.
+    /// Looks at the member list now, after a change that was learnt in another way.
     pub fn refresh(&self) {
         self.refresh.notify_one();
     }
 
-    /// Says a text to everybody in the room, in order with what was sent before.
+    /// Sends a text to everybody in the room, in order with earlier messages.
     ///
     /// # Errors
-    /// [`RoomError::Im`] within 10 s: no room, no message channel, or over 8898 bytes. What
-    /// was not confirmed is not sent again.
+    /// [`RoomError::Im`] within 10 s: no room, no message channel, or over 8898 bytes. A message
+    /// that was not confirmed is not sent again.
     pub async fn send_text(&self, text: &str) -> Result<(), RoomError> {
         Ok(self.channel.send_text(text).await?)
     }
@@ -146,12 +146,12 @@ impl RoomHandle {
     /// Sends a command to one user, who need not be in the room.
     ///
     /// # Errors
-    /// As `send_text`, but up to 12000 bytes and without a room too.
+    /// As `send_text`, but for over 12000 bytes, and not for want of a room.
     pub async fn send_c2c(&self, to: &str, cmd: &str, msg: &str) -> Result<(), RoomError> {
         Ok(self.channel.send_c2c(to, cmd, msg).await?)
     }
 
-    /// The session's state, to be read or watched.
+    /// Returns the session's state, to be read or watched.
     #[must_use]
     pub fn snapshot(&self) -> watch::Receiver<RoomSnapshot> {
         self.snapshot.clone()

@@ -1,4 +1,4 @@
-//! HTTP as both services are asked over it: one request, one answer of bounded size, in time.
+//! HTTP to both services: one request, one answer of bounded size, in time.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ pub(super) const ANSWER_LIMIT: usize = 1 << 20;
 /// closing: Node closes idle ones after 5 s.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 
-/// Connections with the trust and the patience of `settings`, to a server with one of `pins`.
+/// Sets up connections with the trust and the patience of `settings`, to a server that has one
+/// of the keys `pins`.
 pub(super) fn http_client(
     settings: &ClientSettings,
     pins: &[Pin],

@@ -1,4 +1,4 @@
-//! What can go wrong between us and the message service.
+//! Failures between us and the message service.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::client_settings::SetupError;
 use super::http::{ANSWER_LIMIT, FetchError};
 use super::transport::{TransportKind, explain};
 
-/// Why something could not be done over the message channel.
+/// Reasons for which something could not be done over the message channel.
 #[derive(Debug, thiserror::Error)]
 pub enum ImError {
     #[error("{command}: {}", explain(*.kind, "the message service", .source.as_ref()))]
@@ -26,7 +26,7 @@ pub enum ImError {
         command: ImCommand,
         source: ImAnswerError,
     },
-    #[error("joining the group was answered {0:?}")]
+    #[error("the message service did not let us into the group: {0:?}")]
     NotAdmitted(String),
     #[error(transparent)]
     Setup(#[from] Box<SetupError>),
@@ -61,7 +61,7 @@ impl ImError {
         }
     }
 
-    /// The message service's own number.
+    /// Returns the message service's error number, if it gave one.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
         match self {
@@ -70,7 +70,7 @@ impl ImError {
         }
     }
 
-    /// Whether nothing came before the deadline.
+    /// Whether there was no answer before the deadline.
     pub(super) fn is_timeout(&self) -> bool {
         matches!(
             self,

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::pin::Pin;
 
-/// A request under way; none waits for ever.
+/// A request under way, or none.
 pub(super) type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
-/// Waits for the request in the slot and empties it; may be dropped and called again.
+/// Waits for the request under way and empties its place; without one, for ever. May be
+/// dropped and called again.
 pub(super) async fn in_flight<T>(slot: &mut InFlight<T>) -> T {
     match slot {
         Some(request) => {

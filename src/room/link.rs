@@ -1,5 +1,5 @@
-//! The login and everything that is asked with it: one login at a time, renewed when the
-//! server refuses the token, and a record of whether the server is there.
+//! The login and the requests made with it: one login at a time, renewed when the server
+//! refuses the token, and a record of whether the server is there.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,8 +23,10 @@ use crate::config::kiosk::{Credentials, UserCredentials};
 /// Tokens lost within [`LOST_WINDOW`] after which another device must be using our user id: a
 /// second login voids the first, so two devices would throw each other out for ever.
 const LOST_LIMIT: usize = 4;
+/// Time within which lost tokens are counted together.
 const LOST_WINDOW: Duration = Duration::from_secs(60);
 
+/// The link to a room server as a logged-in user.
 #[derive(Debug)]
 pub(super) struct Link {
     client: RoomClient,
@@ -32,7 +34,7 @@ pub(super) struct Link {
     /// Held during a login, so that there is only one.
     login: tokio::sync::Mutex<Login>,
     logins: AtomicU64,
-    /// What the last login told.
+    /// The word of the last login.
     messages_here: AtomicBool,
     reachability: Mutex<Reachability>,
     pub(super) outbox: Outbox,
@@ -43,10 +45,10 @@ struct Login {
     identity: Option<Identity>,
     /// The user id that the server invented, kept for the next logins.
     user_id: Option<String>,
-    /// Those of the last login.
+    /// The credentials of the last login.
     credentials: Option<UserCredentials>,
     lost: Window,
-    /// Whether a refusal was told already.
+    /// Whether a refusal was announced already.
     refused: bool,
 }
 
@@ -70,7 +72,7 @@ impl Link {
         }
     }
 
-    /// Logins so far. A larger number than before means that the token was lost meanwhile.
+    /// Counts the logins so far. A larger number than before: the token was lost meanwhile.
     pub(super) fn logins(&self) -> u64 {
         self.logins.load(Ordering::Relaxed)
     }
@@ -80,8 +82,8 @@ impl Link {
         self.messages_here.load(Ordering::Relaxed)
     }
 
-    /// Asks something as the logged-in user: logs in first if need be, and logs in again and
-    /// repeats it once if the server refuses the token.
+    /// Makes a request as the logged-in user: logs in first if need be; if the server refuses
+    /// the token, logs in again and repeats it once.
     pub(super) async fn ask<T, F, R>(&self, limit: Duration, request: F) -> Result<T, RoomError>
     where
         F: Fn(RoomClient, Arc<Identity>) -> R + Send,
@@ -123,8 +125,7 @@ impl Link {
         self.outbox.note(|snapshot| snapshot.user_id = None);
     }
 
-    /// What the message service is to be logged in to with: the credentials of the last login,
-    /// or fresh ones.
+    /// Returns credentials for the message service: those of the last login, or fresh ones.
     pub(super) async fn im_credentials(
         &self,
         fresh: bool,
@@ -186,8 +187,8 @@ impl Link {
         self.outbox.emit(RoomEvent::LoggedIn { user_id }).await;
     }
 
-    /// A server that restarted may have new signing keys, so its own credentials are asked for
-    /// at every login.
+    /// Obtains the credentials for a login. Those of the room server are asked for at each: a
+    /// server that restarted may have new signing keys.
     async fn fresh_credentials(&self, login: &mut Login) -> Result<UserCredentials, RoomError> {
         let wanted = match &self.credentials {
             Credentials::Given(credentials) => return Ok(credentials.clone()),
@@ -254,7 +255,7 @@ impl Link {
         Ok(())
     }
 
-    /// Takes note of an outcome: a change of reachability becomes an event.
+    /// Records an outcome: a change of reachability becomes an event.
     async fn record<T>(&self, result: Result<T, RoomError>) -> Result<T, RoomError> {
         let error = result.as_ref().err();
         let answered = error.is_none_or(RoomError::is_from_room_server);

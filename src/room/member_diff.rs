@@ -1,4 +1,4 @@
-//! Who came, who went and who changed between two member lists.
+//! The members that came, went or changed between two member lists. Pure.
 
 use serde::{Serialize, Serializer};
 
@@ -42,12 +42,12 @@ impl From<&Pusher> for Member {
     }
 }
 
-/// What changed, each in the order of its list.
+/// The changes between two lists, each in the order of its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Diff {
     pub joined: Vec<Member>,
     pub left: Vec<Member>,
-    /// Same user, but another play URL or name.
+    /// The same user with another play URL or name.
     pub changed: Vec<Member>,
 }
 
@@ -63,7 +63,7 @@ impl Roster {
         &self.members
     }
 
-    /// Takes over a list from the server and tells what is new in it.
+    /// Takes over a list from the server and returns the changes in it.
     ///
     /// `me` and members without a name (ghosts of a Node bug) are left out; of a user listed
     /// twice the later entry counts. With `keep_absent` nobody leaves: after the server lost

@@ -1,5 +1,5 @@
-//! One stay in a room: when to send a heartbeat, when to look who else is there, and when to
-//! come back because the server has forgotten us. One task; it ends when it is aborted or the room is lost.
+//! One stay in a room: sends heartbeats, looks at the member list, and comes back when the
+//! server has forgotten us. One task, which ends when it is aborted or the room is lost.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ use super::recovery::{Facts, STRIKE_WINDOW, Step, Strike, Window};
 use super::seat::{Me, Recovery, Seat};
 use crate::process::backoff::Backoff;
 
-/// Between two looks at the member list that were asked for: a member who announces changes all
-/// the time must not keep us and the server busy.
+/// Minimum time between two looks at the member list: a member that announces changes all the
+/// time must not keep us and the server busy.
 const LOOK_SPACING: Duration = Duration::from_millis(50);
 
-/// Refusals in a row after which the room counts as closed to us.
+/// Refusals in a row after which the room counts as closed to us: about a minute of back-off.
 const MAX_REFUSALS: u32 = 10;
 
-/// Where the outcome of entering goes.
+/// The way back for the outcome of entering.
 pub(super) type Entered = oneshot::Sender<Result<(), RoomError>>;
 
-/// How a stay ended by itself. Told by the owner, after it has cleared the stay away: whoever
-/// hears of it may enter another room at once.
+/// The end that a stay came to by itself. The owner passes it on after it has cleared the stay
+/// away, so that another room can be entered at once.
 #[derive(Debug)]
 pub(super) enum StayEnd {
     NotEntered(RoomError, Entered),
@@ -47,7 +47,7 @@ pub(super) async fn stay(seat: Seat, entered: Entered) -> StayEnd {
         snapshot.longest_heartbeat_gap_ms = 0;
     });
     outbox.emit(RoomEvent::Entered { room_id }).await;
-    // Fails when nobody waits any more; whoever gave up will leave.
+    // Fails when nobody waits any more; then `leave` follows.
     let _ = entered.send(Ok(()));
     StayEnd::Lost(Stay::new(seat).until_over().await)
 }
@@ -68,9 +68,9 @@ struct Stay {
     look_started: Instant,
     look_backoff: Backoff,
     look_failing_since: Option<Instant>,
-    /// A change was announced after the look under way had begun.
+    /// Whether a change was announced after the look under way had begun.
     look_again: bool,
-    /// Until then nobody counts as gone.
+    /// End of the time in which no member counts as gone.
     keep_absent_until: Instant,
 
     recovering: InFlight<Result<Recovery, RoomError>>,
@@ -79,8 +79,9 @@ struct Stay {
     refusals: u32,
     vanished: Window,
     removed: Window,
-    /// When the server last knew us as a member, and the number of logins then.
+    /// Last moment at which the server knew us as a member.
     known_at: Instant,
+    /// Number of logins at that moment.
     logins_seen: u64,
 }
 
@@ -199,8 +200,8 @@ impl Stay {
         ));
     }
 
-    /// The server knows us as a member.
-    fn known(&mut self) {
+    /// Takes note that the server knows us as a member.
+    fn note_membership(&mut self) {
         self.known_at = Instant::now();
         self.logins_seen = self.seat.link.logins();
         self.next_recovery = None;
@@ -216,7 +217,7 @@ impl Stay {
         });
         let Err(error) = result else {
             self.beat_backoff.reset();
-            self.known();
+            self.note_membership();
             return None;
         };
         match error.class() {
@@ -240,7 +241,7 @@ impl Stay {
                 self.next_look = now + self.next_poll();
                 self.grant_return(now);
                 if me.listed {
-                    // Whatever was told of the room's end was not about us.
+                    // An end that was announced did not concern us.
                     let _ = self.channel.take_notice();
                     self.announce(&room, &me.user_id, now).await;
                 } else {
@@ -272,7 +273,7 @@ impl Stay {
         }
     }
 
-    /// Between two looks that nobody asked for.
+    /// Pause between two looks that nobody asked for.
     fn poll_pause(&self) -> Duration {
         let timings = &self.seat.timings;
         if self.channel.announces() {
@@ -282,7 +283,8 @@ impl Stay {
         }
     }
 
-    /// After a server was away for long it may have dropped the others as it dropped us.
+    /// Gives the others time to come back after the server was away for long: it may have
+    /// dropped them as it dropped us.
     fn grant_return(&mut self, now: Instant) {
         let grace = self.seat.timings.return_grace;
         if let Some(since) = self.look_failing_since.take()
@@ -328,7 +330,7 @@ impl Stay {
             Step::Kicked => return Some(kicked(KickedReason::Removed)),
             Step::Add | Step::CreateAndAdd => {}
         }
-        self.known();
+        self.note_membership();
         self.keep_absent_until = now + self.seat.timings.return_grace;
         self.next_look = now;
         self.seat.link.outbox.note(|snapshot| snapshot.re_adds += 1);

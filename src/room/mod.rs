@@ -1,9 +1,14 @@
-//! Speaks RTCRoom to a room server: login, rooms, membership with its heartbeat, and who else
-//! is in the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
+//! Speaks RTCRoom to a room server: login, rooms, membership with its heartbeat, and the other
+//! members of the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
 //!
-//! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `reachability`); `link`
-//! keeps the login, `membership` and `seat` are one stay in a room, `im` is the message channel
-//! beside them, and `session` owns all of it.
+//! Floors, each of which imports only from below:
+//! 1. Values and decisions, the latter pure: `client_settings`, `transport`, `in_flight`,
+//!    `unix_time`; `recovery`, `member_diff`, `idle_room`, `reachability`.
+//! 2. Exchanges: `address`, `http`, `im_error`, `error`, `client`.
+//! 3. The login: `event` with the way out for events, `user_sig`, `link`.
+//! 4. `im`, the message channel.
+//! 5. One stay in a room: `session_settings`, `seat`, `membership`.
+//! 6. The session: `handle`, its commands, and `owner`, its task.
 
 mod address;
 mod client;

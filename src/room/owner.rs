@@ -24,10 +24,11 @@ use super::session_settings::{EnterRoom, SessionSettings, Timings};
 use crate::config::kiosk::Credentials;
 use crate::process::backoff::{Backoff, jittered};
 
-/// Commands that wait, and requests that run, at the same time.
+/// Maximum number of commands that wait, and of requests that run at the same time.
 const MAX_COMMANDS: usize = 8;
 
-/// For a command that is one request: a login, the request, and both again.
+/// Limit for a command that is one request, with the logins that it needs: three times the 5 s
+/// of a whole exchange.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Starts room sessions.
@@ -36,12 +37,12 @@ pub struct RoomSession;
 
 impl RoomSession {
     /// Starts the session's task, which logs in and stays logged in; an unreachable server is
-    /// tried again for ever. Must be called within a tokio runtime.
+    /// asked again for ever. Must be called within a tokio runtime.
     ///
     /// Events go to `events`; one that is not taken within a second is dropped.
     ///
     /// # Errors
-    /// Wrong settings.
+    /// Settings that cannot be used.
     pub fn start(
         settings: &SessionSettings,
         credentials: Credentials,
@@ -76,12 +77,12 @@ impl RoomSession {
     }
 }
 
-/// A stay in a room, under way.
+/// A stay in a room that is under way.
 #[derive(Debug)]
 struct RunningStay {
     seat: Seat,
     task: AbortOnDropHandle<StayEnd>,
-    /// Telling the room a new push URL; ends with the stay, so that it cannot enter again.
+    /// The task that renews the push URL; ends with the stay, so that it cannot enter again.
     renewal: Option<AbortOnDropHandle<()>>,
 }
 
@@ -89,12 +90,12 @@ struct Owner {
     link: Arc<Link>,
     timings: Timings,
     capacity: usize,
-    /// Requests of commands; aborted with the owner.
+    /// Requests for commands; aborted with the owner.
     jobs: JoinSet<()>,
     stay: Option<RunningStay>,
     refresh: Arc<Notify>,
     channel: ChannelHandle,
-    /// Keeps the login and tells whether the server is there, while no stay does.
+    /// The request that, outside a stay, keeps the login and shows whether the server is there.
     probe: InFlight<Result<(), RoomError>>,
     /// None after a logout.
     next_probe: Option<Instant>,
@@ -177,7 +178,7 @@ impl Owner {
     {
         let link = self.link.clone();
         self.jobs.spawn(async move {
-            // Fails when the asker has gone, and then nobody needs the answer.
+            // Fails when nobody waits for the answer any more.
             let _ = reply.send(link.ask(REQUEST_DEADLINE, request).await);
         });
     }
@@ -222,7 +223,7 @@ impl Owner {
 
     /// Ends the stay, then tells the server, so that nothing enters again behind our back.
     async fn leave(&mut self) -> Result<(), RoomError> {
-        // It would stand still here, and might be in the middle of a login that leaving needs.
+        // The probe would stand still here, perhaps in the middle of a login that leaving needs.
         self.probe = None;
         let Some(RunningStay {
             seat,

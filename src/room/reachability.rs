@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 
-/// Failures in a row after which the server counts as unreachable: one may be bad luck.
+/// Failures in a row from which on the server counts as unreachable: one may be bad luck.
 const FAILURES: u32 = 2;
 
-/// A change that is worth telling.
+/// A change of reachability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Lost { since: Instant },
@@ -19,7 +19,7 @@ pub(super) struct Reachability {
 }
 
 impl Reachability {
-    /// Takes in whether a room server answered at `now`.
+    /// Counts an exchange that ended at `now`, with an answer or not.
     pub(super) fn record(&mut self, answered: bool, now: Instant) -> Option<Change> {
         if answered {
             let was_lost = self.failures >= FAILURES;

@@ -1,14 +1,15 @@
-//! What to do when the server does not know us as a member any more. Pure.
+//! Decides what to do when the server does not know us as a member any more. Pure.
 //!
 //! The servers keep rooms and tokens in memory only, so the usual cause is a restart: the
 //! token is refused too, and everybody has to come back. The second is our own silence: the
-//! reaper drops a member who was not heard for 20 s. Both are explained, and we come back as
+//! reaper drops a member that was silent for 20 s. Both are explained, and we come back as
 //! often as needed: a room server never ends a call, the media flow without it.
 //!
 //! Without such an explanation somebody did it on purpose. Once may still be a restart of a
-//! server that keeps its tokens, so we come back once; when it happens again soon, we accept
-//! it (at once when the message channel told us): a guest takes a room that vanished from under a running call as closed, a host insists
-//! a little longer because the room is his own, and who is removed again and again is kicked.
+//! server that keeps its tokens, so we come back once; when it happens again soon, we accept it
+//! (at once when the message channel announced it). A guest takes a room that vanished from
+//! under a running call as closed, a host insists a little longer because it made the room, and
+//! a member that is removed again and again is kicked.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::config::kiosk::Role;
 
-/// How `get_pushers` sees us.
+/// Our place in the answer to `get_pushers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
     RoomGone,
@@ -26,8 +27,8 @@ pub(super) enum Presence {
     Listed,
 }
 
-/// What the message channel told of the room's end; it is believed only when the room server's
-/// own list fits it.
+/// A word of the message channel on the room's end; believed only when the room server's own
+/// list fits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndNotice {
     /// The room's group was dissolved, or taken back as unused.
@@ -36,7 +37,7 @@ pub(super) enum EndNotice {
     Removed,
 }
 
-/// What is known beside the presence.
+/// The circumstances of a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
     pub role: Role,
@@ -48,13 +49,13 @@ pub(super) struct Facts {
     pub had_company: bool,
     /// Times the room vanished unexplained within [`STRIKE_WINDOW`], before this one.
     pub vanished: usize,
-    /// What the message channel said about it.
+    /// The message channel's word on it.
     pub notice: Option<EndNotice>,
     /// Times we were removed unexplained within [`STRIKE_WINDOW`], before this one.
     pub removed: usize,
 }
 
-/// What to do.
+/// The way out of a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Add,
@@ -72,14 +73,14 @@ pub(super) enum Strike {
     Removed,
 }
 
-/// Silence after which both official servers drop a member.
+/// Silence after which both official servers drop a member, as their sources have it.
 pub(super) const REAPER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Losses further apart have nothing to do with each other.
+/// Longest time between losses that have to do with each other: a minute.
 pub(super) const STRIKE_WINDOW: Duration = Duration::from_secs(60);
-/// Unexplained losses that a host, or a guest alone, and a removed member put up with.
+/// Unexplained losses after which a host, a guest who is alone, or a removed member gives up.
 const PATIENCE: usize = 3;
 
-/// The next step, and the strike to count.
+/// Returns the next step, and the strike to count.
 #[must_use]
 pub(super) fn next_step(facts: &Facts, presence: Presence) -> (Step, Option<Strike>) {
     let explained = facts.relogged_in || facts.silent >= REAPER_TIMEOUT;
@@ -110,7 +111,7 @@ pub(super) fn next_step(facts: &Facts, presence: Presence) -> (Step, Option<Stri
     }
 }
 
-/// Counts what happened within a window.
+/// A count of what happened within a window of time.
 #[derive(Debug)]
 pub(super) struct Window {
     length: Duration,

@@ -1,21 +1,22 @@
-//! Exchanges over HTTP that broke before there was an answer, with either service.
+//! Names for exchanges that broke before there was an answer, with the room server or the
+//! message service.
 
 use crate::tls::TlsFault;
 
-/// How an exchange broke before there was an answer.
+/// The kind of failure that broke an exchange before there was an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportKind {
     /// No whole answer before the deadline.
     Timeout,
     /// The name of the server could not be resolved.
     Dns,
-    /// Nobody listens there, or there is no way to it.
+    /// Nothing listens there, or there is no way to it.
     Connect,
     /// No TLS session.
     Tls,
-    /// The server could not prove who it is: a certificate that is not trusted, or a wrong clock.
+    /// The server could not prove its identity: an untrusted certificate, or a wrong clock.
     Untrusted,
-    /// What came was not HTTP: a port for TLS, or for something else.
+    /// The answer was not HTTP: a port for TLS, or for something else.
     NotHttp,
     /// The connection ended in the middle.
     Broken,
@@ -32,7 +33,7 @@ impl TransportKind {
         matches!(self, Self::Tls | Self::Untrusted)
     }
 
-    /// In words, of an exchange with `peer`.
+    /// Says it in words, for an exchange with `peer`.
     pub(super) fn with(self, peer: &str) -> String {
         match self {
             Self::Timeout => "no answer in time".into(),
@@ -67,7 +68,7 @@ impl TransportKind {
     }
 }
 
-/// A failed exchange with `peer`, with what is wrong with its certificate or its TLS.
+/// Describes a failed exchange with `peer`, with the fault of its certificate or its TLS.
 pub(super) fn explain(kind: TransportKind, peer: &str, source: Option<&reqwest::Error>) -> String {
     let fault = source.and_then(|error| TlsFault::find(error));
     match fault.filter(|_| kind.is_about_tls()) {
@@ -76,7 +77,7 @@ pub(super) fn explain(kind: TransportKind, peer: &str, source: Option<&reqwest::
     }
 }
 
-/// Whether what came was not HTTP at all.
+/// Whether the answer was not HTTP at all.
 fn is_no_http(error: &reqwest::Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {

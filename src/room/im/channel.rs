@@ -1,5 +1,5 @@
-//! The owner of the message channel: keeps it logged in, tells what comes, and survives its
-//! losses.
+//! The message channel across logins: the service, the group that is wanted, and the effects of
+//! its messages on the session.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,21 +21,21 @@ use crate::room::im_error::ImError;
 use crate::room::link::Link;
 use crate::room::recovery::EndNotice;
 
-/// Between two looks for a service that was guessed and has never been there.
+/// Pause between tries for a service that was guessed and has never been there.
 const GUESSED_RETRY: Duration = Duration::from_secs(300);
-/// Tries before a guessed service is looked for so seldom.
+/// Failures of a guessed service from which on it is tried so seldom.
 const GUESSED_TRIES: u32 = 3;
-/// After another instance took over: two must not throw each other out all the time.
+/// Pause after another instance took over: two must not throw each other out all the time.
 const REPLACED_RETRY: Duration = Duration::from_secs(30);
 
-/// A login, with what the ordinary poll needs if there is one.
+/// A login, and the id of its ordinary poll if there is to be one.
 #[derive(Debug)]
 pub(super) struct ImLogin {
     pub(super) me: Arc<ImIdentity>,
     pub(super) polling: Option<LongPollingId>,
 }
 
-/// What outlives a login.
+/// The state that outlives a login.
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) client: ImClient,
@@ -46,13 +46,13 @@ pub(super) struct Channel {
     refresh: Arc<Notify>,
     announces: watch::Sender<bool>,
     notice: Arc<Mutex<Option<EndNotice>>>,
-    /// Nobody told of the service, and it was never there.
+    /// Whether nobody told of the service and it has never been there.
     guessed: bool,
     pub(super) wanted: Option<Group>,
-    /// What the session knows of the channel of the room it is in.
+    /// The state of the room's channel as the session knows it.
     up: Option<bool>,
     pub(super) paused: bool,
-    /// The last login was refused: its credentials may be old.
+    /// Whether the last login was refused: its credentials may be old.
     refused: bool,
     pub(super) backoff: Backoff,
     pub(super) next_try: Instant,
@@ -60,7 +60,7 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    /// A channel that has not logged in yet.
+    /// Makes a channel that has not logged in yet.
     pub(super) fn new(
         settings: &ImSettings,
         room: &ClientSettings,
@@ -96,7 +96,7 @@ impl Channel {
         self.set_state(ChannelState::Online, None);
     }
 
-    /// The room was left; the group is not wanted any more.
+    /// Takes note that the room was left and its group is not wanted any more.
     pub(super) fn forget(&mut self, room_id: &str) {
         if self
             .wanted
@@ -183,7 +183,7 @@ impl Channel {
         });
     }
 
-    /// The group is joined, or why not; told when it is news.
+    /// Announces that the group is joined, or the reason why not, when that is news.
     pub(super) async fn announce_group(&mut self, up: Result<(), &str>) {
         self.announces.send_replace(up.is_ok());
         if self.wanted.is_none() || self.up == Some(up.is_ok()) {
@@ -199,7 +199,7 @@ impl Channel {
         self.link.outbox.emit(event).await;
     }
 
-    /// The group's poll is late, or came after all.
+    /// Takes note that the group's poll is late, or came after all.
     pub(super) fn set_doubtful(&self, doubtful: bool) {
         self.announces.send_if_modified(|announces| {
             let changed = *announces == doubtful;
@@ -208,7 +208,7 @@ impl Channel {
         });
     }
 
-    /// Acts on what was heard.
+    /// Lets a message have its effect.
     pub(super) async fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::ReadMembers => self.refresh.notify_one(),

@@ -1,4 +1,4 @@
-//! The channel from outside: commands to it, and what is known of it.
+//! The handle on the message channel: the commands that it takes, and its word on the room.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,9 +8,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::room::im_error::ImError;
 use crate::room::recovery::EndNotice;
 
-/// For a message to be confirmed, those before it included.
+/// Limit for the confirmation of a message, those before it included.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
-/// The group of the room we are in, and as whom we speak there.
+
+/// The group of the room that we are in, and the names under which we speak there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::room) struct Group {
     pub(in crate::room) room_id: String,
@@ -20,7 +21,7 @@ pub(in crate::room) struct Group {
 
 pub(super) type Reply = oneshot::Sender<Result<(), ImError>>;
 
-/// What is to be sent.
+/// A message to be sent.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Text {
@@ -46,7 +47,7 @@ pub(super) enum ChannelCommand {
     Wake,
 }
 
-/// Orders to the channel. Without a channel every one of them is a no-op or refused.
+/// The handle on the channel. Without a channel every command does nothing or is refused.
 #[derive(Debug, Clone)]
 pub(in crate::room) struct ChannelHandle(pub(super) Option<Running>);
 
@@ -58,7 +59,7 @@ pub(super) struct Running {
 }
 
 impl ChannelHandle {
-    /// Joins a room's group, and again when it is lost; instead of any other.
+    /// Joins a room's group instead of any other, and again whenever it is lost.
     pub(in crate::room) async fn join(&self, group: Group) {
         let _ = self.take_notice();
         self.command(ChannelCommand::Join(group)).await;
@@ -140,7 +141,7 @@ impl ChannelHandle {
         }
     }
 
-    /// What was told of the room's end since this was last asked.
+    /// Takes the last announcement of the room's end, if there is one.
     pub(in crate::room) fn take_notice(&self) -> Option<EndNotice> {
         let notice = &self.0.as_ref()?.notice;
         notice.lock().unwrap_or_else(PoisonError::into_inner).take()

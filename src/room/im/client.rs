@@ -1,4 +1,5 @@
-//! One exchange with the message service: a request, an answer or a named error, in time.
+//! The client of the message service: one method per command, each with an answer or a named
+//! error in time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,12 +23,12 @@ use crate::room::http::{fetch, http_client};
 use crate::room::im_error::ImError;
 use crate::room::unix_time::unix_now;
 
-/// Beyond the time that the service holds a poll: for the way there and back.
+/// Time for the way there and back, beside that for which the service holds a poll.
 pub(super) const POLL_MARGIN: Duration = Duration::from_secs(5);
-/// C2C sequence numbers start below this, as the official client's do.
+/// Limit below which C2C sequence numbers start, as the official client's do.
 const FIRST_C2C_SEQ: u64 = 10_000_000;
 
-/// Who we are to the message service: the result of a login.
+/// Our identity at the message service: the result of a login.
 #[derive(Debug, Clone)]
 pub(super) struct ImIdentity {
     pub(super) user_id: String,
@@ -50,7 +51,7 @@ impl ImIdentity {
 pub(super) struct ImClient {
     http: reqwest::Client,
     pub(super) base: Url,
-    /// For everything but polls.
+    /// Limit for every exchange but polls.
     pub(super) deadline: Duration,
     /// The query's `reqSeq`.
     requests: Arc<AtomicU64>,
@@ -58,8 +59,8 @@ pub(super) struct ImClient {
 }
 
 impl ImClient {
-    /// The service where the room server is one (`here`) or is not. Takes certificates and
-    /// patience from the room server's settings.
+    /// Sets up connections to the service, for a room server that is one itself (`here`) or is
+    /// not, with the certificates and the patience of the room server's settings.
     pub(super) fn new(
         settings: &ImSettings,
         here: bool,
@@ -148,7 +149,7 @@ impl ImClient {
             .await
     }
 
-    /// C2C messages that wait to be fetched.
+    /// Fetches C2C messages that wait.
     pub(super) async fn pending(
         &self,
         me: &ImIdentity,
@@ -159,7 +160,7 @@ impl ImClient {
         self.ask(me, ImCommand::GetMsg, &request).await
     }
 
-    /// Joins a room's group; the answer is the key of the first poll.
+    /// Joins a room's group and returns the key of the first poll.
     pub(super) async fn join(&self, me: &ImIdentity, group: &str) -> Result<String, ImError> {
         let command = ImCommand::ApplyJoinGroup;
         let group_id = group.to_owned();

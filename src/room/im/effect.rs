@@ -1,4 +1,4 @@
-//! What messages mean for us. Pure but for the memory of what came before.
+//! The effect of each message on us. Pure but for the memory of earlier messages.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ use crate::protocol::webim::{
 use crate::room::event::{Message, RoomEvent};
 use crate::room::recovery::EndNotice;
 
-/// What a group message calls for.
+/// The effect that a message is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// For the session.
+    /// Hand an event to the session.
     Event(RoomEvent),
     /// Read the member list again.
     ReadMembers,
@@ -20,7 +20,7 @@ pub(super) enum Effect {
     End(EndNotice),
 }
 
-/// What a message of the group `room_id` means to `me`.
+/// Finds the effect on `me` of a message of the group `room_id`.
 pub(super) fn effect_of(message: &GroupMessage, room_id: &str, me: &str) -> Option<Effect> {
     if message.group_id != room_id {
         return None;
@@ -45,7 +45,7 @@ pub(super) fn effect_of(message: &GroupMessage, room_id: &str, me: &str) -> Opti
             GroupChat::PushersChanged => Some(Effect::ReadMembers),
             GroupChat::Nothing => None,
         },
-        // Somebody joined or left the group: he will be, or was, a member.
+        // Whoever joined or left the group will be, or was, listed by the room server.
         Content::Tip { .. } => None,
         Content::System {
             report,
@@ -63,9 +63,9 @@ pub(super) fn effect_of(message: &GroupMessage, room_id: &str, me: &str) -> Opti
     }
 }
 
-/// What a C2C message means to `me`.
+/// Finds the event that a C2C message is to `me`.
 pub(super) fn event_of_c2c(message: &C2cMessage, me: &str) -> Option<RoomEvent> {
-    // Our own come back when the same user sends from another device.
+    // Messages of ours come back when the same user sends from another device.
     if message.from == me {
         return None;
     }
@@ -91,15 +91,15 @@ fn first(name: String, from: &str) -> String {
     }
 }
 
-/// Messages remembered: more than any service repeats after a reconnect.
+/// Number of messages that are remembered: more than any service repeats after a reconnect.
 const MEMORY: usize = 256;
 
-/// Knows a message that came before: a new poll may begin with the last ones of the old.
+/// The last messages, by sender, number and random: a new poll may repeat the end of the old.
 #[derive(Debug, Default)]
 pub(super) struct SeenMessages(VecDeque<(String, u64, u64)>);
 
 impl SeenMessages {
-    /// Whether this one is new. Messages without any number are always new.
+    /// Whether a message is new, and remembers it. Those without any number are always new.
     pub(super) fn is_new(&mut self, from: &str, seq: u64, random: u64) -> bool {
         if seq == 0 && random == 0 {
             return true;

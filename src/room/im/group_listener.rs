@@ -1,4 +1,4 @@
-//! Our place in a room's group: joining it, and its poll, again and again.
+//! Our place in a room's group: joins it, and polls it again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::protocol::webim::{
 use crate::room::im_error::ImError;
 use crate::room::in_flight::{InFlight, in_flight};
 
-/// Longest pause between two looks for a group that does not exist.
+/// Longest pause between two tries to join a group that does not exist.
 const NO_GROUP_RETRY: Duration = Duration::from_secs(30);
 
-/// What happened to the group.
+/// An event in our place in the group.
 #[derive(Debug)]
 pub(super) enum GroupEvent {
     Joined,
@@ -27,14 +27,14 @@ pub(super) enum GroupEvent {
     Doubt,
     /// A poll was answered, perhaps with nothing.
     Heard(Vec<GroupMessage>),
-    /// It is joined again, by itself or after a new login.
+    /// The group is lost; it will be joined again, at once or after a new login.
     Lost {
         error: ImError,
         login_again: bool,
     },
 }
 
-/// What the group's poll needs from answer to answer.
+/// The state of the group's poll from answer to answer.
 struct Poll {
     key: String,
     next_seq: u64,
@@ -53,7 +53,7 @@ pub(super) struct GroupListener {
     joining: InFlight<Result<String, ImError>>,
     next_join: Instant,
     poll: Option<Poll>,
-    /// Lost before: then only an answered poll proves that it is back.
+    /// Whether the group was lost before: then only an answered poll proves that it is back.
     suspect: bool,
     backoff: Backoff,
     no_group: Backoff,
@@ -79,7 +79,7 @@ impl GroupListener {
         self.poll.is_some()
     }
 
-    /// What happens next; may be dropped and called again.
+    /// Waits for the next event; may be dropped and called again.
     pub(super) async fn next(&mut self) -> GroupEvent {
         loop {
             let event = match &mut self.poll {

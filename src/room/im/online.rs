@@ -1,4 +1,4 @@
-//! One login to the message service: its two polls, and what is sent over it.
+//! One login to the message service: its two polls, and the messages that are sent with it.
 
 use std::sync::Arc;
 
@@ -17,9 +17,10 @@ use crate::protocol::webim::{Content, GroupMessage};
 use crate::room::event::ChannelState;
 use crate::room::im_error::ImError;
 
-/// Messages that wait to be sent.
+/// Maximum number of messages that wait to be sent.
 const MAX_OUTGOING: usize = 16;
-/// Why a login ended.
+
+/// The end of a login.
 #[derive(Debug)]
 pub(super) enum LoginEnd {
     /// Nobody gives commands any more.
@@ -34,7 +35,7 @@ pub(super) struct Online<'a> {
     ordinary: OrdinaryPoll,
     listener: Option<GroupListener>,
     sending: SendQueue,
-    /// Groups being left.
+    /// Requests that leave groups.
     farewells: JoinSet<()>,
 }
 
@@ -109,7 +110,7 @@ impl<'a> Online<'a> {
         }
     }
 
-    /// Joins the group that is wanted, also when it is joined: it may have been made anew.
+    /// Joins the group that is wanted, even if we are in it: it may have been made anew.
     fn listen(&mut self) {
         self.listener = self.channel.wanted.as_ref().map(|group| {
             GroupListener::new(self.channel.client.clone(), self.me.clone(), &group.room_id)
@@ -215,7 +216,7 @@ impl<'a> Online<'a> {
         };
         for message in messages {
             let is_chat = matches!(message.content, Content::Chat(_));
-            // What a group says of itself is harmless twice, and its numbers begin anew with it.
+            // A group's notices about itself do no harm twice, and its numbers begin anew with it.
             if (!is_chat || self.is_new(&message.from, message.seq, message.random))
                 && let Some(effect) = effect_of(message, &group.room_id, &self.me.user_id)
             {

@@ -1,4 +1,4 @@
-//! The ordinary long poll, which brings what is for us alone.
+//! The ordinary long poll, which brings the messages to us alone.
 
 use std::sync::Arc;
 
@@ -14,12 +14,13 @@ use crate::protocol::webim::{
 use crate::room::im_error::ImError;
 use crate::room::in_flight::{InFlight, in_flight};
 
-/// Requests for waiting C2C messages in a row, against a service that never comes to an end.
+/// Maximum number of requests in a row for C2C messages that wait, against a service that never
+/// comes to an end.
 const MAX_FETCHES: usize = 10;
-/// Longest hold of the ordinary poll, seconds.
+/// Longest hold of the ordinary poll, in seconds.
 const MAX_POLL_SECONDS: u64 = 60;
 
-/// What an ordinary poll brought.
+/// The messages that an ordinary poll brought.
 #[derive(Debug, Default)]
 pub(super) struct Polled {
     pub(super) c2c: Vec<C2cMessage>,
@@ -27,11 +28,11 @@ pub(super) struct Polled {
     notify_seq: u64,
 }
 
-/// The ordinary long poll, which brings what is for us alone.
+/// The ordinary long poll.
 pub(super) struct OrdinaryPoll {
     client: ImClient,
     me: Arc<ImIdentity>,
-    /// Without a polling id there is no poll.
+    /// Seconds for which the service is to hold; None without a polling id: no poll then.
     timeout: Option<u64>,
     pub(super) cookie: LongPollCookie,
     polling: InFlight<Result<Polled, ImError>>,
@@ -59,7 +60,7 @@ impl OrdinaryPoll {
         }
     }
 
-    /// The next answer; may be dropped and called again.
+    /// Waits for the next answer; may be dropped and called again.
     pub(super) async fn next(&mut self) -> Result<Polled, ImError> {
         let Some(timeout) = self.timeout else {
             return std::future::pending().await;

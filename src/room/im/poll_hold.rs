@@ -1,22 +1,23 @@
-//! How long a group poll is to be held, and when its silence is suspicious. Pure.
+//! The time for which a group poll is to be held, and after which its silence is suspicious.
+//! Pure.
 //!
 //! The service holds a poll for up to half a minute, and a service that hangs looks just the
-//! same. So a short hold is asked for: when nothing has come a little after it, the member
-//! list is looked at the other way. A service that holds for as long as it likes is soon found
-//! out, and is then believed.
+//! same. So a short hold is asked for: when no answer has come a little after it, the member
+//! list is polled. A service that holds for as long as it likes is soon found out, and is then
+//! believed.
 
 use std::time::Duration;
 
 use super::client::POLL_MARGIN;
 
-/// What the official client asks for first.
+/// First hold that the official client asks for.
 const FIRST: Duration = Duration::from_secs(90);
-/// What we ask for: members must be noticed within 3 s.
+/// Hold that we ask for: members must be noticed within 3 s.
 const SHORT: Duration = Duration::from_secs(2);
-/// For the way there and back.
+/// Time for the way there and back, by which a punctual answer may be late.
 const LATE: Duration = Duration::from_millis(500);
 
-/// What is known of the service's habits, for one group.
+/// The service's habit with holds, for one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Habit {
     Unknown,
@@ -43,7 +44,7 @@ impl Default for PollHold {
 }
 
 impl PollHold {
-    /// What to ask for.
+    /// Returns the hold to ask for.
     pub(super) fn asked(&self) -> Duration {
         match self.habit {
             Habit::Unknown | Habit::Obeys => self.given.min(SHORT),
@@ -51,12 +52,12 @@ impl PollHold {
         }
     }
 
-    /// After which silence the service may be hanging.
+    /// Returns the silence after which the service may be hanging.
     pub(super) fn doubt_after(&self) -> Duration {
         self.asked() + LATE
     }
 
-    /// After which the poll has failed.
+    /// Returns the silence after which the poll has failed.
     pub(super) fn deadline(&self) -> Duration {
         match self.habit {
             Habit::Obeys => self.asked() + POLL_MARGIN,
@@ -78,8 +79,8 @@ impl PollHold {
         }
     }
 
-    /// How long to wait before the next poll after such an answer, `idle` without news: who
-    /// does not hold is not asked in a busy loop.
+    /// Returns the pause before the next poll, after an answer that took so long and was `idle`:
+    /// a service that does not hold is not asked in a busy loop.
     pub(super) fn pause_after(took: Duration, idle: bool) -> Duration {
         if idle && took < LATE {
             LATE

@@ -1,4 +1,4 @@
-//! Sends messages, and says how it went.
+//! Sends messages one after the other, and reports the outcome of each.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl SendQueue {
         }
     }
 
-    /// Until the next message is sent; may be dropped and called again.
+    /// Works until the next message is sent; may be dropped and called again.
     pub(super) async fn next(&mut self) {
         loop {
             if self.slot.is_none() {

@@ -1,21 +1,21 @@
-//! The place of the message service: configured, told by the room server, or guessed.
+//! The address of the message service: configured, told by the room server, or guessed.
 
 use url::Url;
 
 use crate::protocol::webim;
 
-/// Where the message service is.
+/// The rule by which the message service is found.
 #[derive(Debug, Clone)]
 pub enum ImSettings {
-    /// Scheme, host and port.
+    /// At a scheme, host and port.
     At(Url),
-    /// Where the room server says at the login: on its own host and port, or else at the public
-    /// service. That one may not be there at all: it is looked for more and more seldom.
+    /// By the room server's word at the login: on its host and port, or else at the public
+    /// service. That one may not be there at all: it is tried more and more seldom.
     AsTold { room_server: Url, public: Url },
 }
 
 impl ImSettings {
-    /// At the room server if it says so, else at Tencent's.
+    /// Looks at the room server if it says so, else at Tencent's service.
     #[must_use]
     pub fn as_told(room_server: &Url) -> Self {
         Self::AsTold {
@@ -24,7 +24,7 @@ impl ImSettings {
         }
     }
 
-    /// Where to look, when the room server is a message service or is not.
+    /// Returns the address, for a room server that is a message service (`here`) or is not.
     pub(super) fn url(&self, here: bool) -> &Url {
         match self {
             Self::At(url) => url,

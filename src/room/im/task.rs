@@ -16,8 +16,9 @@ use crate::room::im_error::ImError;
 use crate::room::in_flight::{InFlight, in_flight};
 use crate::room::link::Link;
 
-/// Orders that wait.
+/// Maximum number of commands that wait.
 const QUEUE: usize = 16;
+
 /// Starts the channel's task, which ends when the last handle is dropped. `refresh` is rung
 /// when the member list changed.
 pub(in crate::room) fn start(
@@ -55,7 +56,7 @@ impl Channel {
         }
     }
 
-    /// Until a login succeeds; None when nobody gives commands any more.
+    /// Works until a login succeeds; None when nobody gives commands any more.
     async fn offline(&mut self, commands: &mut mpsc::Receiver<ChannelCommand>) -> Option<ImLogin> {
         let mut login: InFlight<Result<ImLogin, ImError>> = None;
         let mut room_login = self.link.outbox.subscribe();

@@ -1,9 +1,9 @@
-//! What a failure on the message channel calls for. Pure.
+//! Sorts the failures on the message channel by what they call for. Pure.
 
 use crate::protocol::webim::{ERR_BAD_GROUP, ERR_NO_GROUP, ERR_REPLACED};
 use crate::room::im_error::ImError;
 
-/// What to do about a failure.
+/// The kind of a failure, by the reaction that it calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// Another instance of our user took over.
@@ -12,10 +12,11 @@ pub(super) enum Trouble {
     NoGroup,
     /// The service answered and refused.
     Refused,
-    /// It did not answer, or what answered is none.
+    /// The service did not answer, or something else did.
     Away,
 }
 
+/// Finds the kind of a failure.
 pub(super) fn trouble_of(error: &ImError) -> Trouble {
     match (error.code(), error) {
         (Some(ERR_REPLACED), _) => Trouble::Replaced,
@@ -27,7 +28,7 @@ pub(super) fn trouble_of(error: &ImError) -> Trouble {
     }
 }
 
-/// Failures in a row after which a group counts as lost. One may be bad luck; the silence of a
+/// Failures in a row from which on a group counts as lost. One may be bad luck; the silence of a
 /// whole deadline is not.
 const GROUP_FAILURES: u32 = 2;
 
