@@ -1,5 +1,5 @@
-//! The REST side of the message service: what a room server asks of it as the administrator,
-//! and the error numbers that both of its sides answer with.
+//! The REST side of the message service: the commands that a room server gives as the
+//! administrator, and the error numbers of both sides.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -136,21 +136,21 @@ pub struct DestroyGroup {
 pub struct SendGroupSystemNotification {
     #[serde(rename = "GroupId")]
     pub group_id: String,
-    /// What members receive as `UserDefinedField`; rooms put JSON into it.
+    /// The members' `UserDefinedField`; rooms put JSON into it.
     #[serde(rename = "Content")]
     pub content: String,
 }
 
-/// Why a body cannot be read.
+/// The reason for which a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not a JSON object: {0}")]
 pub struct RestBodyError(String);
 
-/// Reads a body as JSON whatever its type says: Node's server calls its JSON urlencoded, and
-/// encodes nothing but `! ' ( ) *` in it. No body is an empty object.
+/// Reads a body as JSON whatever its content type: Node's server calls its JSON urlencoded, and
+/// encodes nothing but `! ' ( ) *` in it. An absent body counts as an empty object.
 ///
 /// # Errors
-/// It is no JSON object.
+/// A body that is not a JSON object.
 pub fn body(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, RestBodyError> {
     if bytes.trim_ascii().is_empty() {
         return Ok(json!({}));

@@ -2,6 +2,8 @@
 //! userSig, signed stream URLs and Tencent's event numbers.
 //!
 //! Ground floor of the house: pure values and functions, no I/O, no clock, no GStreamer.
+//! Floors inside: `excerpt`, `json`, `verb` and `limits`; the languages `code`, `answer`,
+//! `request`, `user_sig`, `stream_url` and `webim`; `im_rest`, the server's side of webim.
 
 pub mod answer;
 pub mod code;

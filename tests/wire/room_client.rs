@@ -401,7 +401,7 @@ async fn garbage_is_a_named_error_in_time() {
             "is not JSON",
         ),
         ("array", Reply::json("[]"), "is not JSON"),
-        ("empty", Reply::status(200, ""), "answered nothing"),
+        ("empty", Reply::status(200, ""), "answer is empty"),
         ("no code", Reply::json("{}"), "has no code"),
         ("code is text", Reply::json(r#"{"code":"x"}"#), "wrong type"),
         (

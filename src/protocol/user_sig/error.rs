@@ -1,6 +1,6 @@
 //! Reasons for which a key or a userSig cannot be used.
 
-/// Why a key or a userSig cannot be used.
+/// The reason for which a key or a userSig cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserSigError {
     #[error("the key is not a PEM private key of RSA (2048 bits or more), P-256 or secp256k1")]

@@ -50,7 +50,7 @@ impl SigningKey {
             .map_err(|_| UserSigError::BadPrivateKey)
     }
 
-    /// A P-256 key from 32 random bytes; `None` for the few values that are no key.
+    /// Makes a P-256 key from 32 random bytes; `None` for the few values out of range.
     #[must_use]
     pub fn p256_from_bytes(random: &[u8; 32]) -> Option<Self> {
         p256::SecretKey::from_slice(random)
@@ -58,7 +58,7 @@ impl SigningKey {
             .map(|key| Self::P256(key.into()))
     }
 
-    /// The key that verifies what this one signs.
+    /// Returns the key that verifies the signatures of this one.
     #[must_use]
     pub fn verifying_key(&self) -> VerifyingKey {
         match self {

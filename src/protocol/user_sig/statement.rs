@@ -12,32 +12,32 @@ use super::error::UserSigError;
 use super::keys::{SigningKey, VerifyingKey};
 use crate::protocol::excerpt::excerpt;
 
-/// Seconds a userSig is valid: 30 days, as both official servers sign.
+/// Seconds for which a userSig is valid: 30 days, as both official servers sign.
 pub const DEFAULT_VALID_SECONDS: u64 = 2_592_000;
 
-/// Bytes that a userSig may inflate to; real ones have a few hundred.
+/// Maximum size of an inflated userSig, in bytes; real ones have a few hundred.
 const MAX_INFLATED: u64 = 16 * 1024;
 
 /// Seconds by which a signer's clock may run ahead: boards without a clock battery drift.
 const CLOCK_SKEW_SECONDS: u64 = 600;
 
-/// Which official server is to accept the signature.
+/// The form of a userSig, by the official server that is to accept it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Also what Tencent's message service takes.
+    /// For the Node server and for Tencent's message service.
     Node,
-    /// The Java server rebuilds the signed text with zeros and refuses everything else.
+    /// For the Java server, which rebuilds the signed text with zeros and refuses all else.
     Java,
 }
 
-/// What a userSig says.
+/// The content of a userSig.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     pub sdk_app_id: u64,
     pub account_type: String,
     /// The userID.
     pub identifier: String,
-    /// Unix seconds of signing.
+    /// Moment of signing, in unix seconds.
     pub time: u64,
     /// Seconds of validity from `time`.
     pub expire_after: u64,
@@ -102,7 +102,7 @@ impl Fields {
 /// Makes a userSig.
 ///
 /// # Errors
-/// [`UserSigError::Signing`] when the key does not sign.
+/// [`UserSigError::Signing`] if the key does not sign.
 pub fn make(key: &SigningKey, claims: &Claims, form: Form) -> Result<String, UserSigError> {
     let fields = Fields::new(claims, form);
     let signature = key.sign(fields.signed_text().as_bytes())?;
@@ -132,7 +132,7 @@ pub fn make(key: &SigningKey, claims: &Claims, form: Form) -> Result<String, Use
 /// Verifies a userSig of either form for one application and one user at `now` (unix seconds).
 ///
 /// # Errors
-/// What is wrong with it; the signature is checked last, as the Node server does.
+/// The first fault; the signature is checked last, as the Node server does.
 pub fn verify(
     key: &VerifyingKey,
     user_sig: &str,

@@ -8,7 +8,7 @@ use super::lenient;
 use crate::protocol::excerpt::excerpt;
 use crate::protocol::json;
 
-/// Why an answer of the message service cannot be used.
+/// Reasons for which an answer of the message service cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImAnswerError {
     /// The service understood and refused.
@@ -21,7 +21,7 @@ pub enum ImAnswerError {
 }
 
 impl ImAnswerError {
-    /// The service's error number, if it gave one.
+    /// Returns the service's error number, if it gave one.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
         match self {
@@ -31,10 +31,10 @@ impl ImAnswerError {
     }
 }
 
-/// Reads an answer. The HTTP status says nothing: only `ActionStatus` "OK" is success.
+/// Reads an answer. The HTTP status means nothing: only `ActionStatus` "OK" is success.
 ///
 /// # Errors
-/// Anything else, with the service's own number where there is one.
+/// Anything else, with the service's error number if there is one.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ImAnswerError> {
     let not_json = || ImAnswerError::NotJson { bytes: body.len() };
     let fields: Map<String, Value> =
@@ -52,19 +52,19 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ImAnswerError> {
     }
 }
 
-/// The success that carries `fields` (which must serialise to an object).
+/// Composes a success that carries `fields` (which must serialise to an object).
 #[must_use]
 pub fn ok<T: Serialize>(fields: &T) -> Value {
     envelope("OK", 0, "", serde_json::to_value(fields).ok())
 }
 
-/// A refusal.
+/// Composes a refusal.
 #[must_use]
 pub fn fail(code: i64, info: &str) -> Value {
     envelope("FAIL", code, info, None)
 }
 
-/// A refusal that carries fields all the same: the big group's poll needs its three always.
+/// Composes a refusal that carries fields all the same: the big group's poll always needs three.
 #[must_use]
 pub fn fail_with<T: Serialize>(code: i64, info: &str, fields: &T) -> Value {
     envelope("FAIL", code, info, serde_json::to_value(fields).ok())

@@ -3,15 +3,15 @@
 /// Declares the commands with the path they are posted to.
 macro_rules! commands {
     ($($(#[$doc:meta])* $name:ident = $path:literal),* $(,)?) => {
-        /// What can be asked of the message service.
+        /// A command to the message service.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ImCommand { $($(#[$doc])* $name),* }
 
         impl ImCommand {
-            /// All of them.
+            /// Every command.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Below the host, without a leading slash.
+            /// The path below the host, without a leading slash.
             #[must_use]
             pub const fn path(self) -> &'static str {
                 match self { $(Self::$name => $path),* }
@@ -42,12 +42,12 @@ commands! {
     GroupMsgGet = "v4/group_open_http_svc/group_msg_get",
     ApplyJoinGroupAnonymous = "v1/group_open_http_noauth_svc/apply_join_group",
     QuitGroupAnonymous = "v1/group_open_http_noauth_svc/quit_group",
-    /// The poll of a big group, logged in or not.
+    /// Polls a big group, logged in or not.
     BigGroupPoll = "v1/group_open_long_polling_http_noauth_svc/get_msg",
 }
 
 impl ImCommand {
-    /// The command at a path, without a leading slash.
+    /// Finds the command at a path, without a leading slash.
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|c| c.path() == path)

@@ -1,9 +1,12 @@
 //! webim, the message channel of RTCRoom: the HTTP protocol that web pages and mini-programs
 //! speak to Tencent's message service (client version 1.7.0).
 //!
-//! A room's group has the room's id. Requests are composed exactly as documented; everything
-//! that is read is read tolerantly: a field that is absent, null or of another type counts as
-//! empty, and an entry that makes no sense is skipped.
+//! A room's group has the room's id. Requests are composed exactly as documented, and reading is
+//! tolerant: a field that is absent, null or of another type counts as empty, and an entry that
+//! makes no sense is skipped.
+//!
+//! Floors: `constants`, `command` and `lenient`; `element` and `query`; `body`, `message`, `chat`
+//! and `answer`.
 
 mod answer;
 mod body;

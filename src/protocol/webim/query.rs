@@ -1,4 +1,4 @@
-//! The query that every request carries.
+//! The query of every request.
 
 use url::form_urlencoded;
 
@@ -11,16 +11,16 @@ pub struct App {
     pub account_type: String,
 }
 
-/// Who asks, as the query says it.
+/// The caller in the query.
 #[derive(Clone, Copy)]
 pub enum Caller<'a> {
     Anonymous,
-    /// Only for `login`.
+    /// For `login` only.
     LoggingIn {
         identifier: &'a str,
         user_sig: &'a str,
     },
-    /// With what `login` answered.
+    /// With the answer to `login`.
     LoggedIn {
         tiny_id: &'a str,
         a2_key: &'a str,
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Caller<'_> {
     }
 }
 
-/// Leaves a userSig as it is: its alphabet needs no escaping.
+/// Escapes a value. A userSig stays as it is: its alphabet needs no escaping.
 fn escaped(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes())
         .collect::<String>()
@@ -83,7 +83,7 @@ impl RequestQuery {
         )
     }
 
-    /// Reads one, without the `?`.
+    /// Reads a query, without the `?`.
     #[must_use]
     pub fn parse(query: &str) -> Self {
         let mut read = Self::default();

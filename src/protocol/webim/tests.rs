@@ -1,4 +1,4 @@
-//! The documented bytes, both ways, and that nothing read can do harm.
+//! Holds messages against the documented bytes, both ways, and reading against hostile ones.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -220,7 +220,7 @@ fn ordinary_polls_bring_c2c_and_pending() {
     assert_eq!(poll_events(&[events[0].to_json()])[0], events[0]);
 }
 
-/// What a mini-program makes of a message: all strings together, cut behind the first "}}".
+/// Reads a message as a mini-program does: all strings together, cut behind the first "}}".
 fn as_mini_reads(body: &[Element]) -> (Value, String) {
     let all: String = body
         .iter()
