@@ -11,10 +11,10 @@ use std::ops::Range;
 use secrecy::SecretString;
 use toml::de::{DeTable, DeValue};
 
-/// What a rule says about a value: the value, or what would be allowed ("must be ...").
+/// The ruling on a value: the typed value, or the range that is allowed ("must be ...").
 pub(super) type Ruling<T> = Result<T, String>;
 
-/// One thing that is wrong in a configuration text.
+/// One mistake in a configuration text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Name of the file, as given to `parse`.
@@ -23,11 +23,11 @@ pub struct Problem {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// Dotted path of the key; empty when the text is not TOML there.
+    /// Dotted path of the key; empty if the text is not TOML there.
     pub key: String,
-    /// The value as written (shortened, `(hidden)` for a secret); empty when not of interest.
+    /// The value as written (shortened, `(hidden)` for a secret); empty if not of interest.
     pub value: String,
-    /// What would be right.
+    /// The remedy: what is allowed, or needed.
     pub message: String,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything wrong in a configuration text, in the order of the text; displays one line each.
+/// All mistakes in a configuration text, in the order of the text; displays one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<Problem>);
 
@@ -100,7 +100,7 @@ pub(super) fn read<T>(
         .filter(|problem| problem.key.is_empty())
         .map(|problem| problem.line)
         .collect();
-    // What was made of a broken line is a guess, and one value needs one line.
+    // The values of a broken line are guesses, and one value needs one line only.
     problems.retain(|problem| problem.key.is_empty() || !broken.contains(&problem.line));
     problems.dedup_by_key(|problem| (problem.line, problem.column));
     if problems.is_empty() {
@@ -110,7 +110,7 @@ pub(super) fn read<T>(
     }
 }
 
-/// Paths of all keys that `read` asks for, tables excepted.
+/// Lists the paths of all keys that `read` asks for, tables excepted.
 #[cfg(test)]
 pub(super) fn known_paths<T>(read: impl FnOnce(&Section<'_>) -> T) -> Vec<String> {
     let findings = Findings::default();
@@ -154,7 +154,7 @@ impl Found {
     }
 }
 
-/// One table of the document; also stands for a table that is not written.
+/// One table of the document; also takes the place of a table that is not written.
 pub(super) struct Section<'a> {
     findings: &'a Findings,
     path: String,
@@ -162,7 +162,7 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The table `key` inside this one.
+    /// Enters the table `key` inside this one.
     pub(super) fn section(&self, key: &str) -> Section<'a> {
         let path = self.know(key);
         self.findings.tables.borrow_mut().insert(path.clone());
@@ -236,7 +236,7 @@ impl<'a> Section<'a> {
         self.value(key).is_some()
     }
 
-    /// The value of `key` if it is written and right.
+    /// Reads the value of `key` if it is written and right.
     pub(super) fn optional<T>(
         &self,
         key: &str,
@@ -245,7 +245,7 @@ impl<'a> Section<'a> {
         self.judge(key, rule, shown)
     }
 
-    /// The value of `key`, or the default if it is not written or wrong.
+    /// Reads the value of `key`; the default if it is not written or wrong.
     pub(super) fn get<T>(
         &self,
         key: &str,
@@ -255,7 +255,7 @@ impl<'a> Section<'a> {
         self.optional(key, rule).unwrap_or(default)
     }
 
-    /// A text that never appears in a message.
+    /// Reads a text that never appears in a message.
     pub(super) fn secret(
         &self,
         key: &str,
@@ -289,7 +289,7 @@ impl<'a> Section<'a> {
             .map(|key| join(&self.path, key))
             .collect();
         if !missing.is_empty() {
-            self.reject(given, format!("needs {} besides", missing.join(", ")));
+            self.reject(given, format!("needs {} as well", missing.join(", ")));
         }
     }
 
@@ -354,8 +354,8 @@ fn report_unknown(table: &DeTable<'_>, path: &str, findings: &Findings) {
     }
 }
 
-/// The known key that was probably meant: one spelt nearly so in the same table, or one of the
-/// same name in another table.
+/// Suggests the known key that was probably meant: one of a similar spelling in the same table, or
+/// one of the same name in another table.
 fn hint(full: &str, known: &BTreeSet<String>) -> String {
     let (path, name) = split(full);
     let distance = |other: &str| {
@@ -383,16 +383,16 @@ fn siblings(path: &str, known: &BTreeSet<String>) -> String {
     names.join(", ")
 }
 
-/// Table and name of a key.
+/// Splits a path into table and name of the key.
 fn split(full: &str) -> (&str, &str) {
     full.rsplit_once('.').unwrap_or(("", full))
 }
 
 const HIDDEN: &str = "(hidden)";
-/// Longest value echoed, in characters.
+/// Maximum length of an echoed value, in characters.
 const SHOWN: usize = 60;
 
-/// A value on one line, shortened, without passwords and queries of URLs.
+/// Writes a value on one line, shortened, without passwords and queries of URLs.
 fn shown(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("\"{}\"", one_line(&without_secrets(text))),
@@ -414,7 +414,7 @@ fn one_line(text: &str) -> String {
     format!("{start}...")
 }
 
-/// Cuts what may be a password before `@`, and everything after `?`, out of a text.
+/// Cuts out of a text what may be a password before `@`, and everything after `?`.
 fn without_secrets(text: &str) -> String {
     let text = text.split_once('?').map_or_else(
         || text.to_owned(),

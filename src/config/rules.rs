@@ -1,4 +1,4 @@
-//! What a value may be: each rule turns a TOML value into a typed one or says what is allowed.
+//! The rules for values: each turns a TOML value into a typed one or says what is allowed.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -187,7 +187,7 @@ pub(super) fn path(value: &DeValue<'_>) -> Ruling<PathBuf> {
         .ok_or_else(|| "must be an absolute path such as \"/var/lib/rtckiosk\"".to_owned())
 }
 
-/// An address that others reach: one of the schemes, a host, no login and no fragment.
+/// An address that others reach: one of the schemes and a host, without login or fragment.
 pub(super) fn address(text: &str, schemes: &[&str]) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let fits = schemes.contains(&url.scheme())
@@ -222,7 +222,7 @@ pub(super) fn pins(value: &DeValue<'_>) -> Ruling<Vec<[u8; 32]>> {
         })
 }
 
-/// Whether an address is on this machine: nobody is on the way to it.
+/// Whether an address is on this machine, so that nobody is on the way to it.
 pub(super) fn is_local(url: &Url) -> bool {
     match url.host_str() {
         Some(host) => {
@@ -233,7 +233,7 @@ pub(super) fn is_local(url: &Url) -> bool {
     }
 }
 
-/// How much is written to the log.
+/// A level of the log.
 pub(super) fn log_level(value: &DeValue<'_>) -> Ruling<log::LevelFilter> {
     choice(&[
         ("error", log::LevelFilter::Error),
@@ -264,7 +264,7 @@ pub(super) fn host(value: &DeValue<'_>) -> Ruling<String> {
     })(value)
 }
 
-/// Web origins that may call; "*" = all, which is `None`.
+/// Web origins that may call; "*" allows all, which is `None`.
 #[cfg(feature = "server")]
 pub(super) fn origins(value: &DeValue<'_>) -> Ruling<Option<Vec<String>>> {
     let allowed =

@@ -1,20 +1,21 @@
-//! Answers of a room server, and how to tell a real one from HTML, half a JSON or the
-//! success that Node reports for paths it does not know.
+//! Answers of a room server, told apart from HTML, half a JSON or the success that Node reports
+//! for paths it does not know.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::code::Code;
-use super::{excerpt, excerpt_of_bytes, json};
+use super::excerpt::{excerpt, excerpt_of_bytes};
+use super::json;
 
-/// The fields that a verb answers with beside `code` and `message`.
+/// The fields of a verb's answer beside `code` and `message`.
 pub trait Answer: Serialize + DeserializeOwned {
     /// Keys without which the answer cannot be this verb's.
     const EXPECTED: &'static [&'static str];
-    /// Java answers some verbs with 200 and no body at all.
+    /// Whether Java may answer with 200 and no body at all.
     const MAY_BE_EMPTY: bool = false;
-    /// The two test verbs answer without `code`.
+    /// Whether the answer has a `code`; those of the two test verbs have none.
     const HAS_CODE: bool = true;
 }
 
@@ -38,10 +39,10 @@ macro_rules! answers {
 }
 
 answers! {
-    /// Verbs that only say yes or no.
+    /// Success of a verb without fields of its own.
     Done expects [] may_be_empty {}
 
-    /// `utils/get_login_info`.
+    /// Answer to `utils/get_login_info`.
     LoginInfo expects ["userID", "sdkAppID", "accType", "userSig"] {
         #[serde(rename = "userID")]
         user_id: String,
@@ -88,7 +89,7 @@ answers! {
         /// JSON in a string; Java does not send it.
         #[serde(skip_serializing_if = "Option::is_none")]
         custom: Option<String>,
-        /// Live rooms only.
+        /// In live rooms only.
         #[serde(rename = "audienceCount", skip_serializing_if = "Option::is_none")]
         audience_count: Option<u32>,
         pushers: Vec<Pusher>,
@@ -107,19 +108,20 @@ answers! {
         accelerate_url: String,
     }
 
-    /// Node and Java name the key differently.
+    /// Custom fields, whose key Node and Java name differently.
     CustomInfo expects [] may_be_empty {
         #[serde(alias = "customInfo")]
         custom: Value,
     }
 
-    /// `result` is the mixer's own answer: code 0 outside does not mean that streams are mixed.
+    /// Answer to `merge_stream`. `result` is the mixer's word: code 0 outside does not mean that
+    /// streams are mixed.
     Merged expects ["result"] {
         result: Value,
     }
 
     Audiences expects ["audiences"] {
-        /// Java always says 0.
+        /// Always 0 from Java.
         #[serde(rename = "audienceCount")]
         audience_count: u32,
         audiences: Vec<Audience>,
@@ -132,7 +134,7 @@ answers! {
         user_info: String,
     }
 
-    /// `utils/get_test_pushurl`.
+    /// Answer to `utils/get_test_pushurl`.
     TestPushUrl expects ["url_push"] no_code {
         url_push: String,
         url_play_flv: String,
@@ -141,13 +143,13 @@ answers! {
         url_play_acc: String,
     }
 
-    /// `utils/get_test_rtmpaccurl`.
+    /// Answer to `utils/get_test_rtmpaccurl`.
     TestAccUrl expects ["url_rtmpacc"] no_code {
         url_rtmpacc: String,
     }
 }
 
-/// Why a room server's answer cannot be used.
+/// Reasons for which a room server's answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// The server understood and refused.
@@ -155,7 +157,7 @@ pub enum AnswerError {
     Refused { code: Code, message: String },
     #[error("the room server answered HTTP {status}: {excerpt}")]
     Http { status: u16, excerpt: String },
-    #[error("the room server answered nothing")]
+    #[error("the room server's answer is empty")]
     Empty,
     #[error("the room server's answer is not JSON ({reason}): {excerpt}")]
     NotJson { reason: String, excerpt: String },
@@ -231,8 +233,8 @@ fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
     })
 }
 
-/// The beginning of an answer, for an error. Of half a JSON nothing is shown, because tokens and
-/// signed URLs may stand in it.
+/// Takes the beginning of an answer, for an error. Nothing of half a JSON is shown, because
+/// tokens and signed URLs may stand in it.
 fn beginning(body: &[u8]) -> String {
     if body.trim_ascii_start().starts_with(b"{") {
         return format!("{{... ({} bytes)", body.len());
@@ -248,7 +250,7 @@ fn as_i64(value: &Value) -> Option<i64> {
     }
 }
 
-/// Java sends null where it has nothing; for us that is the same as an absent key.
+/// Drops keys whose value is null: Java sends null for an absent value.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(without_nulls).collect(),
@@ -261,7 +263,7 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// A number, also in quotes.
+/// Reads a number, also in quotes.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;
     as_i64(&value)
@@ -269,7 +271,7 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         .ok_or_else(|| serde::de::Error::custom(format!("{value} is not a number from 0")))
 }
 
-/// A string, also when it came as a bare number.
+/// Reads a string, also when it came as a bare number.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(text) => text,

@@ -7,7 +7,7 @@ use super::verb::Verb;
 pub enum Code {
     /// 0.
     Ok,
-    /// -1: Node reports any exception so.
+    /// -1: any exception, of Node.
     Exception,
     /// 1.
     Parameter,
@@ -77,7 +77,7 @@ impl Code {
             .unwrap_or(Self::Other(number))
     }
 
-    /// What the official Node server means by it; `None` where it never sends it.
+    /// The official Node server's meaning; `None` if it never sends the code.
     #[must_use]
     pub const fn node_meaning(self) -> Option<&'static str> {
         Some(match self {
@@ -95,7 +95,7 @@ impl Code {
         })
     }
 
-    /// What the official Java server means by it; `None` where it never sends it.
+    /// The official Java server's meaning; `None` if it never sends the code.
     #[must_use]
     pub const fn java_meaning(self) -> Option<&'static str> {
         Some(match self {

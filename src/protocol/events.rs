@@ -1,7 +1,7 @@
 //! Numbers of the events that pushers and players report, as in the headers of Tencent's SDKs.
 //!
-//! Where the Windows and the mobile SDK give one number different meanings, the Windows
-//! meaning is taken: the kiosk is a fixed device with pluggable cameras, as a PC is.
+//! If the Windows and the mobile SDK give one number different meanings, that of Windows is
+//! taken: the kiosk is a fixed device with pluggable cameras, as a PC is.
 
 /// Declares an enum whose variants carry the SDK's number and name.
 macro_rules! sdk_numbers {
@@ -21,7 +21,7 @@ macro_rules! sdk_numbers {
                 self as i32
             }
 
-            /// The SDK's name, as support staff search for it.
+            /// The SDK's name, for which support staff search.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $sdk),+ }
@@ -49,7 +49,7 @@ macro_rules! sdk_numbers {
 }
 
 sdk_numbers! {
-    /// What a pusher (uplink) reports.
+    /// An event of a pusher (uplink).
     PushCode {
         /// Connection to the push server made.
         ConnectSucc = 1001 "PUSH_EVT_CONNECT_SUCC",
@@ -105,7 +105,7 @@ sdk_numbers! {
 }
 
 sdk_numbers! {
-    /// What a player (downlink) reports.
+    /// An event of a player (downlink).
     PlayCode {
         ConnectSucc = 2001 "PLAY_EVT_CONNECT_SUCC",
         RtmpStreamBegin = 2002 "PLAY_EVT_RTMP_STREAM_BEGIN",

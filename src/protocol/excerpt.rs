@@ -1,20 +1,20 @@
-//! The beginning of a foreign text, for errors and logs: one line, however long and whatever
-//! it holds.
+//! The beginning of a foreign text, for errors and logs: short and on one line, whatever the
+//! text is.
 
-/// Longest excerpt, in characters.
+/// Maximum length of an excerpt, in characters: about a line of a log.
 const CHARS: usize = 120;
 
-/// At most 120 characters of `text`; control characters become spaces.
+/// Takes at most 120 characters of `text`; control characters become spaces.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().take(CHARS).map(plain).collect()
 }
 
-/// The same of bytes, whose first broken character ends it or is replaced.
+/// Takes the same of bytes; what is not UTF-8 is replaced.
 #[must_use]
 pub fn excerpt_of_bytes(bytes: &[u8]) -> String {
-    // Four bytes are the longest character.
+    // A character has at most four bytes.
     let head = &bytes[..bytes.len().min(4 * CHARS)];
     excerpt(&String::from_utf8_lossy(head))
 }

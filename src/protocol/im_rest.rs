@@ -1,5 +1,5 @@
-//! The REST side of the message service: what a room server asks of it as the administrator,
-//! and the error numbers that both of its sides answer with.
+//! The REST side of the message service: the commands that a room server gives as the
+//! administrator, and the error numbers of both sides.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,14 +14,14 @@ pub const NOTIFY_PUSHER_CHANGE: &str = r#"{"cmd":"notifyPusherChange","data":""}
 
 /// A REST command, posted to `/v4/group_open_http_svc/{command}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub enum RestCommand {
     CreateGroup,
     DestroyGroup,
     SendGroupSystemNotification,
     SendGroupMsg,
 }
 
-impl Command {
+impl RestCommand {
     pub const ALL: [Self; 4] = [
         Self::CreateGroup,
         Self::DestroyGroup,
@@ -136,22 +136,22 @@ pub struct DestroyGroup {
 pub struct SendGroupSystemNotification {
     #[serde(rename = "GroupId")]
     pub group_id: String,
-    /// What members receive as `UserDefinedField`; rooms put JSON into it.
+    /// The members' `UserDefinedField`; rooms put JSON into it.
     #[serde(rename = "Content")]
     pub content: String,
 }
 
-/// Why a body cannot be read.
+/// The reason for which a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not a JSON object: {0}")]
-pub struct BodyError(String);
+pub struct RestBodyError(String);
 
-/// Reads a body as JSON whatever its type says: Node's server calls its JSON urlencoded, and
-/// encodes nothing but `! ' ( ) *` in it. No body is an empty object.
+/// Reads a body as JSON whatever its content type: Node's server calls its JSON urlencoded, and
+/// encodes nothing but `! ' ( ) *` in it. An absent body counts as an empty object.
 ///
 /// # Errors
-/// It is no JSON object.
-pub fn body(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, BodyError> {
+/// A body that is not a JSON object.
+pub fn body(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, RestBodyError> {
     if bytes.trim_ascii().is_empty() {
         return Ok(json!({}));
     }
@@ -167,8 +167,8 @@ pub fn body(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, BodyError
     };
     match parsed {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(BodyError("it is another value".to_owned())),
-        Err(error) => Err(BodyError(error.to_string())),
+        Ok(_) => Err(RestBodyError("it is another value".to_owned())),
+        Err(error) => Err(RestBodyError(error.to_string())),
     }
 }
 
@@ -208,10 +208,10 @@ mod tests {
 
     #[test]
     fn paths_map_both_ways() {
-        for command in Command::ALL {
-            assert_eq!(Command::from_path(command.path()), Some(command));
+        for command in RestCommand::ALL {
+            assert_eq!(RestCommand::from_path(command.path()), Some(command));
         }
-        assert_eq!(Command::from_path("login"), None);
+        assert_eq!(RestCommand::from_path("login"), None);
     }
 
     #[test]

@@ -1,23 +1,23 @@
-//! JSON from outside, read only when what it becomes in memory is bounded.
+//! JSON from outside, which is read only if its size in memory is bounded.
 //!
 //! A byte of JSON may become a hundred bytes of values: each object of one empty key takes a
 //! whole node of a tree. So the text is weighed first.
 
 use serde::de::DeserializeOwned;
 
-/// Most bytes in memory that a request may become. Real ones stay below 32 KiB.
+/// Maximum size of a request in memory, in bytes. Real ones stay below 32 KiB.
 pub const REQUEST_WEIGHT: usize = 1 << 20;
-/// Most bytes in memory that an answer may become: four times a list of 4000 members.
+/// Maximum size of an answer in memory, in bytes: four times a list of 4000 members.
 pub const ANSWER_WEIGHT: usize = 16 << 20;
 
-/// A tree's node, which the first entry of an object allocates (11 keys and values).
+/// Bytes of a tree's node, which the first entry of an object allocates (11 keys and values).
 const OBJECT: usize = 640;
-/// Room for the four values that the first one of an array reserves.
+/// Bytes of the four values for which the first one of an array reserves room.
 const ARRAY: usize = 128;
-/// A further entry: its part of a node, and its key.
+/// Bytes of a further entry: its part of a node, and its key.
 const ENTRY: usize = 160;
 
-/// Why a text is not read.
+/// Reasons for which a text is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
     #[error(transparent)]
@@ -29,7 +29,7 @@ pub enum JsonError {
 /// Reads a JSON text that takes at most `limit` bytes when read.
 ///
 /// # Errors
-/// It is heavier, not JSON, or not what was expected.
+/// A text that is heavier, is not JSON, or is of another type.
 pub fn parse<T: DeserializeOwned>(text: &[u8], limit: usize) -> Result<T, JsonError> {
     let weight = weight(text);
     if weight > limit {
@@ -38,7 +38,7 @@ pub fn parse<T: DeserializeOwned>(text: &[u8], limit: usize) -> Result<T, JsonEr
     Ok(serde_json::from_slice(text)?)
 }
 
-/// Bytes in memory, at most, that the values of a JSON text take.
+/// Weighs a JSON text: the maximum of bytes that its values take in memory.
 #[must_use]
 pub fn weight(text: &[u8]) -> usize {
     let (mut weight, mut in_string, mut escaped) = (text.len(), false, false);
@@ -72,7 +72,7 @@ mod tests {
                 items.capacity() * size_of::<Value>() + items.iter().map(heap).sum::<usize>()
             }
             Value::Object(fields) => {
-                // Nodes have 11 places, of which a split leaves 5 at the least.
+                // Nodes have 11 places, of which a split leaves at least 5.
                 let nodes = fields.len().div_ceil(5);
                 let node = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
                 let entries = fields.iter().map(|(key, value)| key.len() + heap(value));

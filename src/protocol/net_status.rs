@@ -6,20 +6,20 @@ use std::net::IpAddr;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// One record. What is not known is left out.
+/// One record of figures. Those that are not known are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct NetStatus {
-    /// Of this process and of all, in percent of the whole machine.
+    /// Load by this process and by all, in percent of the whole machine.
     pub cpu: Option<(f64, f64)>,
-    /// kbit/s out of the encoder, or received.
+    /// Out of the encoder, or received, kbit/s.
     pub video_kbps: f64,
     pub audio_kbps: f64,
     pub fps: f64,
     /// Seconds between key frames.
     pub gop: Option<f64>,
-    /// kbit/s sent or received.
+    /// Sent or received, kbit/s.
     pub net_kbps: f64,
-    /// Unevenness of the path's delay, in ms; Tencent does not tell its unit.
+    /// Unevenness of the path's delay, in ms; Tencent's documents name no unit.
     pub jitter_ms: Option<f64>,
     /// Packets that wait to be sent (over ten: the link is too slow), or ms of media that wait
     /// to be played.
@@ -30,15 +30,16 @@ pub struct NetStatus {
     pub width: u32,
     pub height: u32,
     pub server: Option<IpAddr>,
-    /// Pictures that wait for the codec, and those that it never got.
+    /// Pictures that wait for the codec.
     pub codec_cache: u64,
+    /// Pictures that never reached the codec.
     pub codec_dropped: u64,
-    /// What rate control wants, kbit/s; for pushers.
+    /// Target of rate control, kbit/s; for pushers.
     pub wanted_kbps: Option<u32>,
 }
 
 impl NetStatus {
-    /// Names and values in the order of the SDK's tables.
+    /// Lists names and values in the order of the SDK's tables.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let whole = |value: f64| Some(format!("{value:.0}"));
@@ -71,7 +72,7 @@ impl NetStatus {
     }
 }
 
-/// `VIDEO_BITRATE 780 AUDIO_BITRATE 48 ...`
+/// Writes `VIDEO_BITRATE 780 AUDIO_BITRATE 48 ...`
 impl fmt::Display for NetStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (name, value)) in self.fields().iter().enumerate() {

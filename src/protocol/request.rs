@@ -1,11 +1,11 @@
 //! Bodies that are sent to a room server: exactly the documented fields, because Java refuses
-//! unknown ones. Reading them is tolerant, because clients send more, and numbers as strings.
+//! unknown ones. Reading is tolerant, because clients send more, and numbers as strings.
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::excerpt;
+use super::excerpt::excerpt;
 use super::verb::Verb;
 
 /// A request body with the verb it belongs to.
@@ -32,13 +32,13 @@ macro_rules! requests {
 }
 
 requests! {
-    /// The body is ignored by every server; identity and userSig stand in the query.
+    /// Body that every server ignores; identity and userSig stand in the query.
     Login for Login requires [] {}
 
     Logout for Logout requires [] {}
 
     GetPushUrl for GetPushUrl requires ["userID"] {
-        /// Java makes the stream id from it; Node ignores it. Not sent for live rooms.
+        /// Base of Java's stream id; Node ignores it. Not sent for live rooms.
         #[serde(rename = "roomID", default, skip_serializing_if = "Option::is_none")]
         room_id: Option<String>,
         #[serde(rename = "userID")]
@@ -46,10 +46,10 @@ requests! {
     }
 
     GetRoomList for GetRoomList requires ["index", "cnt"] {
-        /// Matching rooms to skip.
+        /// Number of rooms to skip.
         #[serde(deserialize_with = "count")]
         index: u32,
-        /// Rooms wanted at the most.
+        /// Maximum number of rooms in the answer.
         #[serde(deserialize_with = "count")]
         cnt: u32,
     }
@@ -65,7 +65,7 @@ requests! {
         /// At most 1024 bytes of UTF-8.
         #[serde(rename = "roomInfo")]
         room_info: String,
-        /// Empty: the server invents one.
+        /// Empty if the server is to invent one.
         #[serde(rename = "roomID", default, deserialize_with = "null_as_empty")]
         room_id: String,
     }
@@ -128,7 +128,7 @@ requests! {
         field_name: String,
         /// `inc`, `dec` or `set`.
         operation: String,
-        /// Only with `set`; Java refuses the key.
+        /// Sent only with `set`; Java refuses the key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<Value>,
     }
@@ -155,7 +155,7 @@ requests! {
     }
 }
 
-/// Why a body is not the request that its path promises.
+/// Reasons for which a body is not the request that its path promises.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     #[error("{0} is missing")]
@@ -178,7 +178,7 @@ pub fn parse<R: Request>(body: Value) -> Result<R, BodyError> {
     serde_json::from_value(body).map_err(|error| BodyError::Wrong(excerpt(&error.to_string())))
 }
 
-/// A count as a number or, as in urlencoded bodies, as a string of digits.
+/// Reads a count as a number or, as in urlencoded bodies, as a string of digits.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let number = match &value {

@@ -1,4 +1,4 @@
-//! Signed stream URLs: who may push or play which stream, and until when.
+//! Signed stream URLs: the right to push or play one stream until a moment.
 //!
 //! `txTime` is the expiry as upper-case hexadecimal unix seconds, `txSecret` the MD5 of
 //! key, stream id and `txTime` without separators (Tencent's live service defines both).
@@ -6,10 +6,10 @@
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
-/// Seconds a URL stays valid after it was signed: seven days, as both official servers do.
+/// Seconds for which a URL is valid after it was signed: seven days, as both official servers do.
 pub const DEFAULT_VALID_SECONDS: u64 = 604_800;
 
-/// Lower-case hexadecimal `txSecret` for a stream whose URL expires at `tx_time`.
+/// Makes the lower-case hexadecimal `txSecret` of a stream whose URL expires at `tx_time`.
 #[must_use]
 pub fn tx_secret(key: &str, stream_id: &str, tx_time: &str) -> String {
     let mut md5 = Md5::new();
@@ -19,7 +19,7 @@ pub fn tx_secret(key: &str, stream_id: &str, tx_time: &str) -> String {
     hex::encode(md5.finalize())
 }
 
-/// Query string (without `?`) that opens `stream_id` until `expires` (unix seconds).
+/// Makes the query (without `?`) that opens `stream_id` until `expires` (unix seconds).
 #[must_use]
 pub fn signed_query(key: &str, bizid: &str, stream_id: &str, expires: u64) -> String {
     let tx_time = format!("{expires:X}");
@@ -27,10 +27,10 @@ pub fn signed_query(key: &str, bizid: &str, stream_id: &str, expires: u64) -> St
     format!("bizid={bizid}&txSecret={secret}&txTime={tx_time}")
 }
 
-/// Hexadecimal digits of a `txTime`, enough until the year 2106.
+/// Maximum number of hexadecimal digits in a `txTime`: enough until the year 2106.
 const TIME_DIGITS: usize = 8;
 
-/// Why a signed URL does not open its stream.
+/// Reasons for which a signed URL does not open its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("the URL has no {0} parameter")]
@@ -55,8 +55,8 @@ pub fn verify_query(key: &str, stream_id: &str, query: &str, now: u64) -> Result
             .ok_or(Refusal::Missing(name))
     };
     let (tx_time, secret) = (value("txTime")?, value("txSecret")?);
-    // Nothing parts stream id and time in what is signed: the id's last digits must not pass for
-    // the first ones of a time far away.
+    // Nothing separates stream id and time in the signed text: the id's last digits must not
+    // pass for the first ones of a time far away.
     let is_time = tx_time.len() <= TIME_DIGITS && tx_time.bytes().all(|b| b.is_ascii_hexdigit());
     let expires = u64::from_str_radix(&tx_time, 16)
         .ok()
@@ -75,14 +75,14 @@ pub fn verify_query(key: &str, stream_id: &str, query: &str, now: u64) -> Result
     Ok(())
 }
 
-/// Stream id of a push or play URL: what follows the last `/` before the first `?`.
+/// Returns the stream id of a push or play URL: the part after the last `/` before the first `?`.
 #[must_use]
 pub fn stream_id(url: &str) -> &str {
     let path = url.split_once('?').map_or(url, |(path, _)| path);
     path.rsplit_once('/').map_or(path, |(_, last)| last)
 }
 
-/// `url` without its query: what may be logged, because the query carries the secret.
+/// Returns `url` without its query, fit for a log: the query carries the secret.
 #[must_use]
 pub fn redacted(url: &str) -> String {
     match url.split_once('?') {

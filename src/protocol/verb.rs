@@ -1,6 +1,6 @@
 //! Verbs of the room protocol and the room types they exist for.
 
-/// Kind of room; each has its own space of room ids.
+/// The type of a room; each type has its own space of room ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub enum RoomType {
     /// Two members.
@@ -32,7 +32,7 @@ impl RoomType {
         Self::ALL.into_iter().find(|kind| kind.path() == segment)
     }
 
-    /// Members that the official servers admit, the creator included.
+    /// Number of members that the official servers admit, the creator included.
     #[must_use]
     pub const fn default_capacity(self) -> usize {
         match self {
@@ -48,7 +48,7 @@ impl std::fmt::Display for RoomType {
     }
 }
 
-/// What is asked of a room server under `/weapp/{type}/{verb}`.
+/// A verb of a room server, under `/weapp/{type}/{verb}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     Login,

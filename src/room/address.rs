@@ -1,12 +1,12 @@
-//! The address of a room server as people write it, and the addresses of its verbs.
+//! Reads the address of a room server as people write it, and makes those of its verbs.
 
 use url::Url;
 
 use crate::protocol::RoomType;
 
-use super::client::SetupError;
+use super::client_settings::SetupError;
 
-/// The base below which `{type}/{verb}` and `utils/{verb}` stand.
+/// Returns the base below which `{type}/{verb}` and `utils/{verb}` stand.
 ///
 /// Accepts the forms in use: with or without a trailing slash, with or without the room type
 /// at the end (clients of the protocol keep it in their `serverDomain`), and a bare host, for
@@ -47,7 +47,7 @@ pub(super) fn parse_base(text: &str, kind: RoomType) -> Result<Url, SetupError> 
     Ok(url)
 }
 
-/// `base` with two more path segments and no query.
+/// Appends two path segments to `base`.
 pub(super) fn below(base: &Url, first: &str, second: &str) -> Url {
     let mut url = base.clone();
     if let Ok(mut segments) = url.path_segments_mut() {

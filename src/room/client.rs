@@ -1,6 +1,6 @@
 //! The HTTP client of the room protocol: one method per verb, one request and one answer each.
 //!
-//! It keeps no state but its connections: who asks is passed as [`Identity`]. Each exchange
+//! It keeps no state but its connections: the caller is passed as [`Identity`]. Each exchange
 //! ends by its deadline with an answer or a named error; nothing is retried here, no redirect
 //! is followed, no proxy of the environment is used, and TLS certificates are verified.
 
@@ -16,76 +16,25 @@ use crate::protocol::request::{
     self as req, AddPusher, CreateRoom, DeletePusher, DestroyRoom, GetPushers, GetRoomList,
     PusherHeartbeat, Request,
 };
-use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb, webim};
-use crate::tls::{Pin, Trust};
+use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb};
 
 use super::address::{below, parse_base};
-use super::error::{Class, Endpoint, RoomError, TransportKind};
+use super::client_settings::{ClientSettings, SetupError};
+use super::error::{Endpoint, ErrorClass, RoomError};
+use super::http::{fetch, http_client};
 use crate::config::kiosk::UserCredentials;
 
-/// Most bytes of an answer that are read; a full list of rooms stays far below.
-pub const ANSWER_LIMIT: usize = 1 << 20;
-
-/// Rooms asked for at once.
+/// Rooms per page: as many as the official clients ask for.
 const PAGE: u32 = 20;
-/// Pages read at the most, against a server that never comes to an end.
+/// Maximum number of pages, against a server that never comes to an end: 1000 rooms.
 const MAX_PAGES: u32 = 50;
 
-/// Node closes idle connections after 5 s: one that was idle for longer is not used again, so
-/// that a request does not run into the closing.
-const POOL_IDLE: Duration = Duration::from_secs(4);
-
-/// Where the room server is and how patient we are with it.
-#[derive(Debug, Clone)]
-pub struct ClientSettings {
-    /// With or without a trailing slash, with or without the room type.
-    pub base_url: String,
-    pub room_type: RoomType,
-    pub connect_timeout: Duration,
-    /// For a whole exchange, the connection included.
-    pub deadline: Duration,
-    /// Where credentials are asked for; None = at the room server's `utils/get_login_info`.
-    pub login_info_url: Option<Url>,
-    /// Whom to trust where the address is https.
-    pub trust: Trust,
-    /// Keys of which the room server must have one; none: any that is trusted.
-    pub pins: Vec<Pin>,
-    /// The same for a message service that is not the room server.
-    pub im_pins: Vec<Pin>,
-}
-
-impl ClientSettings {
-    /// The usual patience: 3 s to connect, 5 s in all (what the official clients wait).
-    #[must_use]
-    pub fn new(base_url: impl Into<String>, room_type: RoomType) -> Self {
-        Self {
-            base_url: base_url.into(),
-            room_type,
-            connect_timeout: Duration::from_secs(3),
-            deadline: Duration::from_secs(5),
-            login_info_url: None,
-            trust: Trust::system(),
-            pins: Vec::new(),
-            im_pins: Vec::new(),
-        }
-    }
-}
-
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    #[error("the room server's address {value:?} is wrong: {reason}")]
-    BaseUrl { value: String, reason: String },
-    #[error("there is no HTTP client")]
-    Http(#[source] reqwest::Error),
-}
-
-/// Who asks: the result of a login.
+/// The logged-in user: the result of a login.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub user_id: String,
     pub token: SecretString,
-    /// The room server says that it is a message service too.
+    /// Whether the room server says that it is a message service too.
     pub messages_here: bool,
 }
 
@@ -106,25 +55,28 @@ impl Created {
     }
 }
 
-/// A room server, asked about rooms of one type. Cheap to clone.
+/// A room server that is asked about rooms of one type. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RoomClient {
     http: reqwest::Client,
     base: Url,
-    /// Asked for credentials, with connections of its own: it may be another host.
+    /// The address for credentials, with connections of its own: it may be another host.
     login_info: (reqwest::Client, Url),
     room_type: RoomType,
+    /// Limit for a whole exchange.
     deadline: Duration,
 }
 
 impl RoomClient {
+    /// Sets up connections, without making one.
+    ///
     /// # Errors
-    /// An address that is none, or certificates that cannot be loaded.
+    /// An address that cannot be used, or no HTTP client.
     pub fn new(settings: &ClientSettings) -> Result<Self, SetupError> {
         let base = parse_base(&settings.base_url, settings.room_type)?;
         let http = http_client(settings, &settings.pins)?;
         let login_info = match &settings.login_info_url {
-            // Another host, whose key the room server's pins say nothing of.
+            // The room server's pins say nothing about another host's key.
             Some(url) => (http_client(settings, &[])?, url.clone()),
             None => (http.clone(), below(&base, "utils", "get_login_info")),
         };
@@ -137,7 +89,7 @@ impl RoomClient {
         })
     }
 
-    /// The same client with another deadline for a whole exchange.
+    /// Returns the same client with another deadline for a whole exchange.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -152,7 +104,7 @@ impl RoomClient {
     /// Asks for credentials; without `user_id` the server invents one.
     ///
     /// # Errors
-    /// Also when Java answers success with empty fields, which means that it could not sign.
+    /// As every verb, and when Java answers success with empty fields: it could not sign.
     pub async fn get_login_info(
         &self,
         user_id: Option<&str>,
@@ -176,7 +128,7 @@ impl RoomClient {
     /// Logs in; an earlier login of the same user, on any device, becomes void.
     ///
     /// # Errors
-    /// Class [`Class::LoginAgain`] when the server refuses the userSig.
+    /// Class [`ErrorClass::LoginAgain`] when the server refuses the userSig.
     pub async fn login(&self, credentials: &UserCredentials) -> Result<Identity, RoomError> {
         let mut url = self.verb_url(Verb::Login);
         url.query_pairs_mut()
@@ -204,7 +156,7 @@ impl RoomClient {
         done.map(drop)
     }
 
-    /// A URL to push to, for one publisher. Java derives the stream from `room_id`.
+    /// Asks for a URL to push to, for one publisher. Java derives the stream from `room_id`.
     ///
     /// # Errors
     /// As every verb.
@@ -222,7 +174,7 @@ impl RoomClient {
         Ok(answer.push_url)
     }
 
-    /// All active rooms: pages are read until one is not full.
+    /// Lists all active rooms: pages are read until one is not full.
     ///
     /// # Errors
     /// As every verb.
@@ -245,7 +197,7 @@ impl RoomClient {
         Ok(rooms)
     }
 
-    /// At most `cnt` active rooms after the first `index`.
+    /// Lists at most `cnt` active rooms after the first `index`.
     ///
     /// # Errors
     /// As every verb.
@@ -259,19 +211,19 @@ impl RoomClient {
         Ok(list.rooms)
     }
 
-    /// A room with its members, the caller included.
+    /// Reads a room with its members, the caller included.
     ///
     /// # Errors
-    /// Class [`Class::RoomGone`] when there is no such room or nobody entered it yet.
+    /// Class [`ErrorClass::RoomGone`] when there is no such room or nobody has entered it yet.
     pub async fn get_pushers(&self, me: &Identity, room_id: &str) -> Result<Room, RoomError> {
         let room_id = room_id.to_owned();
         self.call(me, &GetPushers { room_id }).await
     }
 
-    /// Reserves a room id; empty lets the server invent one.
+    /// Reserves a room id; for an empty one the server invents an id.
     ///
     /// # Errors
-    /// `room_info` over 1024 bytes is refused here, because the servers answer differently.
+    /// As every verb; `room_info` over 1024 bytes is refused here, because the servers differ.
     pub async fn create_room(
         &self,
         me: &Identity,
@@ -306,7 +258,7 @@ impl RoomClient {
         }
     }
 
-    /// Destroys a room; only its creator may.
+    /// Destroys a room, which only its creator may do.
     ///
     /// # Errors
     /// As every verb.
@@ -318,14 +270,14 @@ impl RoomClient {
         self.call::<_, Done>(me, &request).await.map(drop)
     }
 
-    /// Enters a room, or renews the own entry. The room must exist: both official servers are
-    /// broken when this creates it. `request.user_id` is set to the caller.
+    /// Enters a room, or renews the caller's entry. The room must exist: both official servers
+    /// are broken when this creates it. `request.user_id` is set to the caller.
     ///
-    /// When the server fails although it may have stored the member (Node and Java do so when
-    /// only the notification failed), the member list decides.
+    /// A server may fail although it stored the member (Node and Java do when only the
+    /// notification failed): then the member list decides.
     ///
     /// # Errors
-    /// Class [`Class::Full`] when no seat is free.
+    /// Class [`ErrorClass::Full`] when no seat is free.
     pub async fn add_pusher(&self, me: &Identity, request: &AddPusher) -> Result<(), RoomError> {
         let mut request = request.clone();
         request.user_id.clone_from(&me.user_id);
@@ -341,7 +293,7 @@ impl RoomClient {
         }
     }
 
-    /// Leaves a room; not having been a member (any more) is fine.
+    /// Leaves a room. Success includes not having been a member (any more).
     ///
     /// # Errors
     /// As every verb.
@@ -351,7 +303,7 @@ impl RoomClient {
             user_id: me.user_id.clone(),
         };
         match self.call::<_, Done>(me, &request).await {
-            Err(error) if error.class() == Class::ReAdd => Ok(()),
+            Err(error) if error.class() == ErrorClass::ReAdd => Ok(()),
             other => other.map(drop),
         }
     }
@@ -359,7 +311,7 @@ impl RoomClient {
     /// Tells the server that we are still there.
     ///
     /// # Errors
-    /// Class [`Class::ReAdd`] when we are not a member (any more), or the room is gone.
+    /// Class [`ErrorClass::ReAdd`] when we are not a member (any more), or the room is gone.
     pub async fn heartbeat(&self, me: &Identity, room_id: &str) -> Result<(), RoomError> {
         let request = PusherHeartbeat {
             room_id: room_id.to_owned(),
@@ -368,7 +320,7 @@ impl RoomClient {
         self.call::<_, Done>(me, &request).await.map(drop)
     }
 
-    /// Any verb by the type of its body.
+    /// Asks for any verb, by the type of its body.
     ///
     /// # Errors
     /// A named error within the deadline, whatever the peer does.
@@ -406,79 +358,18 @@ impl RoomClient {
         Ok(answer)
     }
 
-    /// The answer, and whether its head tells of a message service.
+    /// Returns the answer, and whether its head tells of a message service.
     async fn answered<A: Answer>(
         &self,
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
     ) -> Result<(A, bool), RoomError> {
-        let timeout = RoomError::Transport {
-            endpoint,
-            kind: TransportKind::Timeout,
-            source: None,
-        };
-        let (head, body) = tokio::time::timeout(self.deadline, fetch(endpoint, request))
-            .await
-            .map_err(|_| timeout)??;
-        let answer = answer::parse(head.status, &body);
+        let fetched = fetch(request, self.deadline).await;
+        let fetched = fetched.map_err(|error| RoomError::fetch(endpoint, error))?;
+        let answer = answer::parse(fetched.status, &fetched.body);
         let answer = answer.map_err(|error| RoomError::answer(endpoint, error))?;
-        Ok((answer, head.messages_here))
+        Ok((answer, fetched.messages_here))
     }
-}
-
-/// Connections with the trust and the patience of `settings`, to a server with one of `pins`.
-pub(super) fn http_client(
-    settings: &ClientSettings,
-    pins: &[Pin],
-) -> Result<reqwest::Client, SetupError> {
-    let tls = settings.trust.client(pins);
-    reqwest::Client::builder()
-        .user_agent(concat!("rtckiosk/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(2)
-        .tls_backend_preconfigured(tls.config())
-        .build()
-        .map_err(SetupError::Http)
-}
-
-/// What an answer says before its body.
-struct Head {
-    status: u16,
-    messages_here: bool,
-}
-
-/// Sends the request and reads the answer piece by piece, up to the limit.
-async fn fetch(
-    endpoint: Endpoint,
-    request: reqwest::RequestBuilder,
-) -> Result<(Head, Vec<u8>), RoomError> {
-    let broken = |error: reqwest::Error| RoomError::Transport {
-        endpoint,
-        kind: TransportKind::of(&error),
-        source: Some(error.without_url()),
-    };
-    let mut response = request.send().await.map_err(broken)?;
-    let here = response.headers().get(webim::HERE_HEADER);
-    let head = Head {
-        status: response.status().as_u16(),
-        messages_here: here.is_some_and(|here| here == webim::HERE),
-    };
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(broken)? {
-        if body.len() + piece.len() > ANSWER_LIMIT {
-            return Err(RoomError::TooLarge {
-                endpoint,
-                limit: ANSWER_LIMIT,
-            });
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok((head, body))
 }
 
 fn not_empty(endpoint: Endpoint, key: &'static str, value: &str) -> Result<(), RoomError> {

@@ -1,12 +1,13 @@
-//! What can go wrong between us and a room server, and what to do about it.
+//! Failures between us and a room server, and what each of them calls for.
 
 use crate::protocol::answer::AnswerError;
 use crate::protocol::{Code, Verb};
 
-use super::im::ImError;
-use crate::tls::TlsFault;
+use super::http::{ANSWER_LIMIT, FetchError};
+use super::im_error::ImError;
+use super::transport::{TransportKind, explain};
 
-/// What was asked.
+/// The part of a room server that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     Room(Verb),
@@ -23,96 +24,7 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// How an exchange broke before there was an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransportKind {
-    /// No whole answer before the deadline.
-    Timeout,
-    /// The name of the server could not be resolved.
-    Dns,
-    /// Nobody listens there, or there is no way to it.
-    Connect,
-    /// No TLS session.
-    Tls,
-    /// The server could not prove who it is: a certificate that is not trusted, or a wrong clock.
-    Untrusted,
-    /// What came was not HTTP: a port for TLS, or for something else.
-    NotHttp,
-    /// The connection ended in the middle.
-    Broken,
-}
-
-impl std::fmt::Display for TransportKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.with("the room server"))
-    }
-}
-
-impl TransportKind {
-    fn is_about_tls(self) -> bool {
-        matches!(self, Self::Tls | Self::Untrusted)
-    }
-
-    /// In words, of an exchange with `peer`.
-    pub(super) fn with(self, peer: &str) -> String {
-        match self {
-            Self::Timeout => "no answer in time".into(),
-            Self::Dns => format!("{peer}'s name cannot be resolved"),
-            Self::Connect => format!("{peer} cannot be connected"),
-            Self::Tls => format!("no TLS session with {peer}"),
-            Self::Untrusted => format!("{peer} cannot be trusted"),
-            Self::NotHttp => {
-                format!("{peer} does not speak HTTP at this address (https in place of http?)")
-            }
-            Self::Broken => format!("the connection to {peer} broke"),
-        }
-    }
-
-    pub(super) fn of(error: &reqwest::Error) -> Self {
-        if error.is_timeout() {
-            Self::Timeout
-        } else if error.is_dns() {
-            Self::Dns
-        } else if let Some(fault) = TlsFault::find(error) {
-            match fault.is_distrust() {
-                true => Self::Untrusted,
-                false => Self::Tls,
-            }
-        } else if is_no_http(error) {
-            Self::NotHttp
-        } else if error.is_connect() {
-            Self::Connect
-        } else {
-            Self::Broken
-        }
-    }
-}
-
-/// A failed exchange with `peer`, with what is wrong with its certificate or its TLS.
-pub(super) fn explain(kind: TransportKind, peer: &str, source: Option<&reqwest::Error>) -> String {
-    let fault = source.and_then(|error| TlsFault::find(error));
-    match fault.filter(|_| kind.is_about_tls()) {
-        Some(fault) => format!("{}: {fault}", kind.with(peer)),
-        None => kind.with(peer),
-    }
-}
-
-/// Whether what came was not HTTP at all.
-fn is_no_http(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(|error| error.is_parse() && !error.is_parse_too_large())
-        {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
-/// Why a request to the room server did not succeed.
+/// Reasons for which a request to the room server did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
     #[error("{endpoint}: {}", explain(*.kind, "the room server", .source.as_ref()))]
@@ -146,7 +58,7 @@ pub enum RoomError {
     LoginTakenOver { user_id: String },
     #[error("already in room {room_id}: leave it first")]
     AlreadyInRoom { room_id: String },
-    #[error("the room to enter has no id")]
+    #[error("the id of the room to enter is empty")]
     MissingRoomId,
     #[error("the room server gave no result within {after:?}")]
     Deadline { after: std::time::Duration },
@@ -158,10 +70,10 @@ pub enum RoomError {
     Stopped,
 }
 
-/// What a failed request calls for.
+/// The reaction that a failed request calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// Ask again, after a pause.
+pub enum ErrorClass {
+    /// Ask again after a pause.
     Retry,
     /// The token (or, on login, the userSig) is not accepted.
     LoginAgain,
@@ -176,40 +88,54 @@ pub enum Class {
 }
 
 impl RoomError {
+    pub(super) fn fetch(endpoint: Endpoint, error: FetchError) -> Self {
+        match error {
+            FetchError::Transport(kind, source) => Self::Transport {
+                endpoint,
+                kind,
+                source,
+            },
+            FetchError::TooLarge => Self::TooLarge {
+                endpoint,
+                limit: ANSWER_LIMIT,
+            },
+        }
+    }
+
     pub(super) fn answer(endpoint: Endpoint, source: AnswerError) -> Self {
         Self::Answer { endpoint, source }
     }
 
-    /// What to do about it.
+    /// Tells what to do about it.
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> ErrorClass {
         match self {
             Self::Transport { .. }
             | Self::TooLarge { .. }
             | Self::Deadline { .. }
             // The message channel comes back by itself.
-            | Self::Im(_) => Class::Retry,
+            | Self::Im(_) => ErrorClass::Retry,
             Self::Answer { endpoint, source } => match source {
                 AnswerError::Refused { code, .. } => class_of_code(*endpoint, *code),
                 // Java: a missing body, an unknown field, not JSON.
                 AnswerError::Http {
                     status: 400 | 415, ..
-                } => Class::Fatal,
+                } => ErrorClass::Fatal,
                 // The rest is not a room server speaking, but a proxy, a captive portal or a
                 // server that is being restarted: that passes.
-                _ => Class::Retry,
+                _ => ErrorClass::Retry,
             },
-            Self::UserSigFile { .. } | Self::PrivateKey { .. } => Class::LoginAgain,
+            Self::UserSigFile { .. } | Self::PrivateKey { .. } => ErrorClass::LoginAgain,
             Self::RoomInfoTooLong { .. }
             | Self::LoginTakenOver { .. }
             | Self::AlreadyInRoom { .. }
             | Self::MissingRoomId
             | Self::LeftMeanwhile
-            | Self::Stopped => Class::Fatal,
+            | Self::Stopped => ErrorClass::Fatal,
         }
     }
 
-    /// Whether the server could not prove who it is.
+    /// Whether the server could not prove its identity.
     #[must_use]
     pub fn is_distrust(&self) -> bool {
         matches!(
@@ -221,7 +147,7 @@ impl RoomError {
         )
     }
 
-    /// Whether a room server is there and answered in its language.
+    /// Whether a room server answered in its language, and refused.
     #[must_use]
     pub fn is_from_room_server(&self) -> bool {
         matches!(
@@ -252,7 +178,7 @@ impl RoomError {
         )
     }
 
-    /// The error with its deepest cause, on one line.
+    /// Returns the error with its deepest cause, on one line.
     #[must_use]
     pub fn reason(&self) -> String {
         let mut deepest = None;
@@ -272,21 +198,21 @@ impl RoomError {
     }
 }
 
-fn class_of_code(endpoint: Endpoint, code: Code) -> Class {
+fn class_of_code(endpoint: Endpoint, code: Code) -> ErrorClass {
     let Endpoint::Room(verb) = endpoint else {
-        return Class::Retry;
+        return ErrorClass::Retry;
     };
     if code.means_login_again(verb) {
-        return Class::LoginAgain;
+        return ErrorClass::LoginAgain;
     }
     if code.means_room_missing(verb) {
-        return Class::RoomGone;
+        return ErrorClass::RoomGone;
     }
     match code {
-        Code::Exception | Code::GroupCreation => Class::Retry,
-        Code::NotAMember => Class::ReAdd,
-        Code::RoomFull => Class::Full,
-        _ => Class::Fatal,
+        Code::Exception | Code::GroupCreation => ErrorClass::Retry,
+        Code::NotAMember => ErrorClass::ReAdd,
+        Code::RoomFull => ErrorClass::Full,
+        _ => ErrorClass::Fatal,
     }
 }
 
@@ -305,23 +231,23 @@ mod tests {
     #[test]
     fn codes_by_verb_on_both_servers() {
         for (verb, code, class) in [
-            (Verb::Login, 7, Class::LoginAgain),
-            (Verb::Login, -1, Class::LoginAgain),
-            (Verb::Login, 4, Class::LoginAgain),
-            (Verb::AddPusher, 7, Class::LoginAgain),
-            (Verb::PusherHeartbeat, 7, Class::LoginAgain),
-            (Verb::PusherHeartbeat, 5, Class::ReAdd),
-            (Verb::DeletePusher, 5, Class::ReAdd),
-            (Verb::GetPushers, 3, Class::RoomGone),
-            (Verb::GetPushers, 1, Class::RoomGone),
-            (Verb::DestroyRoom, 3, Class::Fatal),
-            (Verb::AddPusher, 5001, Class::Full),
-            (Verb::AddPusher, -1, Class::Retry),
-            (Verb::CreateRoom, 6, Class::Retry),
-            (Verb::CreateRoom, 10, Class::Fatal),
-            (Verb::AddPusher, 1, Class::Fatal),
-            (Verb::AddPusher, 2, Class::Fatal),
-            (Verb::AddPusher, 77, Class::Fatal),
+            (Verb::Login, 7, ErrorClass::LoginAgain),
+            (Verb::Login, -1, ErrorClass::LoginAgain),
+            (Verb::Login, 4, ErrorClass::LoginAgain),
+            (Verb::AddPusher, 7, ErrorClass::LoginAgain),
+            (Verb::PusherHeartbeat, 7, ErrorClass::LoginAgain),
+            (Verb::PusherHeartbeat, 5, ErrorClass::ReAdd),
+            (Verb::DeletePusher, 5, ErrorClass::ReAdd),
+            (Verb::GetPushers, 3, ErrorClass::RoomGone),
+            (Verb::GetPushers, 1, ErrorClass::RoomGone),
+            (Verb::DestroyRoom, 3, ErrorClass::Fatal),
+            (Verb::AddPusher, 5001, ErrorClass::Full),
+            (Verb::AddPusher, -1, ErrorClass::Retry),
+            (Verb::CreateRoom, 6, ErrorClass::Retry),
+            (Verb::CreateRoom, 10, ErrorClass::Fatal),
+            (Verb::AddPusher, 1, ErrorClass::Fatal),
+            (Verb::AddPusher, 2, ErrorClass::Fatal),
+            (Verb::AddPusher, 77, ErrorClass::Fatal),
         ] {
             assert_eq!(refused(verb, code).class(), class, "{verb} {code}");
         }
@@ -334,13 +260,13 @@ mod tests {
             excerpt: String::new(),
         };
         for (source, class, may_have_worked) in [
-            (http(500), Class::Retry, true),
-            (http(502), Class::Retry, true),
-            (http(404), Class::Retry, false),
-            (http(302), Class::Retry, false),
-            (http(400), Class::Fatal, false),
-            (AnswerError::Empty, Class::Retry, false),
-            (AnswerError::Missing("token"), Class::Retry, false),
+            (http(500), ErrorClass::Retry, true),
+            (http(502), ErrorClass::Retry, true),
+            (http(404), ErrorClass::Retry, false),
+            (http(302), ErrorClass::Retry, false),
+            (http(400), ErrorClass::Fatal, false),
+            (AnswerError::Empty, ErrorClass::Retry, false),
+            (AnswerError::Missing("token"), ErrorClass::Retry, false),
         ] {
             let error = RoomError::answer(Endpoint::Room(Verb::AddPusher), source);
             assert_eq!(error.class(), class, "{error}");

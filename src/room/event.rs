@@ -1,4 +1,4 @@
-//! What the room tells the session, and where both are told: events and a snapshot.
+//! Events and the snapshot by which the room is known to the session, and the way out for both.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::time::Instant;
 
 use super::member_diff::Member;
 
-/// What happened on the side of the room server.
+/// An event on the side of the room server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomEvent {
     /// After every login, also a renewed one.
     LoggedIn {
         user_id: String,
     },
-    /// The server does not accept the credentials; told once until a login succeeds.
+    /// The server does not accept the credentials; emitted once until a login succeeds.
     LoginRefused {
         reason: String,
     },
@@ -24,51 +24,51 @@ pub enum RoomEvent {
     },
     MemberJoined(Member),
     MemberLeft(Member),
-    /// Another play URL or name of the same user. A member who renewed his entry has a newly
+    /// Another play URL or name of the same user. A member that renewed its entry has a newly
     /// signed URL of the same stream.
     MemberChanged(Member),
-    /// Our stay in the room is over, and it is not by our will.
+    /// Our stay in the room is over, though not by our will.
     RoomClosed {
         reason: ClosedReason,
     },
     Kicked {
         reason: KickedReason,
     },
-    /// Somebody in the room says something.
+    /// A text of somebody in the room.
     TextReceived(Message),
-    /// A program in the room asks ours to do something.
+    /// A command of a program in the room to ours.
     CustomReceived(Message),
-    /// Somebody says something to us alone.
+    /// A text or a command to us alone.
     C2cReceived(Message),
     /// The message channel of the room is there: messages can be sent.
     ChannelUp,
-    /// It is not; the call goes on, and the member list is polled.
+    /// The message channel is not there; the call goes on, and the member list is polled.
     ChannelDown {
         reason: String,
     },
-    /// Told once, after two exchanges failed in a row; the call goes on.
+    /// Two exchanges in a row failed; emitted once, and the call goes on.
     ServerUnreachable {
         reason: String,
-        /// Somebody is there who cannot prove to be the server.
+        /// Whether somebody is there who cannot prove to be the server.
         untrusted: bool,
         since: Instant,
     },
     ServerReachable,
 }
 
-/// What somebody said over the message channel.
+/// A text or a command from the message channel.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// The sender's user id.
     pub from: String,
-    /// What he calls himself, or his user id. Never trust it for more than showing it.
+    /// The sender's name by their own account, or their user id. To be shown, never trusted.
     pub nick: String,
     /// Absent in a text.
     pub cmd: Option<String>,
     pub text: String,
 }
 
-/// Without the text: what people say to each other does not belong into a log.
+/// Leaves the text out: what people say to each other does not belong in a log.
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Message")
@@ -79,11 +79,11 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// How far the message channel has got.
+/// The state of the message channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelState {
-    /// There is none by configuration.
+    /// Switched off by the configuration.
     #[default]
     Off,
     Offline,
@@ -97,14 +97,14 @@ pub enum ChannelState {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ChannelSnapshot {
     pub state: ChannelState,
-    /// Why it was not there, the last time.
+    /// The reason of its last absence.
     pub last_error: Option<String>,
     pub messages_sent: u64,
-    /// Of others: texts, commands and C2C.
+    /// Texts, commands and C2C messages of others.
     pub messages_received: u64,
 }
 
-/// Why a stay in a room ended.
+/// Reasons for which a stay in a room ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClosedReason {
     #[error("the room was destroyed")]
@@ -115,7 +115,7 @@ pub enum ClosedReason {
     Refused(String),
 }
 
-/// Who sent us away.
+/// The way in which we were sent away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KickedReason {
     #[error("somebody removes us from the room over and over")]
@@ -132,25 +132,26 @@ pub struct RoomSnapshot {
     pub logins: u64,
     /// Whether the last exchanges reached the server; true before the first.
     pub reachable: bool,
-    /// Why not, or what failed last.
+    /// The reason of the last failure.
     pub last_error: Option<String>,
     /// The room we are in.
     pub room_id: Option<String>,
-    /// The others in it.
+    /// The other members of the room.
     pub members: Vec<Member>,
     pub heartbeats_ok: u64,
     pub heartbeats_failed: u64,
-    /// Longest time between the starts of two heartbeats in this stay.
+    /// Longest time between the starts of two heartbeats in this stay, ms.
     pub longest_heartbeat_gap_ms: u64,
     /// Times we entered the room anew because the server had forgotten us.
     pub re_adds: u64,
     pub channel: ChannelSnapshot,
 }
 
-/// How long an event waits for a consumer that does not keep up.
+/// Time for which an event waits for a consumer that does not keep up: far below the pause
+/// between heartbeats, which wait meanwhile.
 const EVENT_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where events and snapshot changes go.
+/// The way out for events and changes of the snapshot.
 #[derive(Debug)]
 pub(super) struct Outbox {
     events: mpsc::Sender<RoomEvent>,
@@ -174,14 +175,14 @@ impl Outbox {
         self.snapshot.send_modify(change);
     }
 
-    /// Why the message channel is not there.
+    /// Returns the reason for which the message channel is not there.
     pub(super) fn channel_reason(&self) -> String {
         let snapshot = self.snapshot.borrow();
         let reason = snapshot.channel.last_error.clone();
         reason.unwrap_or_else(|| "it is being set up".into())
     }
 
-    /// Hands an event over; never blocks for longer than a second, because heartbeats wait.
+    /// Hands an event over; waits at most a second, because heartbeats wait meanwhile.
     pub(super) async fn emit(&self, event: RoomEvent) {
         use mpsc::error::SendTimeoutError::{Closed, Timeout};
         match self.events.send_timeout(event, EVENT_PATIENCE).await {

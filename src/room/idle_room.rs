@@ -2,15 +2,15 @@
 
 use crate::protocol::answer::Room;
 
-/// The room to enter as `me`: exactly one other member and a free seat.
+/// Chooses the room to enter as `me`: one with exactly one other member and a free seat.
 ///
 /// A room whose only member created it comes first: that is an agent who opened a room and
-/// waits. Rooms that name no creator, or one who has left (the servers never update the
+/// waits. Rooms without a creator, or with one who has left (the servers never update the
 /// field), are the second choice. Among equals the first listed wins, which is the oldest on
 /// Node. An entry of `me` in the list is left over from before a crash and does not count:
 /// entering again replaces it.
 #[must_use]
-pub fn choose<'a>(rooms: &'a [Room], me: &str, capacity: usize) -> Option<&'a Room> {
+pub(super) fn choose<'a>(rooms: &'a [Room], me: &str, capacity: usize) -> Option<&'a Room> {
     let waiting = |room: &&Room| room.pushers.len() <= capacity && only_other(room, me).is_some();
     let by_creator = |room: &&Room| only_other(room, me) == Some(room.room_creator.as_str());
     if capacity < 2 {
@@ -23,7 +23,7 @@ pub fn choose<'a>(rooms: &'a [Room], me: &str, capacity: usize) -> Option<&'a Ro
         .or_else(|| rooms.iter().find(waiting))
 }
 
-/// The one member who is not `me`; members without a name are ghosts of a Node bug.
+/// Finds the one member that is not `me`; members without a name are ghosts of a Node bug.
 fn only_other<'a>(room: &'a Room, me: &str) -> Option<&'a str> {
     let mut others = room.pushers.iter().map(|member| member.user_id.as_str());
     let mut others = others.by_ref().filter(|user| *user != me);

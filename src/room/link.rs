@@ -1,31 +1,32 @@
-//! The login and everything that is asked with it: one login at a time, renewed when the
-//! server refuses the token, and a record of whether the server is there.
+//! The login and the requests made with it: one login at a time, renewed when the server
+//! refuses the token, and a record of whether the server is there.
 
 use std::future::Future;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use crate::protocol::user_sig::{self, Claims, DEFAULT_VALID_SECONDS, Form, SigningKey};
+use crate::protocol::user_sig::{Claims, DEFAULT_VALID_SECONDS};
 
 use super::client::{Identity, RoomClient};
-use super::error::{Class, RoomError};
+use super::error::{ErrorClass, RoomError};
 use super::event::{Outbox, RoomEvent};
-use super::health::{Change, Health};
+use super::reachability::{Change, Reachability};
 use super::recovery::Window;
-use super::unix_now;
-use crate::config::kiosk::Credentials;
-use crate::config::kiosk::UserCredentials;
+use super::unix_time::unix_now;
+use super::user_sig;
+use crate::config::kiosk::{Credentials, UserCredentials};
 
 /// Tokens lost within [`LOST_WINDOW`] after which another device must be using our user id: a
 /// second login voids the first, so two devices would throw each other out for ever.
 const LOST_LIMIT: usize = 4;
+/// Time within which lost tokens are counted together.
 const LOST_WINDOW: Duration = Duration::from_secs(60);
 
+/// The link to a room server as a logged-in user.
 #[derive(Debug)]
 pub(super) struct Link {
     client: RoomClient,
@@ -33,9 +34,9 @@ pub(super) struct Link {
     /// Held during a login, so that there is only one.
     login: tokio::sync::Mutex<Login>,
     logins: AtomicU64,
-    /// What the last login told.
+    /// The word of the last login.
     messages_here: AtomicBool,
-    health: Mutex<Health>,
+    reachability: Mutex<Reachability>,
     pub(super) outbox: Outbox,
 }
 
@@ -44,10 +45,10 @@ struct Login {
     identity: Option<Identity>,
     /// The user id that the server invented, kept for the next logins.
     user_id: Option<String>,
-    /// Those of the last login.
+    /// The credentials of the last login.
     credentials: Option<UserCredentials>,
     lost: Window,
-    /// Whether a refusal was told already.
+    /// Whether a refusal was announced already.
     refused: bool,
 }
 
@@ -66,12 +67,12 @@ impl Link {
             login: tokio::sync::Mutex::new(login),
             logins: AtomicU64::new(0),
             messages_here: AtomicBool::new(false),
-            health: Mutex::default(),
+            reachability: Mutex::default(),
             outbox,
         }
     }
 
-    /// Logins so far. A larger number than before means that the token was lost meanwhile.
+    /// Counts the logins so far. A larger number than before: the token was lost meanwhile.
     pub(super) fn logins(&self) -> u64 {
         self.logins.load(Ordering::Relaxed)
     }
@@ -81,8 +82,8 @@ impl Link {
         self.messages_here.load(Ordering::Relaxed)
     }
 
-    /// Asks something as the logged-in user: logs in first if need be, and logs in again and
-    /// repeats it once if the server refuses the token.
+    /// Makes a request as the logged-in user: logs in first if need be; if the server refuses
+    /// the token, logs in again and repeats it once.
     pub(super) async fn ask<T, F, R>(&self, limit: Duration, request: F) -> Result<T, RoomError>
     where
         F: Fn(RoomClient, Arc<Identity>) -> R + Send,
@@ -102,14 +103,14 @@ impl Link {
     {
         let me = Arc::new(self.identity().await?);
         let first = request(self.client.clone(), me.clone()).await;
-        let first = self.noted(first).await;
-        if !matches!(&first, Err(error) if error.class() == Class::LoginAgain) {
+        let first = self.record(first).await;
+        if !matches!(&first, Err(error) if error.class() == ErrorClass::LoginAgain) {
             return first;
         }
         self.forget(&me).await?;
         let me = Arc::new(self.identity().await?);
         let second = request(self.client.clone(), me).await;
-        self.noted(second).await
+        self.record(second).await
     }
 
     /// Gives the token back and forgets it, whatever the server answers.
@@ -124,8 +125,7 @@ impl Link {
         self.outbox.note(|snapshot| snapshot.user_id = None);
     }
 
-    /// What the message service is to be logged in to with: the credentials of the last login,
-    /// or fresh ones.
+    /// Returns credentials for the message service: those of the last login, or fresh ones.
     pub(super) async fn im_credentials(
         &self,
         fresh: bool,
@@ -152,11 +152,11 @@ impl Link {
             Ok(identity) => {
                 login.refused = false;
                 login.identity = Some(identity.clone());
-                self.tell_login(&identity.user_id).await;
+                self.announce_login(&identity.user_id).await;
                 Ok(identity)
             }
             Err(error) => {
-                if error.class() == Class::LoginAgain && !login.refused {
+                if error.class() == ErrorClass::LoginAgain && !login.refused {
                     login.refused = true;
                     let reason = error.reason();
                     log::warn!(reason:% = reason; "login to the room server refused");
@@ -170,13 +170,13 @@ impl Link {
     async fn log_in(&self, login: &mut Login) -> Result<Identity, RoomError> {
         let credentials = self.fresh_credentials(login).await?;
         login.credentials = Some(credentials.clone());
-        let me = self.noted(self.client.login(&credentials).await).await?;
+        let me = self.record(self.client.login(&credentials).await).await?;
         self.messages_here
             .store(me.messages_here, Ordering::Relaxed);
         Ok(me)
     }
 
-    async fn tell_login(&self, user_id: &str) {
+    async fn announce_login(&self, user_id: &str) {
         let logins = self.logins.fetch_add(1, Ordering::Relaxed) + 1;
         log::info!(user_id:% = user_id, logins = logins; "logged in to the room server");
         let user_id = user_id.to_owned();
@@ -187,8 +187,8 @@ impl Link {
         self.outbox.emit(RoomEvent::LoggedIn { user_id }).await;
     }
 
-    /// A server that restarted may have new signing keys, so its own credentials are asked for
-    /// at every login.
+    /// Obtains the credentials for a login. Those of the room server are asked for at each: a
+    /// server that restarted may have new signing keys.
     async fn fresh_credentials(&self, login: &mut Login) -> Result<UserCredentials, RoomError> {
         let wanted = match &self.credentials {
             Credentials::Given(credentials) => return Ok(credentials.clone()),
@@ -202,7 +202,7 @@ impl Link {
                     sdk_app_id: *sdk_app_id,
                     account_type: account_type.clone(),
                     user_id: user_id.clone(),
-                    user_sig: read_user_sig(path).await?,
+                    user_sig: user_sig::read(path).await?,
                 });
             }
             Credentials::Key {
@@ -223,13 +223,13 @@ impl Link {
                     sdk_app_id: *sdk_app_id,
                     account_type: account_type.clone(),
                     user_id: user_id.clone(),
-                    user_sig: sign(path, &claims, *form).await?,
+                    user_sig: user_sig::sign(path, &claims, *form).await?,
                 });
             }
             Credentials::GetLoginInfo { user_id } => login.user_id.as_ref().or(user_id.as_ref()),
         };
         let result = self.client.get_login_info(wanted.map(String::as_str)).await;
-        let credentials = self.noted(result).await?;
+        let credentials = self.record(result).await?;
         login.user_id = Some(credentials.user_id.clone());
         Ok(credentials)
     }
@@ -255,8 +255,8 @@ impl Link {
         Ok(())
     }
 
-    /// Takes note of an outcome: a change of reachability becomes an event.
-    async fn noted<T>(&self, result: Result<T, RoomError>) -> Result<T, RoomError> {
+    /// Records an outcome: a change of reachability becomes an event.
+    async fn record<T>(&self, result: Result<T, RoomError>) -> Result<T, RoomError> {
         let error = result.as_ref().err();
         let answered = error.is_none_or(RoomError::is_from_room_server);
         let reason = error.map(RoomError::reason);
@@ -266,7 +266,7 @@ impl Link {
                 .note(|snapshot| snapshot.last_error = Some(reason));
         }
         let change = self
-            .health
+            .reachability
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .record(answered, Instant::now());
@@ -292,28 +292,4 @@ impl Link {
         }
         result
     }
-}
-
-async fn read_user_sig(path: &Path) -> Result<SecretString, RoomError> {
-    match tokio::fs::read_to_string(path).await {
-        Ok(text) => Ok(text.trim().into()),
-        Err(source) => Err(RoomError::UserSigFile {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-/// A userSig of ours; the key is in memory only while it signs.
-async fn sign(path: &Path, claims: &Claims, form: Form) -> Result<SecretString, RoomError> {
-    let failed = |reason: String| RoomError::PrivateKey {
-        path: path.to_owned(),
-        reason,
-    };
-    let pem = tokio::fs::read_to_string(path).await;
-    let pem = SecretString::from(pem.map_err(|error| failed(error.to_string()))?);
-    let key = SigningKey::from_pem(pem.expose_secret());
-    let signed = key.and_then(|key| user_sig::make(&key, claims, form));
-    let signed = signed.map_err(|error| failed(error.to_string()))?;
-    Ok(signed.into())
 }

@@ -1,4 +1,4 @@
-//! Who came, who went and who changed between two member lists.
+//! The members that came, went or changed between two member lists. Pure.
 
 use serde::{Serialize, Serializer};
 
@@ -42,33 +42,33 @@ impl From<&Pusher> for Member {
     }
 }
 
-/// What changed, each in the order of its list.
+/// The changes between two lists, each in the order of its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Diff {
+pub(super) struct Diff {
     pub joined: Vec<Member>,
     pub left: Vec<Member>,
-    /// Same user, but another play URL or name.
+    /// The same user with another play URL or name.
     pub changed: Vec<Member>,
 }
 
 /// The members as far as they were announced.
 #[derive(Debug, Clone, Default)]
-pub struct Roster {
+pub(super) struct Roster {
     members: Vec<Member>,
 }
 
 impl Roster {
     #[must_use]
-    pub fn members(&self) -> &[Member] {
+    pub(super) fn members(&self) -> &[Member] {
         &self.members
     }
 
-    /// Takes over a list from the server and tells what is new in it.
+    /// Takes over a list from the server and returns the changes in it.
     ///
     /// `me` and members without a name (ghosts of a Node bug) are left out; of a user listed
     /// twice the later entry counts. With `keep_absent` nobody leaves: after the server lost
     /// its memory the others need a while to come back, and the call goes on meanwhile.
-    pub fn update(&mut self, listed: &[Pusher], me: &str, keep_absent: bool) -> Diff {
+    pub(super) fn update(&mut self, listed: &[Pusher], me: &str, keep_absent: bool) -> Diff {
         let mut next = normalised(listed, me);
         let mut diff = Diff::default();
         for member in &next {

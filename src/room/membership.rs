@@ -1,8 +1,6 @@
-//! One stay in a room: when to send a heartbeat, when to look who else is there, and when to
-//! come back because the server has forgotten us. One task; it ends when it is aborted or the room is lost.
+//! One stay in a room: sends heartbeats, looks at the member list, and comes back when the
+//! server has forgotten us. One task, which ends when it is aborted or the room is lost.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -10,41 +8,27 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::protocol::answer::Room;
 
-use super::error::{Class, RoomError};
+use super::error::{ErrorClass, RoomError};
 use super::event::{ClosedReason, KickedReason, RoomEvent};
 use super::im::ChannelHandle;
+use super::in_flight::{InFlight, in_flight};
 use super::member_diff::{Diff, Roster};
 use super::recovery::{Facts, STRIKE_WINDOW, Step, Strike, Window};
 use super::seat::{Me, Recovery, Seat};
 use crate::process::backoff::Backoff;
 
-/// A request under way; none waits for ever.
-pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
-
-/// Waits for the request in the slot and empties it; may be dropped and called again.
-pub(super) async fn in_flight<T>(slot: &mut Slot<T>) -> T {
-    match slot {
-        Some(request) => {
-            let result = request.await;
-            *slot = None;
-            result
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// Between two looks at the member list that were asked for: a member who announces changes all
-/// the time must not keep us and the server busy.
+/// Minimum time between two looks at the member list: a member that announces changes all the
+/// time must not keep us and the server busy.
 const LOOK_SPACING: Duration = Duration::from_millis(50);
 
-/// Refusals in a row after which the room counts as closed to us.
+/// Refusals in a row after which the room counts as closed to us: about a minute of back-off.
 const MAX_REFUSALS: u32 = 10;
 
-/// Where the outcome of entering goes.
+/// The way back for the outcome of entering.
 pub(super) type Entered = oneshot::Sender<Result<(), RoomError>>;
 
-/// How a stay ended by itself. Told by the owner, after it has cleared the stay away: whoever
-/// hears of it may enter another room at once.
+/// The end that a stay came to by itself. The owner passes it on after it has cleared the stay
+/// away, so that another room can be entered at once.
 #[derive(Debug)]
 pub(super) enum StayEnd {
     NotEntered(RoomError, Entered),
@@ -63,7 +47,7 @@ pub(super) async fn stay(seat: Seat, entered: Entered) -> StayEnd {
         snapshot.longest_heartbeat_gap_ms = 0;
     });
     outbox.emit(RoomEvent::Entered { room_id }).await;
-    // Fails when nobody waits any more; whoever gave up will leave.
+    // Fails when nobody waits any more; then `leave` follows.
     let _ = entered.send(Ok(()));
     StayEnd::Lost(Stay::new(seat).until_over().await)
 }
@@ -74,29 +58,30 @@ struct Stay {
     roster: Roster,
     had_company: bool,
 
-    beating: Slot<Result<(), RoomError>>,
+    beating: InFlight<Result<(), RoomError>>,
     next_beat: Instant,
     beat_started: Instant,
     beat_backoff: Backoff,
 
-    looking: Slot<Result<(Room, Me), RoomError>>,
+    looking: InFlight<Result<(Room, Me), RoomError>>,
     next_look: Instant,
     look_started: Instant,
     look_backoff: Backoff,
     look_failing_since: Option<Instant>,
-    /// A change was announced after the look under way had begun.
+    /// Whether a change was announced after the look under way had begun.
     look_again: bool,
-    /// Until then nobody counts as gone.
+    /// End of the time in which no member counts as gone.
     keep_absent_until: Instant,
 
-    recovering: Slot<Result<Recovery, RoomError>>,
+    recovering: InFlight<Result<Recovery, RoomError>>,
     next_recovery: Option<Instant>,
     recovery_backoff: Backoff,
     refusals: u32,
     vanished: Window,
     removed: Window,
-    /// When the server last knew us as a member, and the number of logins then.
+    /// Last moment at which the server knew us as a member.
     known_at: Instant,
+    /// Number of logins at that moment.
     logins_seen: u64,
 }
 
@@ -205,7 +190,7 @@ impl Stay {
             relogged_in: false,
             silent: now - self.known_at,
             had_company: self.had_company,
-            told: self.channel.take_told(),
+            notice: self.channel.take_notice(),
             vanished: self.vanished.count(now),
             removed: self.removed.count(now),
         };
@@ -215,8 +200,8 @@ impl Stay {
         ));
     }
 
-    /// The server knows us as a member.
-    fn known(&mut self) {
+    /// Takes note that the server knows us as a member.
+    fn note_membership(&mut self) {
         self.known_at = Instant::now();
         self.logins_seen = self.seat.link.logins();
         self.next_recovery = None;
@@ -232,11 +217,11 @@ impl Stay {
         });
         let Err(error) = result else {
             self.beat_backoff.reset();
-            self.known();
+            self.note_membership();
             return None;
         };
         match error.class() {
-            Class::ReAdd | Class::RoomGone => self.start_recovery(),
+            ErrorClass::ReAdd | ErrorClass::RoomGone => self.start_recovery(),
             _ if is_takeover(&error) => return Some(kicked(KickedReason::LoginTakenOver)),
             _ => {
                 let pause = self.beat_backoff.next_pause(rand::random());
@@ -254,16 +239,16 @@ impl Stay {
             Ok((room, me)) => {
                 self.look_backoff.reset();
                 self.next_look = now + self.next_poll();
-                self.end_of_blindness(now);
+                self.grant_return(now);
                 if me.listed {
-                    // Whatever was told of the room's end was not about us.
-                    let _ = self.channel.take_told();
+                    // An end that was announced did not concern us.
+                    let _ = self.channel.take_notice();
                     self.announce(&room, &me.user_id, now).await;
                 } else {
                     self.start_recovery();
                 }
             }
-            Err(error) if error.class() == Class::RoomGone => {
+            Err(error) if error.class() == ErrorClass::RoomGone => {
                 self.next_look = now + self.next_poll();
                 self.start_recovery();
             }
@@ -288,7 +273,7 @@ impl Stay {
         }
     }
 
-    /// Between two looks that nobody asked for.
+    /// Pause between two looks that nobody asked for.
     fn poll_pause(&self) -> Duration {
         let timings = &self.seat.timings;
         if self.channel.announces() {
@@ -298,8 +283,9 @@ impl Stay {
         }
     }
 
-    /// After a server was away for long it may have dropped the others as it dropped us.
-    fn end_of_blindness(&mut self, now: Instant) {
+    /// Gives the others time to come back after the server was away for long: it may have
+    /// dropped them as it dropped us.
+    fn grant_return(&mut self, now: Instant) {
         let grace = self.seat.timings.return_grace;
         if let Some(since) = self.look_failing_since.take()
             && now - since >= grace / 2
@@ -344,7 +330,7 @@ impl Stay {
             Step::Kicked => return Some(kicked(KickedReason::Removed)),
             Step::Add | Step::CreateAndAdd => {}
         }
-        self.known();
+        self.note_membership();
         self.keep_absent_until = now + self.seat.timings.return_grace;
         self.next_look = now;
         self.seat.link.outbox.note(|snapshot| snapshot.re_adds += 1);
@@ -358,8 +344,8 @@ impl Stay {
         }
         let reason = error.reason();
         match error.class() {
-            Class::Full => return Some(closed(ClosedReason::Full)),
-            Class::Fatal => return Some(closed(ClosedReason::Refused(reason))),
+            ErrorClass::Full => return Some(closed(ClosedReason::Full)),
+            ErrorClass::Fatal => return Some(closed(ClosedReason::Refused(reason))),
             _ => {}
         }
         // Silence never ends a call, but a server that goes on saying no does.

@@ -1,40 +1,49 @@
-//! Speaks RTCRoom to a room server: login, rooms, membership with its heartbeat, and who else
-//! is in the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
+//! Speaks RTCRoom to a room server: login, rooms, membership with its heartbeat, and the other
+//! members of the room. Commands go in through [`RoomHandle`], [`RoomEvent`]s come out.
 //!
-//! Decisions are pure (`recovery`, `member_diff`, `idle_room`, `health`); `link`
-//! keeps the login, `membership` and `seat` are one stay in a room, `im` is the message channel
-//! beside them, and `session` owns all of it.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Floors, each of which imports only from below:
+//! 1. Values and decisions, the latter pure: `client_settings`, `transport`, `in_flight`,
+//!    `unix_time`; `recovery`, `member_diff`, `idle_room`, `reachability`.
+//! 2. Exchanges: `address`, `http`, `im_error`, `error`, `client`.
+//! 3. The login: `event` with the way out for events, `user_sig`, `link`.
+//! 4. `im`, the message channel.
+//! 5. One stay in a room: `session_settings`, `seat`, `membership`.
+//! 6. The session: `handle`, its commands, and `owner`, its task.
 
 mod address;
-pub mod client;
-pub mod error;
-pub mod event;
-mod health;
-pub mod idle_room;
+mod client;
+mod client_settings;
+mod error;
+mod event;
+mod handle;
+mod http;
+mod idle_room;
 mod im;
+mod im_error;
+mod in_flight;
 mod link;
-pub mod member_diff;
+mod member_diff;
 mod membership;
-pub mod recovery;
+mod owner;
+mod reachability;
+mod recovery;
 mod seat;
-pub mod session;
-mod settings;
+mod session_settings;
+mod transport;
+mod unix_time;
+mod user_sig;
 
-pub use crate::config::kiosk::Credentials;
-pub use crate::config::kiosk::Role;
-pub use crate::config::kiosk::UserCredentials;
-pub use client::{ClientSettings, Created, Identity, RoomClient, SetupError};
-pub use error::{Class, RoomError, TransportKind};
+pub use crate::config::kiosk::{Credentials, Role, UserCredentials};
+pub use client::{Created, Identity, RoomClient};
+pub use client_settings::{ClientSettings, SetupError};
+pub use error::{ErrorClass, RoomError};
 pub use event::{
     ChannelSnapshot, ChannelState, ClosedReason, KickedReason, Message, RoomEvent, RoomSnapshot,
 };
-pub use im::{ImError, ImSettings};
+pub use handle::RoomHandle;
+pub use im::ImSettings;
+pub use im_error::ImError;
 pub use member_diff::Member;
-pub use session::{EnterRoom, RoomHandle, RoomSession, SessionSettings, Timings};
-
-fn unix_now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
-}
+pub use owner::RoomSession;
+pub use session_settings::{EnterRoom, SessionSettings, Timings};
+pub use transport::TransportKind;

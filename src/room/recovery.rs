@@ -1,14 +1,15 @@
-//! What to do when the server does not know us as a member any more. Pure.
+//! Decides what to do when the server does not know us as a member any more. Pure.
 //!
 //! The servers keep rooms and tokens in memory only, so the usual cause is a restart: the
 //! token is refused too, and everybody has to come back. The second is our own silence: the
-//! reaper drops a member who was not heard for 20 s. Both are explained, and we come back as
+//! reaper drops a member that was silent for 20 s. Both are explained, and we come back as
 //! often as needed: a room server never ends a call, the media flow without it.
 //!
 //! Without such an explanation somebody did it on purpose. Once may still be a restart of a
-//! server that keeps its tokens, so we come back once; when it happens again soon, we accept
-//! it (at once when the message channel told us): a guest takes a room that vanished from under a running call as closed, a host insists
-//! a little longer because the room is his own, and who is removed again and again is kicked.
+//! server that keeps its tokens, so we come back once; when it happens again soon, we accept it
+//! (at once when the message channel announced it). A guest takes a room that vanished from
+//! under a running call as closed, a host insists a little longer because it made the room, and
+//! a member that is removed again and again is kicked.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,28 +18,28 @@ use tokio::time::Instant;
 
 use crate::config::kiosk::Role;
 
-/// How `get_pushers` sees us.
+/// Our place in the answer to `get_pushers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub(super) enum Presence {
     RoomGone,
-    WithoutMe,
+    NotListed,
     /// Listed after all, so the heartbeat was refused in error: entering again settles it.
-    WithMe,
+    Listed,
 }
 
-/// What the message channel told of the room's end; it is believed only when the room server's
-/// own list fits it.
+/// A word of the message channel on the room's end; believed only when the room server's own
+/// list fits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub(super) enum EndNotice {
     /// The room's group was dissolved, or taken back as unused.
     Dissolved,
     /// We were thrown out of it.
     Removed,
 }
 
-/// What is known beside the sight.
+/// The circumstances of a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
+pub(super) struct Facts {
     pub role: Role,
     /// Whether the login had to be renewed since the server last knew us.
     pub relogged_in: bool,
@@ -48,15 +49,15 @@ pub struct Facts {
     pub had_company: bool,
     /// Times the room vanished unexplained within [`STRIKE_WINDOW`], before this one.
     pub vanished: usize,
-    /// What the message channel said about it.
-    pub told: Option<Told>,
+    /// The message channel's word on it.
+    pub notice: Option<EndNotice>,
     /// Times we were removed unexplained within [`STRIKE_WINDOW`], before this one.
     pub removed: usize,
 }
 
-/// What to do.
+/// The way out of a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     Add,
     CreateAndAdd,
     /// The room was destroyed.
@@ -67,39 +68,39 @@ pub enum Step {
 
 /// An unexplained loss, to be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strike {
+pub(super) enum Strike {
     Vanished,
     Removed,
 }
 
-/// Silence after which both official servers drop a member.
-pub const REAPER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Losses further apart have nothing to do with each other.
-pub const STRIKE_WINDOW: Duration = Duration::from_secs(60);
-/// Unexplained losses that a host, or a guest alone, and a removed member put up with.
+/// Silence after which both official servers drop a member, as their sources have it.
+pub(super) const REAPER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest time between losses that have to do with each other: a minute.
+pub(super) const STRIKE_WINDOW: Duration = Duration::from_secs(60);
+/// Unexplained losses after which a host, a guest who is alone, or a removed member gives up.
 const PATIENCE: usize = 3;
 
-/// The next step, and the strike to count.
+/// Returns the next step, and the strike to count.
 #[must_use]
-pub fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
+pub(super) fn next_step(facts: &Facts, presence: Presence) -> (Step, Option<Strike>) {
     let explained = facts.relogged_in || facts.silent >= REAPER_TIMEOUT;
-    match sight {
-        Sight::WithMe => (Step::Add, None),
-        Sight::WithoutMe if explained => (Step::Add, None),
-        Sight::RoomGone if explained => (Step::CreateAndAdd, None),
-        Sight::WithoutMe => {
-            let told = facts.told == Some(Told::Removed);
-            let kicked = told || facts.removed + 1 >= PATIENCE;
+    match presence {
+        Presence::Listed => (Step::Add, None),
+        Presence::NotListed if explained => (Step::Add, None),
+        Presence::RoomGone if explained => (Step::CreateAndAdd, None),
+        Presence::NotListed => {
+            let notice = facts.notice == Some(EndNotice::Removed);
+            let kicked = notice || facts.removed + 1 >= PATIENCE;
             let step = if kicked { Step::Kicked } else { Step::Add };
             (step, Some(Strike::Removed))
         }
-        Sight::RoomGone => {
+        Presence::RoomGone => {
             let patience = match facts.role {
                 Role::Guest if facts.had_company => 2,
                 Role::Guest | Role::Host => PATIENCE,
             };
-            let told = facts.told == Some(Told::Dissolved);
-            let close = told || facts.vanished + 1 >= patience;
+            let notice = facts.notice == Some(EndNotice::Dissolved);
+            let close = notice || facts.vanished + 1 >= patience;
             let step = if close {
                 Step::Close
             } else {
@@ -110,28 +111,28 @@ pub fn next_step(facts: &Facts, sight: Sight) -> (Step, Option<Strike>) {
     }
 }
 
-/// Counts what happened within a window.
+/// A count of what happened within a window of time.
 #[derive(Debug)]
-pub struct Window {
+pub(super) struct Window {
     length: Duration,
     times: VecDeque<Instant>,
 }
 
 impl Window {
     #[must_use]
-    pub fn new(length: Duration) -> Self {
+    pub(super) fn new(length: Duration) -> Self {
         Self {
             length,
             times: VecDeque::new(),
         }
     }
 
-    pub fn add(&mut self, now: Instant) {
+    pub(super) fn add(&mut self, now: Instant) {
         self.forget_old(now);
         self.times.push_back(now);
     }
 
-    pub fn count(&mut self, now: Instant) -> usize {
+    pub(super) fn count(&mut self, now: Instant) -> usize {
         self.forget_old(now);
         self.times.len()
     }
@@ -157,7 +158,7 @@ mod tests {
         silent: Duration::from_secs(7),
         had_company: true,
         vanished: 0,
-        told: None,
+        notice: None,
         removed: 0,
     };
     const HOST: Facts = Facts {
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn table() {
-        use Sight::{RoomGone, WithMe, WithoutMe};
+        use Presence::{Listed, NotListed, RoomGone};
         use Step::{Add, Close, CreateAndAdd, Kicked};
         let relogged = |facts| Facts {
             relogged_in: true,
@@ -183,8 +184,8 @@ mod tests {
         };
         let vanished = |facts, vanished| Facts { vanished, ..facts };
         let removed = |facts, removed| Facts { removed, ..facts };
-        let told = |facts, told| Facts {
-            told: Some(told),
+        let notice = |facts, notice| Facts {
+            notice: Some(notice),
             ..facts
         };
         let alone = Facts {
@@ -192,15 +193,15 @@ mod tests {
             ..CALM
         };
         let (gone, out) = (Some(Strike::Vanished), Some(Strike::Removed));
-        for (facts, sight, expected) in [
+        for (facts, presence, expected) in [
             // A restart or our silence explains everything, however often.
             (relogged(CALM), RoomGone, (CreateAndAdd, None)),
             (relogged(HOST), RoomGone, (CreateAndAdd, None)),
-            (relogged(CALM), WithoutMe, (Add, None)),
+            (relogged(CALM), NotListed, (Add, None)),
             (silent(CALM), RoomGone, (CreateAndAdd, None)),
-            (silent(CALM), WithoutMe, (Add, None)),
+            (silent(CALM), NotListed, (Add, None)),
             // A heartbeat refused in error.
-            (CALM, WithMe, (Add, None)),
+            (CALM, Listed, (Add, None)),
             // The room vanishes under a running call.
             (CALM, RoomGone, (CreateAndAdd, gone)),
             (vanished(CALM, 1), RoomGone, (Close, gone)),
@@ -209,23 +210,27 @@ mod tests {
             (vanished(HOST, 1), RoomGone, (CreateAndAdd, gone)),
             (vanished(HOST, 2), RoomGone, (Close, gone)),
             // The message channel tells that it was on purpose.
-            (told(CALM, Told::Dissolved), RoomGone, (Close, gone)),
-            (told(HOST, Told::Dissolved), RoomGone, (Close, gone)),
-            (told(CALM, Told::Removed), WithoutMe, (Kicked, out)),
-            (told(CALM, Told::Dissolved), WithoutMe, (Add, out)),
-            (told(CALM, Told::Dissolved), WithMe, (Add, None)),
+            (notice(CALM, EndNotice::Dissolved), RoomGone, (Close, gone)),
+            (notice(HOST, EndNotice::Dissolved), RoomGone, (Close, gone)),
+            (notice(CALM, EndNotice::Removed), NotListed, (Kicked, out)),
+            (notice(CALM, EndNotice::Dissolved), NotListed, (Add, out)),
+            (notice(CALM, EndNotice::Dissolved), Listed, (Add, None)),
             (
-                told(silent(HOST), Told::Dissolved),
+                notice(silent(HOST), EndNotice::Dissolved),
                 RoomGone,
                 (CreateAndAdd, None),
             ),
             // Somebody removes us.
-            (CALM, WithoutMe, (Add, out)),
-            (removed(CALM, 1), WithoutMe, (Add, out)),
-            (removed(CALM, 2), WithoutMe, (Kicked, out)),
-            (removed(HOST, 2), WithoutMe, (Kicked, out)),
+            (CALM, NotListed, (Add, out)),
+            (removed(CALM, 1), NotListed, (Add, out)),
+            (removed(CALM, 2), NotListed, (Kicked, out)),
+            (removed(HOST, 2), NotListed, (Kicked, out)),
         ] {
-            assert_eq!(next_step(&facts, sight), expected, "{facts:?} {sight:?}");
+            assert_eq!(
+                next_step(&facts, presence),
+                expected,
+                "{facts:?} {presence:?}"
+            );
         }
     }
 

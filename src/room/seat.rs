@@ -1,5 +1,5 @@
-//! What a member does in its room, one request or one decision at a time: entering, looking,
-//! heartbeat, and coming back.
+//! The requests of a member to its room, one at a time: entering, looking, heartbeat, and
+//! coming back.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,24 +8,24 @@ use tokio::sync::Notify;
 use crate::protocol::answer::Room;
 
 use super::client::{Identity, RoomClient};
-use super::error::{Class, RoomError};
+use super::error::{ErrorClass, RoomError};
 use super::im::{ChannelHandle, Group};
 use super::link::Link;
-use super::recovery::{Facts, Sight, Step, Strike, next_step};
-use super::settings::{EnterRoom, Timings};
+use super::recovery::{Facts, Presence, Step, Strike, next_step};
+use super::session_settings::{EnterRoom, Timings};
 use crate::config::kiosk::Role;
 
-/// Tries to enter before giving up, while the server does not answer properly.
+/// Tries to enter while the server does not answer properly, with at most 3 s of pauses.
 const ENTER_TRIES: u32 = 3;
 
-/// Our place in a room, and how to keep it.
+/// Our place in a room, with the means to keep it.
 #[derive(Debug, Clone)]
 pub(super) struct Seat {
     pub(super) link: Arc<Link>,
     /// Changes when our push URL does; the room's id never.
     pub(super) room: Arc<Mutex<Arc<EnterRoom>>>,
     pub(super) timings: Timings,
-    /// Tells that the member list should be looked at now.
+    /// Rung when the member list is to be looked at now.
     pub(super) refresh: Arc<Notify>,
     pub(super) channel: ChannelHandle,
 }
@@ -54,7 +54,7 @@ impl Seat {
         let mut backoff = self.timings.backoff();
         loop {
             let error = match self.enter_once().await {
-                Err(error) if error.class() == Class::Retry => error,
+                Err(error) if error.class() == ErrorClass::Retry => error,
                 settled => return settled,
             };
             let pause = backoff.next_pause(rand::random());
@@ -66,7 +66,8 @@ impl Seat {
         }
     }
 
-    /// The room must exist before `add_pusher`, or the official servers make a ghost of it.
+    /// Makes sure that the room exists before `add_pusher`, or the official servers make a
+    /// ghost of it.
     async fn enter_once(&self) -> Result<(), RoomError> {
         match self.room().role {
             Role::Host => self.create().await?,
@@ -107,7 +108,7 @@ impl Seat {
         .await
     }
 
-    /// The room's members, and whether we are one.
+    /// Reads the room's members, and whether we are one.
     pub(super) async fn look(&self) -> Result<(Room, Me), RoomError> {
         let room_id = &self.room().room_id;
         self.ask(|client, me| async move {
@@ -138,21 +139,21 @@ impl Seat {
         self.link.ask(self.timings.enter_deadline, request).await
     }
 
-    /// Looks what has become of the room and of us, and comes back if that is the thing to do.
+    /// Finds out what became of the room and of us, and comes back if that is the thing to do.
     pub(super) async fn recover(
         &self,
         mut facts: Facts,
         logins_seen: u64,
     ) -> Result<Recovery, RoomError> {
-        let sight = match self.look().await {
-            Ok((_, me)) if me.listed => Sight::WithMe,
-            Ok(_) => Sight::WithoutMe,
-            Err(error) if error.class() == Class::RoomGone => Sight::RoomGone,
+        let presence = match self.look().await {
+            Ok((_, me)) if me.listed => Presence::Listed,
+            Ok(_) => Presence::NotListed,
+            Err(error) if error.class() == ErrorClass::RoomGone => Presence::RoomGone,
             Err(error) => return Err(error),
         };
         facts.relogged_in = self.link.logins() > logins_seen;
-        let (step, strike) = next_step(&facts, sight);
-        log::info!(facts:? = facts, sight:? = sight, step:? = step; "the server lost us");
+        let (step, strike) = next_step(&facts, presence);
+        log::info!(facts:? = facts, presence:? = presence, step:? = step; "the server lost us");
         if step == Step::CreateAndAdd {
             self.create().await?;
             // The new room has a new group.
@@ -165,7 +166,7 @@ impl Seat {
     }
 }
 
-/// Ourselves in a member list.
+/// Our entry in a member list.
 #[derive(Debug)]
 pub(super) struct Me {
     pub(super) user_id: String,

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::fuzzing::Door;
 use crate::protocol::im_rest::NOTIFY_PUSHER_CHANGE;
-use crate::protocol::webim::{self, BigGroupPolled, Command, Content, ReportType};
+use crate::protocol::webim::{self, BigGroupPolled, Content, ImCommand, ReportType};
 use crate::protocol::{Code, RoomType, Verb};
 use crate::server::rooms::{RoomChange, RoomEvent, RoomKey};
 
@@ -248,7 +248,7 @@ impl World {
                 .exists(&RoomKey::new(self.kind, room.as_str()));
             if exists && !self.listeners.contains_key(&room) {
                 let answer = self
-                    .message(Command::ApplyJoinGroup, &json!({"GroupId": room}))
+                    .message(ImCommand::ApplyJoinGroup, &json!({"GroupId": room}))
                     .await;
                 let key = answer["LongPollingKey"]
                     .as_str()
@@ -263,7 +263,7 @@ impl World {
         let mut heard = Vec::new();
         while heard.len() < expected {
             let asked = json!({"StartSeq": listener.next, "HoldTime": 1, "Key": listener.key});
-            let answer = self.message(Command::BigGroupPoll, &asked).await;
+            let answer = self.message(ImCommand::BigGroupPoll, &asked).await;
             let polled: BigGroupPolled = webim::parse(answer.to_string().as_bytes()).expect("OK");
             let list = webim::messages(&polled.rsp_msg_list);
             assert!(!list.is_empty(), "heard {heard:?} of {expected}");
@@ -285,7 +285,7 @@ impl World {
         heard
     }
 
-    async fn message(&self, command: Command, body: &Value) -> Value {
+    async fn message(&self, command: ImCommand, body: &Value) -> Value {
         let target = format!("/{}?{}", command.path(), self.watcher);
         self.door.post(&target, body).await
     }

@@ -6,7 +6,7 @@ use super::status::Received;
 use crate::display::ShownMessage;
 use crate::media::{LossCause, PlayEvent, PushEvent};
 use crate::protocol::events::{PlayCode, PushCode};
-use crate::room::{Class, Member, RoomError, RoomEvent};
+use crate::room::{ErrorClass, Member, RoomError, RoomEvent};
 
 /// The event that a room event means for the call, if it means one.
 pub(super) fn room(event: RoomEvent) -> Option<Event> {
@@ -92,9 +92,11 @@ fn peer(member: Member) -> Peer {
 pub(super) fn failure(error: &RoomError) -> RoomFailure {
     let reason = error.reason();
     match error.class() {
-        Class::Full | Class::RoomGone => RoomFailure::Taken(reason),
-        Class::Retry | Class::LoginAgain | Class::ReAdd => RoomFailure::Unreachable(reason),
-        Class::Fatal => RoomFailure::Refused(reason),
+        ErrorClass::Full | ErrorClass::RoomGone => RoomFailure::Taken(reason),
+        ErrorClass::Retry | ErrorClass::LoginAgain | ErrorClass::ReAdd => {
+            RoomFailure::Unreachable(reason)
+        }
+        ErrorClass::Fatal => RoomFailure::Refused(reason),
     }
 }
 

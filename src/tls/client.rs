@@ -11,19 +11,23 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::date;
+use super::fault::TlsFault;
+use super::provider::provider;
+use super::trust::{Pin, Trust};
 use super::verifier::Verifier;
-use super::{Pin, TlsFault, Trust, date, provider};
 
 /// A connection with a session on it.
 pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 
-/// How long the name and the handshake may take, each.
-const STEP: Duration = Duration::from_secs(5);
-/// For each address of a name, of which so many are tried.
-const ADDRESS: Duration = Duration::from_secs(3);
-const ADDRESSES: usize = 4;
+/// Limit for the name, and for the handshake.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Limit for each address of a name.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum number of addresses that are tried.
+const MAX_ADDRESSES: usize = 4;
 
-/// Why there is no connection.
+/// Reasons for which there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("the name {host} cannot be resolved: {source}")]
@@ -42,7 +46,7 @@ pub enum ConnectError {
     },
 }
 
-/// How to connect to one kind of server. Cheap to clone.
+/// The rules for connections to one kind of server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
@@ -50,8 +54,8 @@ pub struct ClientTls {
 }
 
 impl Trust {
-    /// Connections to servers of which one of the keys in the chain must be among `pins`, unless
-    /// there are none.
+    /// Sets up connections to servers with one of the keys `pins` in their chain; with any
+    /// trusted chain if `pins` is empty.
     #[must_use]
     pub fn client(&self, pins: &[Pin]) -> ClientTls {
         let provider = provider();
@@ -82,7 +86,7 @@ impl Default for ClientTls {
 }
 
 impl ClientTls {
-    /// For another program's HTTP client.
+    /// Returns the rules for an HTTP client.
     #[must_use]
     pub fn config(&self) -> ClientConfig {
         ClientConfig::clone(&self.config)
@@ -95,10 +99,10 @@ impl ClientTls {
     }
 
     /// Connects, or gives up within 22 s, mostly far less: 5 s each for the name and the
-    /// handshake, 3 s for each of up to four addresses.
+    /// handshake, 3 s for each of at most four addresses.
     ///
     /// # Errors
-    /// Which step failed, and why.
+    /// The step that failed, with the reason.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TlsStream, ConnectError> {
         let tcp = tcp(host, port).await?;
         let tls = |fault| ConnectError::Tls {
@@ -106,21 +110,21 @@ impl ClientTls {
             port,
             fault,
         };
-        // Brackets of an IPv6 address belong to the URL.
+        // The brackets of an IPv6 address belong to the URL.
         let bare = host
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
         let name = ServerName::try_from(bare).map_err(|_| {
             tls(TlsFault::Certificate(
-                "the host has no valid name".to_owned(),
+                "the host's name is not valid".to_owned(),
             ))
         })?;
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        match timeout(STEP, connector.connect(name, tcp)).await {
+        match timeout(STEP_TIMEOUT, connector.connect(name, tcp)).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(tls(TlsFault::of_io(&error))),
-            Err(_) => Err(tls(TlsFault::NoAnswer(STEP))),
+            Err(_) => Err(tls(TlsFault::NoAnswer(STEP_TIMEOUT))),
         }
     }
 }
@@ -132,18 +136,18 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     };
     let late = || io::Error::from(io::ErrorKind::TimedOut);
     let found = timeout(
-        STEP,
+        STEP_TIMEOUT,
         tokio::net::lookup_host((host.trim_matches(['[', ']']), port)),
     )
     .await
     .map_err(|_| dns(late()))?;
     let mut last = late();
-    for address in found.map_err(dns)?.take(ADDRESSES) {
-        match timeout(ADDRESS, TcpStream::connect(address)).await {
+    for address in found.map_err(dns)?.take(MAX_ADDRESSES) {
+        match timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // RTMP's acknowledgements must not wait for more to send.
                 if let Err(error) = stream.set_nodelay(true) {
-                    log::debug!(error:%; "TCP_NODELAY is not to be had");
+                    log::debug!(error:%; "TCP_NODELAY cannot be set");
                 }
                 return Ok(stream);
             }
@@ -158,7 +162,7 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     })
 }
 
-/// What was agreed on: `TLSv1_3, TLS13_AES_256_GCM_SHA384, X25519`.
+/// Describes what was agreed on: `TLSv1_3, TLS13_AES_256_GCM_SHA384, X25519`.
 #[must_use]
 pub fn describe(session: &CommonState) -> String {
     let version = session
@@ -174,7 +178,7 @@ pub fn describe(session: &CommonState) -> String {
     parts.join(", ")
 }
 
-/// The end of the time in which the peer's certificate is valid, and the days until then.
+/// Returns the end of the peer's certificate, and the days until then.
 #[must_use]
 pub fn certificate_end(session: &CommonState) -> Option<(String, u64)> {
     let until = date::valid_until(session.peer_certificates()?.first()?)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
-/// `2026-11-25T22:45:00Z`
+/// Writes a moment as `2026-11-25T22:45:00Z`.
 pub(super) fn words(at: UnixTime) -> String {
     let second = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(second).map_or_else(
@@ -19,14 +19,22 @@ pub(super) fn now() -> UnixTime {
     UnixTime::since_unix_epoch(since.unwrap_or_default())
 }
 
-/// A moment after the end of every certificate that was not made for eternity.
-const FAR: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1 << 40));
+/// A moment after the end of every real certificate: 2^40 s, in the year 36812.
+const FAR_FUTURE: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1 << 40));
 
-/// The last moment at which a certificate is valid. webpki tells it only when it is over: it is
-/// asked about a far future.
+/// Finds the last moment at which a certificate is valid. webpki tells it only of an expired one,
+/// so it is asked about a far future.
 pub(super) fn valid_until(certificate: &CertificateDer<'_>) -> Option<UnixTime> {
     let leaf = EndEntityCert::try_from(certificate).ok()?;
-    let judged = leaf.verify_for_usage(&[], &[], &[], FAR, KeyUsage::server_auth(), None, None);
+    let judged = leaf.verify_for_usage(
+        &[],
+        &[],
+        &[],
+        FAR_FUTURE,
+        KeyUsage::server_auth(),
+        None,
+        None,
+    );
     match judged {
         Err(Error::CertExpired { not_after, .. }) => Some(not_after),
         _ => None,

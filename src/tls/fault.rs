@@ -1,4 +1,4 @@
-//! Why there is no TLS session, in words that say what to do about it.
+//! The faults that prevent a TLS session, in words that say what to do about them.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::date;
 
-/// Why a peer is not spoken to.
+/// The reason for which there is no TLS session with a peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
     #[error("its certificate is for {}, not for {wanted}", names(.presented))]
@@ -33,7 +33,7 @@ pub enum TlsFault {
     NoCa,
     #[error("its certificate is not acceptable: {0}")]
     Certificate(String),
-    #[error("what answers there does not speak TLS")]
+    #[error("it does not speak TLS")]
     NotTls,
     #[error("it offers neither TLS 1.3 nor TLS 1.2 with forward secrecy ({0})")]
     Incompatible(String),
@@ -48,7 +48,7 @@ pub enum TlsFault {
 }
 
 impl TlsFault {
-    /// Whether the peer could not prove who it is: asking again soon gives the same answer.
+    /// Whether the peer could not prove its identity: asking again soon gives the same answer.
     #[must_use]
     pub fn is_distrust(&self) -> bool {
         matches!(
@@ -64,8 +64,8 @@ impl TlsFault {
         )
     }
 
-    /// The TLS fault in a chain of errors, if there is one. An `io::Error` hides what it wraps
-    /// from `source()`.
+    /// Finds the TLS fault in a chain of errors, if there is one. An `io::Error` hides the error
+    /// that it wraps from `source()`.
     #[must_use]
     pub fn find(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
@@ -74,7 +74,7 @@ impl TlsFault {
                 return Some(fault.into());
             }
             next = match error.downcast_ref::<std::io::Error>() {
-                // tokio-rustls' own words.
+                // The words of tokio-rustls.
                 Some(io) if io.to_string() == "tls handshake eof" => return Some(Self::Closed),
                 Some(io) => io.get_ref().map(|inner| inner as _),
                 None => error.source(),
@@ -83,7 +83,7 @@ impl TlsFault {
         None
     }
 
-    /// A fault of a handshake.
+    /// Finds the fault of a handshake that failed.
     pub(super) fn of_io(error: &std::io::Error) -> Self {
         Self::find(error).unwrap_or_else(|| match error.kind() {
             std::io::ErrorKind::ConnectionReset
@@ -118,13 +118,13 @@ impl From<&rustls::Error> for TlsFault {
     }
 }
 
-/// Names in a certificate that are shown at the most.
+/// Maximum number of a certificate's names that are shown.
 const SHOWN: usize = 4;
 
 fn names(presented: &[String]) -> String {
     let mut names = presented.to_vec();
     for name in &mut names {
-        // webpki's words: DnsName("a.example"), IpAddress(127.0.0.1).
+        // webpki writes DnsName("a.example"), IpAddress(127.0.0.1).
         let bare = name.rsplit('(').next().unwrap_or(name);
         *name = bare.trim_matches(['"', ')']).to_owned();
     }
@@ -142,11 +142,11 @@ fn issuer(name: Option<&str>) -> String {
     name.map_or_else(|| "a CA".to_owned(), |name| format!("the CA {name:?}"))
 }
 
-/// 1 January 2026: this program is younger.
-const PROGRAM: u64 = 1_767_225_600;
+/// A moment before this program was written, in unix seconds: 1 January 2026.
+const BEFORE_PROGRAM: u64 = 1_767_225_600;
 
 fn clock(now: UnixTime) -> &'static str {
-    if now.as_secs() < PROGRAM {
+    if now.as_secs() < BEFORE_PROGRAM {
         "that clock is wrong, it has not been set since the start"
     } else {
         "is that clock right?"

@@ -12,15 +12,15 @@ use webpki::EndEntityCert;
 use super::date;
 use super::stamp::{Stamp, stamp};
 
-/// Days before its end from which a certificate is warned about.
-const SOON: u64 = 14;
+/// Days before a certificate's end from which on it is warned about.
+const SOON_DAYS: u64 = 14;
 
-/// Why a certificate cannot be served.
+/// Reasons for which a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     #[error("{key} = \"{}\": {reason}", path.display())]
     File {
-        /// The configuration's.
+        /// The key in the configuration.
         key: &'static str,
         path: PathBuf,
         reason: String,
@@ -32,17 +32,17 @@ pub enum CertificateError {
     Setup(#[from] rustls::Error),
 }
 
-/// Where certificate and key stand.
+/// The files of certificate and key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Files {
-    /// The chain (PEM), the server's own first.
+    /// The chain (PEM), with the server's certificate first.
     pub(super) certificate: PathBuf,
     /// Its private key (PEM).
     pub(super) key: PathBuf,
 }
 
 impl Files {
-    /// Changes when one of the files does.
+    /// Returns stamps that change when one of the files does.
     pub(super) fn stamps(&self) -> [Stamp; 2] {
         [&self.certificate, &self.key].map(|path| stamp(path))
     }
@@ -91,22 +91,22 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> 
     Ok(chain)
 }
 
-/// A key that others can read is no secret.
+/// Warns about a private key that other users can read.
 fn warn_about_mode(path: &Path) {
-    let Ok(facts) = std::fs::metadata(path) else {
+    let Ok(metadata) = std::fs::metadata(path) else {
         return;
     };
-    let mode = facts.mode() & 0o777;
+    let mode = metadata.mode() & 0o777;
     if mode & 0o027 != 0 {
         log::warn!(
-            "tls.key_file = \"{}\": its mode {mode:03o} lets others at the private key; make it 600 or 640",
+            "tls.key_file = \"{}\": with mode {mode:03o} other users can read the private key; make it 600 or 640",
             path.display()
         );
     }
 }
 
-/// Says for whom a certificate is and how long, and warns when that is not long.
-pub(super) fn tell(certified: &CertifiedKey) {
+/// Logs the names and the end of a certificate, with a warning if that is near.
+pub(super) fn log_certificate(certified: &CertifiedKey) {
     let Some(leaf) = certified.cert.first() else {
         return;
     };
@@ -120,7 +120,7 @@ pub(super) fn tell(certified: &CertifiedKey) {
     let (end, now) = (date::words(until), date::now());
     if until.as_secs() <= now.as_secs() {
         log::error!(names; "the certificate expired at {end}: clients refuse it");
-    } else if until.as_secs() - now.as_secs() < SOON * 86_400 {
+    } else if until.as_secs() - now.as_secs() < SOON_DAYS * 86_400 {
         log::warn!(names; "the certificate expires soon, at {end}");
     } else {
         log::info!(names; "certificate loaded, valid until {end}");

@@ -1,23 +1,23 @@
-//! Whom we trust and how we prove who we are: one set of rules for every TLS connection, to the
-//! room server, the message service and the relay, and of the server's own ports.
+//! Trust in others and proof of our own identity: one set of rules for every TLS connection, to
+//! the room server, the message service and the relay, and on the server's ports.
 //!
 //! TLS 1.3 and 1.2 with ephemeral keys: rustls has nothing else. No session is ever resumed, so
 //! that each connection has keys of its own.
+//!
+//! Floors: `date`, `stamp` and `provider`; `fault`, `trust` and `files`; `verifier`; `client` and
+//! `server`.
 
 mod client;
 mod date;
 mod fault;
 #[cfg(feature = "server")]
 mod files;
+mod provider;
 #[cfg(feature = "server")]
 mod server;
 mod stamp;
 mod trust;
 mod verifier;
-
-use std::sync::Arc;
-
-use rustls::crypto::CryptoProvider;
 
 pub use client::{ClientTls, ConnectError, TlsStream, certificate_end, describe};
 pub use fault::TlsFault;
@@ -26,7 +26,3 @@ pub use files::CertificateError;
 #[cfg(feature = "server")]
 pub use server::{AcceptError, AcceptedStream, ServerTls};
 pub use trust::{Pin, Trust, TrustError, TrustSettings};
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}

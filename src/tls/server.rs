@@ -1,4 +1,4 @@
-//! The server's side of TLS: certificate and key from files that may be renewed while it runs.
+//! The server's side of TLS: certificate and key from files that may be renewed at any time.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,23 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{CertificateError, Files, tell};
+use super::fault::TlsFault;
+use super::files::{CertificateError, Files, log_certificate};
+use super::provider::provider;
 use super::stamp::Stamp;
-use super::{TlsFault, provider};
 
 /// A client's connection with a session on it.
 pub type AcceptedStream = tokio_rustls::server::TlsStream<TcpStream>;
 
-/// Between two looks at the files.
-const LOOK: Duration = Duration::from_secs(5);
-/// The first byte of every handshake.
-const HANDSHAKE: u8 = 0x16;
-/// What rustls may keep of what was written: a slow client's backlog belongs where it is counted.
-const BUFFER: usize = 16 * 1024;
+/// Pause between two looks at the files.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// First byte of every handshake: the record type (RFC 8446, 5.1).
+const HANDSHAKE_RECORD: u8 = 0x16;
+/// Maximum size of rustls' write buffer, in bytes: a slow client's backlog belongs to the relay,
+/// which counts it.
+const WRITE_BUFFER: usize = 16 * 1024;
 
-/// Why a client got no session.
+/// Reasons for which a client got no session.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// The connection is given back, for an answer in plain text.
@@ -41,13 +43,13 @@ pub enum AcceptError {
     Io(#[from] io::Error),
 }
 
-/// TLS with one certificate, that of now. Cheap to clone.
+/// TLS with one certificate, which may change. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerTls {
     acceptor: TlsAcceptor,
     files: Arc<Files>,
     current: Arc<Current>,
-    /// What the files looked like when they were read last.
+    /// Stamps of the files when they were read last.
     seen: Arc<Mutex<[Stamp; 2]>>,
 }
 
@@ -71,7 +73,7 @@ impl ServerTls {
     /// Reads a chain and its private key, both PEM.
     ///
     /// # Errors
-    /// Files that cannot be read, or do not fit each other.
+    /// Files that cannot be read, or do not belong together.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
         let files = Files {
             certificate: PathBuf::from(certificate),
@@ -80,7 +82,7 @@ impl ServerTls {
         let provider = provider();
         let seen = files.stamps();
         let certified = files.load(&provider)?;
-        tell(&certified);
+        log_certificate(&certified);
         let current = Arc::new(Current(RwLock::new(Arc::new(certified))));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -96,14 +98,14 @@ impl ServerTls {
         })
     }
 
-    /// Reads the files again. What is wrong with new ones is logged, and the old certificate is
-    /// kept; connections that stand are not touched.
+    /// Reads the files again. If the new ones are faulty, logs that and keeps the old certificate;
+    /// connections that stand are not touched.
     pub fn reload(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = self.files.stamps();
         match self.files.load(self.acceptor.config().crypto_provider()) {
             Ok(certified) => {
-                tell(&certified);
+                log_certificate(&certified);
                 let mut current = self
                     .current
                     .0
@@ -119,10 +121,10 @@ impl ServerTls {
     pub async fn watch(&self, stop: CancellationToken) {
         let look = async {
             loop {
-                tokio::time::sleep(LOOK).await;
-                let own = self.clone();
+                tokio::time::sleep(LOOK_PAUSE).await;
+                let tls = self.clone();
                 // Files block, and the reason of a failure is in the log.
-                let _ = tokio::task::spawn_blocking(move || own.reload_if_changed()).await;
+                let _ = tokio::task::spawn_blocking(move || tls.reload_if_changed()).await;
             }
         };
         stop.run_until_cancelled(look).await;
@@ -135,10 +137,11 @@ impl ServerTls {
         }
     }
 
-    /// Makes a session on a client's connection, or says why there is none by `deadline`.
+    /// Makes a session on a client's connection before `deadline`.
     ///
     /// # Errors
-    /// Why not. A client that speaks plain text gets its connection back.
+    /// The reason for which there is none. The connection of a client that speaks plain text is
+    /// given back.
     pub async fn accept(
         &self,
         tcp: TcpStream,
@@ -149,11 +152,11 @@ impl ServerTls {
             if tcp.peek(&mut first).await? == 0 {
                 return Err(AcceptError::Tls(TlsFault::Closed));
             }
-            if first[0] != HANDSHAKE {
+            if first[0] != HANDSHAKE_RECORD {
                 return Err(AcceptError::Plain(tcp));
             }
             let limited = |session: &mut rustls::ServerConnection| {
-                session.set_buffer_limit(Some(BUFFER));
+                session.set_buffer_limit(Some(WRITE_BUFFER));
             };
             let accepted = self.acceptor.accept_with(tcp, limited).await;
             accepted.map_err(|error| AcceptError::Tls(TlsFault::of_io(&error)))

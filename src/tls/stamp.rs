@@ -1,13 +1,13 @@
-//! Whether a file was written since it was read.
+//! The stamp of a file, by which a change since it was read is noticed.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What tells that a file was written: another inode, size or time of change.
+/// Inode, size and time of change: another one means that the file was written.
 pub(super) type Stamp = Option<(u64, u64, i64, i64)>;
 
-/// Of the file as it is now; `None` if there is none.
+/// Takes the stamp of a file; `None` if there is no file.
 pub(super) fn stamp(path: &Path) -> Stamp {
-    let facts = std::fs::metadata(path).ok()?;
-    Some((facts.ino(), facts.size(), facts.mtime(), facts.mtime_nsec()))
+    let data = std::fs::metadata(path).ok()?;
+    Some((data.ino(), data.size(), data.mtime(), data.mtime_nsec()))
 }

@@ -1,5 +1,5 @@
-//! Which certificates are trusted: those of the system, those of a file that may be changed at any
-//! time, and pinned keys.
+//! The certificates that are trusted: those of the system, those of a file that may be changed at
+//! any time, and pinned keys.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Pin {
 }
 
 impl Pin {
-    /// Of a public key in DER.
+    /// Makes the pin of a public key in DER.
     pub(super) fn of(public_key: &[u8]) -> Self {
         let digest = ring::digest::digest(&ring::digest::SHA256, public_key);
         let mut hash = [0; 32];
@@ -31,14 +31,14 @@ impl Pin {
     }
 }
 
-/// What a configuration says about trust.
+/// The trust that a configuration asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustSettings {
     /// CA certificates (PEM) that are trusted beside those of the system, or in their place.
     pub ca_file: Option<PathBuf>,
     /// Whether the system's CA certificates are trusted.
     pub system: bool,
-    /// Accepts every certificate; pinned keys are still asked for.
+    /// Whether every certificate is accepted; pinned keys are still asked for.
     pub insecure: bool,
 }
 
@@ -52,7 +52,7 @@ impl Default for TrustSettings {
     }
 }
 
-/// Why the configured trust cannot be had.
+/// Reasons for which the configured trust cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     #[error("tls.ca_file = \"{}\" cannot be read: {reason}", path.display())]
@@ -68,14 +68,15 @@ type Anchors = Arc<Vec<TrustAnchor<'static>>>;
 /// The certificates that every connection is judged by. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Trust {
-    /// Those that no file changes.
+    /// The certificates that no file changes.
     fixed: Anchors,
     file: Option<Arc<CaFile>>,
     pub(super) insecure: bool,
 }
 
 impl Trust {
-    /// Reads the certificates. A system without any is no error: that shows when one is needed.
+    /// Reads the certificates. A system without any is not an error yet: it shows when one is
+    /// needed.
     ///
     /// # Errors
     /// A file that cannot be read, or holds no certificate.
@@ -93,7 +94,7 @@ impl Trust {
         })
     }
 
-    /// The system's certificates alone.
+    /// Trusts the system's certificates alone.
     #[must_use]
     pub fn system() -> Self {
         Self {
@@ -103,7 +104,7 @@ impl Trust {
         }
     }
 
-    /// Those of now.
+    /// Returns the certificates that are trusted at this moment.
     pub(super) fn anchors(&self) -> Anchors {
         match &self.file {
             Some(file) => file.anchors(&self.fixed),
@@ -116,7 +117,7 @@ impl Trust {
 #[derive(Debug)]
 struct CaFile {
     path: PathBuf,
-    /// What it looked like when it was read last, and all that is trusted since then.
+    /// The file's stamp when it was read last, and all that is trusted since then.
     last: Mutex<(Stamp, Anchors)>,
 }
 
@@ -130,8 +131,8 @@ impl CaFile {
         })
     }
 
-    /// Looks at the file, which takes some microseconds; a connection costs milliseconds. What is
-    /// wrong with a new one is logged, and the old certificates are kept.
+    /// Looks at the file, which takes some microseconds; a connection costs milliseconds. If a
+    /// new file is faulty, logs that and keeps the old certificates.
     fn anchors(&self, fixed: &Anchors) -> Anchors {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let now = stamp(&self.path);
@@ -156,7 +157,7 @@ fn with_file(path: &Path, fixed: &Anchors) -> Result<Anchors, TrustError> {
     Ok(Arc::new(anchors))
 }
 
-/// The system's store, read once.
+/// Returns the system's store, which is read once.
 fn system() -> &'static Anchors {
     static STORE: OnceLock<Anchors> = OnceLock::new();
     STORE.get_or_init(|| {
@@ -164,7 +165,7 @@ fn system() -> &'static Anchors {
         for error in &found.errors {
             log::debug!(error:%; "the system's CA certificates");
         }
-        // One that is of no use to us is no reason to do without the others.
+        // A certificate that cannot be used is no reason to do without the others.
         let anchors = found.certs.iter().filter_map(|der| anchor(der).ok());
         Arc::new(anchors.collect())
     })

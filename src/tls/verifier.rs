@@ -7,18 +7,19 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use super::{Pin, TlsFault, Trust};
+use super::fault::TlsFault;
+use super::trust::{Pin, Trust};
 
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) trust: Trust,
-    /// Empty: none is asked for.
+    /// Keys of which one must be in the chain; empty: any chain will do.
     pub(super) pins: Vec<Pin>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    /// Whether the owner of `leaf` may be taken for `name` at `now`.
+    /// Judges whether the owner of `leaf` may be taken for `name` at `now`.
     pub(super) fn judge(
         &self,
         leaf: &CertificateDer<'_>,
@@ -53,7 +54,7 @@ impl Verifier {
     }
 }
 
-/// The keys of a chain that was verified. What else a peer sends proves nothing.
+/// Lists the keys of a chain that was verified. Other certificates of a peer prove nothing.
 fn keys(path: &VerifiedPath<'_>) -> impl Iterator<Item = Pin> {
     let leaf = path.end_entity().subject_public_key_info();
     let anchor = sequence(path.anchor().subject_public_key_info.as_ref());
@@ -68,7 +69,7 @@ fn keys(path: &VerifiedPath<'_>) -> impl Iterator<Item = Pin> {
         .into_iter()
 }
 
-/// A DER sequence around its content.
+/// Wraps content into a DER sequence.
 fn sequence(content: &[u8]) -> Vec<u8> {
     let bytes = content.len().to_be_bytes();
     let length = &bytes[bytes.iter().take_while(|&&byte| byte == 0).count()..];
@@ -86,7 +87,7 @@ fn unusable(error: &webpki::Error) -> TlsFault {
 }
 
 fn fault(error: &webpki::Error, leaf: &EndEntityCert<'_>) -> TlsFault {
-    let own = leaf.issuer() == leaf.subject();
+    let signs_itself = leaf.issuer() == leaf.subject();
     match error {
         webpki::Error::CertExpired { time, not_after } => TlsFault::Expired {
             until: *not_after,
@@ -100,8 +101,8 @@ fn fault(error: &webpki::Error, leaf: &EndEntityCert<'_>) -> TlsFault {
             wanted: names.expected.to_str().into_owned(),
             presented: names.presented.clone(),
         },
-        // openssl makes self-signed certificates as a CA's own.
-        webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity if own => {
+        // openssl makes self-signed certificates those of a CA.
+        webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity if signs_itself => {
             TlsFault::SelfSigned
         }
         webpki::Error::UnknownIssuer => TlsFault::UnknownCa(common_name(leaf.issuer())),
@@ -109,10 +110,10 @@ fn fault(error: &webpki::Error, leaf: &EndEntityCert<'_>) -> TlsFault {
     }
 }
 
-/// Characters of a foreign name that are shown.
-const NAME: usize = 64;
+/// Maximum number of characters of a foreign name that are shown.
+const NAME_CHARS: usize = 64;
 
-/// The common name in a distinguished name (DER), as far as it can be shown.
+/// Finds the common name in a distinguished name (DER), as far as it can be shown.
 fn common_name(name: &[u8]) -> Option<String> {
     const OID: [u8; 5] = [6, 3, 0x55, 4, 3];
     let at = name.windows(OID.len()).position(|window| window == OID)? + OID.len();
@@ -122,7 +123,7 @@ fn common_name(name: &[u8]) -> Option<String> {
     Some(
         text.chars()
             .filter(|c| !c.is_control())
-            .take(NAME)
+            .take(NAME_CHARS)
             .collect(),
     )
 }

@@ -13,7 +13,7 @@ use rtckiosk::protocol::RoomType;
 use rtckiosk::protocol::answer::{CustomInfo, Done};
 use rtckiosk::protocol::request::{AddPusher, GetCustomInfo, MergeStream, SetCustomField};
 use rtckiosk::room::{
-    Class, ClientSettings, Created, Identity, RoomClient, RoomError, TransportKind,
+    ClientSettings, Created, ErrorClass, Identity, RoomClient, RoomError, TransportKind,
 };
 use serde_json::{Value, json};
 
@@ -205,7 +205,7 @@ async fn with_replies<T>(
     (result, verbs)
 }
 
-fn class<T: std::fmt::Debug>(result: &Result<T, RoomError>) -> Class {
+fn class<T: std::fmt::Debug>(result: &Result<T, RoomError>) -> ErrorClass {
     result.as_ref().unwrap_err().class()
 }
 
@@ -225,7 +225,7 @@ async fn node_and_java_quirks_of_login() {
         r#"{"code":7,"message":"鉴权失败","result":"x"}"#,
     ] {
         let (result, _) = with_replies(vec![Reply::json(refusal)], login).await;
-        assert_eq!(class(&result), Class::LoginAgain, "{refusal}");
+        assert_eq!(class(&result), ErrorClass::LoginAgain, "{refusal}");
     }
     let empty = r#"{"code":0,"message":"","userID":"u","token":""}"#;
     let (result, _) = with_replies(vec![Reply::json(empty)], login).await;
@@ -241,7 +241,7 @@ async fn node_and_java_quirks_of_login() {
     let never = r#"{"code":-1,"error":"auth.delLoginSession is not a function"}"#;
     let logout = async |client: RoomClient| client.logout(&me()).await;
     let (result, _) = with_replies(vec![Reply::json(never)], logout).await;
-    assert_eq!(class(&result), Class::Retry);
+    assert_eq!(class(&result), ErrorClass::Retry);
 }
 
 #[tokio::test]
@@ -284,7 +284,7 @@ async fn node_and_java_quirks_of_rooms() {
         r#"{"code":1,"message":"","roomID":"","roomInfo":"","roomCreator":"","pushers":null}"#,
     ] {
         let (result, _) = with_replies(vec![Reply::json(gone)], look).await;
-        assert_eq!(class(&result), Class::RoomGone, "{gone}");
+        assert_eq!(class(&result), ErrorClass::RoomGone, "{gone}");
     }
     // Java: the creator stale, code and message in each member, no custom.
     let java = r#"{"code":0,"message":"","roomID":"r1","roomInfo":"","roomCreator":"gone",
@@ -304,9 +304,9 @@ async fn node_and_java_quirks_of_rooms() {
     }
     let beat = async |client: RoomClient| client.heartbeat(&me(), "r1").await;
     for (answer, expected) in [
-        (r#"{"code":5,"message":""}"#, Class::ReAdd),
-        (r#"{"code":7,"message":"错误码:1"}"#, Class::LoginAgain),
-        (r#"{"code":"7","message":""}"#, Class::LoginAgain),
+        (r#"{"code":5,"message":""}"#, ErrorClass::ReAdd),
+        (r#"{"code":7,"message":"错误码:1"}"#, ErrorClass::LoginAgain),
+        (r#"{"code":"7","message":""}"#, ErrorClass::LoginAgain),
     ] {
         let (result, _) = with_replies(vec![Reply::json(answer)], beat).await;
         assert_eq!(class(&result), expected, "{answer}");
@@ -327,9 +327,13 @@ async fn a_failed_add_pusher_looks_whether_it_worked() {
         (vec![exception.clone(), listed.clone()], 2, Ok(())),
         (vec![broken.clone(), listed.clone()], 2, Ok(())),
         (vec![java_html, listed], 2, Ok(())),
-        (vec![exception.clone(), not_listed], 2, Err(Class::Retry)),
-        (vec![exception, Reply::HangUp], 2, Err(Class::Retry)),
-        (vec![full], 1, Err(Class::Full)),
+        (
+            vec![exception.clone(), not_listed],
+            2,
+            Err(ErrorClass::Retry),
+        ),
+        (vec![exception, Reply::HangUp], 2, Err(ErrorClass::Retry)),
+        (vec![full], 1, Err(ErrorClass::Full)),
     ] {
         let (result, seen) = with_replies(replies, add).await;
         assert_eq!(result.map_err(|error| error.class()), expected);
@@ -397,7 +401,7 @@ async fn garbage_is_a_named_error_in_time() {
             "is not JSON",
         ),
         ("array", Reply::json("[]"), "is not JSON"),
-        ("empty", Reply::status(200, ""), "answered nothing"),
+        ("empty", Reply::status(200, ""), "answer is empty"),
         ("no code", Reply::json("{}"), "has no code"),
         ("code is text", Reply::json(r#"{"code":"x"}"#), "wrong type"),
         (
@@ -465,7 +469,7 @@ async fn garbage_is_a_named_error_in_time() {
             text.starts_with("get_pushers: ") && text.contains(expected),
             "{name}: {text}"
         );
-        assert_eq!(error.class(), Class::Retry, "{name}");
+        assert_eq!(error.class(), ErrorClass::Retry, "{name}");
         assert!(text.len() < 400, "{name}: {text}");
         assert!(
             started.elapsed() < IN_TIME,

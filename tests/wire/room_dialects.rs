@@ -9,7 +9,7 @@
 use std::sync::Mutex;
 
 use rtckiosk::protocol::RoomType;
-use rtckiosk::room::{Class, ClientSettings, Identity, RoomClient, RoomError};
+use rtckiosk::room::{ClientSettings, ErrorClass, Identity, RoomClient, RoomError};
 
 use crate::played::{Played, Reply};
 
@@ -35,7 +35,7 @@ async fn ask<T>(reply: Reply, request: impl AsyncFnOnce(RoomClient) -> T) -> (T,
     (result, targets)
 }
 
-fn class<T: std::fmt::Debug>(result: &Result<T, RoomError>) -> Class {
+fn class<T: std::fmt::Debug>(result: &Result<T, RoomError>) -> ErrorClass {
     result.as_ref().unwrap_err().class()
 }
 
@@ -55,12 +55,12 @@ async fn creating_a_room_whose_group_fails_is_tried_again() {
         Reply::status(500, JAVA_500),
     ] {
         let (result, _) = ask(reply.clone(), create).await;
-        assert_eq!(class(&result), Class::Retry, "{reply:?}");
+        assert_eq!(class(&result), ErrorClass::Retry, "{reply:?}");
     }
     // The limit of roomInfo: Node 10; Java says 11, as for a room that exists.
     let node = Reply::json(r#"{"code":10,"message":"房间信息超过1024字节","roomID":null}"#);
     let (result, _) = ask(node, create).await;
-    assert_eq!(class(&result), Class::Fatal);
+    assert_eq!(class(&result), ErrorClass::Fatal);
 }
 
 #[tokio::test]
@@ -69,10 +69,10 @@ async fn missing_parameters_are_our_bug_on_both() {
         let body = format!(r#"{{"code":{code},"message":"请求失败，缺少参数"}}"#);
         let enter = async |client: RoomClient| client.get_push_url(&me(), "r").await;
         let (result, _) = ask(Reply::json(body.clone()), enter).await;
-        assert_eq!(class(&result), Class::Fatal, "{body}");
+        assert_eq!(class(&result), ErrorClass::Fatal, "{body}");
         let beat = async |client: RoomClient| client.heartbeat(&me(), "r").await;
         let (result, _) = ask(Reply::json(body.clone()), beat).await;
-        assert_eq!(class(&result), Class::Fatal, "{body}");
+        assert_eq!(class(&result), ErrorClass::Fatal, "{body}");
     }
 }
 
@@ -81,7 +81,7 @@ async fn a_room_that_nobody_entered_is_missing_or_empty() {
     let look = async |client: RoomClient| client.get_pushers(&me(), "r").await;
     let node = r#"{"code":3,"message":"房间不存在"}"#;
     let (result, _) = ask(Reply::json(node), look).await;
-    assert_eq!(class(&result), Class::RoomGone);
+    assert_eq!(class(&result), ErrorClass::RoomGone);
     let java = r#"{"code":0,"message":"请求成功","roomID":"r","roomInfo":"i","roomCreator":"","mixedPlayURL":"","pushers":[]}"#;
     let (result, _) = ask(Reply::json(java), look).await;
     assert_eq!(result.unwrap().pushers.len(), 0);
@@ -100,7 +100,7 @@ async fn lists_differ_in_what_they_add() {
     // Java names every field of a refusal, with nothing in it.
     let refused = r#"{"code":7,"message":"错误码:7","rooms":null}"#;
     let (result, _) = ask(Reply::json(refused), list).await;
-    assert_eq!(class(&result), Class::LoginAgain);
+    assert_eq!(class(&result), ErrorClass::LoginAgain);
 }
 
 #[tokio::test]

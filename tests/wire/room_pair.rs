@@ -12,8 +12,8 @@ use std::time::Duration;
 use rtckiosk::config::kiosk::{Credentials, Role};
 use rtckiosk::protocol::RoomType;
 use rtckiosk::room::{
-    Class, ClientSettings, EnterRoom, Identity, RoomClient, RoomEvent, RoomHandle, RoomSession,
-    RoomSnapshot, SessionSettings, Timings,
+    ClientSettings, EnterRoom, ErrorClass, Identity, RoomClient, RoomEvent, RoomHandle,
+    RoomSession, RoomSnapshot, SessionSettings, Timings,
 };
 use rtckiosk::server::{RoomServer, Settings};
 use tokio::sync::mpsc;
@@ -214,7 +214,7 @@ async fn who_leaves_is_gone_at_once_and_a_full_room_says_so() {
     assert_eq!(third.handle.find_idle_room().await.unwrap(), None);
     let seat = third.seat(&room_id, Role::Guest).await;
     let error = third.handle.enter(seat.clone()).await.unwrap_err();
-    assert_eq!(error.class(), Class::Full, "{error}");
+    assert_eq!(error.class(), ErrorClass::Full, "{error}");
     kiosk.handle.leave().await.unwrap();
     agent.expect("MemberLeft", &[]).await;
     third.handle.enter(seat).await.unwrap();
@@ -224,7 +224,7 @@ async fn who_leaves_is_gone_at_once_and_a_full_room_says_so() {
         .handle
         .enter(kiosk.seat(&room_id, Role::Guest).await)
         .await;
-    assert_eq!(error.unwrap_err().class(), Class::RoomGone);
+    assert_eq!(error.unwrap_err().class(), ErrorClass::RoomGone);
 }
 
 #[tokio::test]
@@ -294,5 +294,5 @@ async fn who_is_thrown_out_by_a_second_login_comes_back() {
         .await;
     // The twin's token was voided in turn.
     let error = client.heartbeat(&twin, &room_id).await.unwrap_err();
-    assert_eq!(error.class(), Class::LoginAgain, "{error}");
+    assert_eq!(error.class(), ErrorClass::LoginAgain, "{error}");
 }

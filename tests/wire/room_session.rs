@@ -11,8 +11,8 @@ use std::time::Duration;
 use rtckiosk::config::kiosk::{Credentials, Role};
 use rtckiosk::protocol::RoomType;
 use rtckiosk::room::{
-    Class, ClientSettings, ClosedReason, Created, EnterRoom, KickedReason, RoomError, RoomEvent,
-    RoomHandle, RoomSession, SessionSettings, Timings,
+    ClientSettings, ClosedReason, Created, EnterRoom, ErrorClass, KickedReason, RoomError,
+    RoomEvent, RoomHandle, RoomSession, SessionSettings, Timings,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -254,7 +254,7 @@ async fn entering_fails_with_the_reason() {
     let server = world.start().await;
     let kiosk = Kiosk::start(&server);
     let error = kiosk.handle.enter(seat(Role::Guest)).await.unwrap_err();
-    assert_eq!(error.class(), Class::RoomGone, "{error}");
+    assert_eq!(error.class(), ErrorClass::RoomGone, "{error}");
     assert_eq!(
         server.count("add_pusher"),
         0,
@@ -264,12 +264,12 @@ async fn entering_fails_with_the_reason() {
     world.put("r", "a", "");
     world.put("r", "b", "");
     let error = kiosk.handle.enter(seat(Role::Guest)).await.unwrap_err();
-    assert_eq!(error.class(), Class::Full, "{error}");
+    assert_eq!(error.class(), ErrorClass::Full, "{error}");
 
     world.remove("r", "b");
     world.force_code("add_pusher", -1);
     let error = kiosk.handle.enter(seat(Role::Guest)).await.unwrap_err();
-    assert_eq!(error.class(), Class::Retry, "{error}");
+    assert_eq!(error.class(), ErrorClass::Retry, "{error}");
     assert_eq!(server.count("add_pusher"), 1 + 3);
 
     let nameless = EnterRoom {
@@ -420,7 +420,7 @@ async fn a_refused_login_is_told_once_and_tried_again() {
     eventually("more tries", || server.count("login") >= 3).await;
     assert_eq!(
         kiosk.handle.list_rooms().await.unwrap_err().class(),
-        Class::LoginAgain
+        ErrorClass::LoginAgain
     );
     world.release("login");
     assert_eq!(

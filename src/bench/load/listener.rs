@@ -13,9 +13,9 @@ use super::line::{Line, Reply};
 use super::member::{Crowd, ENTER_DEADLINE, json};
 use crate::protocol::answer::LoginInfo;
 use crate::protocol::webim::{
-    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Command, Empty, GroupRequest, JOINED,
+    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Empty, GroupRequest, ImCommand, JOINED,
     Joined, LoggedIn, LoginRequest, LongPollCookie, LongPollRequest, LongPolled, LongPollingId,
-    Query,
+    RequestQuery,
 };
 
 /// Longest hold that is asked for, seconds: what the official client says.
@@ -66,7 +66,7 @@ impl Listener {
         let online = LoginRequest {
             state: "Online".to_owned(),
         };
-        let target = target(Command::Login, caller, &app);
+        let target = target(ImCommand::Login, caller, &app);
         let me: LoggedIn = crowd.command(number, &target, json(&online)?).await?;
         let group = GroupRequest {
             group_id: room_id.to_owned(),
@@ -75,11 +75,11 @@ impl Listener {
             tiny_id: &me.tiny_id,
             a2_key: &me.a2_key,
         };
-        let target = self::target(Command::ApplyJoinGroup, caller, &app);
+        let target = self::target(ImCommand::ApplyJoinGroup, caller, &app);
         let joined: Joined = crowd.command(number, &target, json(&group)?).await?;
         let status = joined.joined_status;
         ensure!(status == JOINED, "group {room_id} answers {status}");
-        let target = self::target(Command::GetLongPollingId, caller, &app);
+        let target = self::target(ImCommand::GetLongPollingId, caller, &app);
         let poll: LongPollingId = crowd.command(number, &target, json(&Empty {})?).await?;
         let ordinary = LongPollRequest {
             timeout: poll.timeout,
@@ -121,7 +121,7 @@ impl Listener {
         let group = async {
             loop {
                 let polled = asker
-                    .ask(&mut group_line, Command::BigGroupPoll, &next)
+                    .ask(&mut group_line, ImCommand::BigGroupPoll, &next)
                     .await;
                 let polled = polled.map(|polled: BigGroupPolled| {
                     (next.start_seq, next.key) = (polled.next_seq, polled.key);
@@ -132,7 +132,7 @@ impl Listener {
         };
         let ordinary = async {
             while let Some(ordinary) = &ordinary {
-                let polled = asker.ask(&mut line, Command::LongPolling, ordinary).await;
+                let polled = asker.ask(&mut line, ImCommand::LongPolling, ordinary).await;
                 let polled = polled.map(|polled: LongPolled| polled.event_array.len());
                 asker.count(polled).await;
             }
@@ -145,7 +145,7 @@ impl Asker<'_> {
     async fn ask<B: Serialize, A: DeserializeOwned>(
         &self,
         line: &mut Line,
-        command: Command,
+        command: ImCommand,
         body: &B,
     ) -> Result<A> {
         let caller = Caller::LoggedIn {
@@ -186,10 +186,10 @@ fn read<A: DeserializeOwned>(target: &str, reply: &Reply) -> Result<A> {
     webim::parse(&reply.body).with_context(|| path.to_owned())
 }
 
-fn target(command: Command, caller: Caller<'_>, app: &App) -> String {
+fn target(command: ImCommand, caller: Caller<'_>, app: &App) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default().as_secs();
     // Nobody reads the number of the request.
-    let query = Query::compose(caller, app, now, 1);
+    let query = RequestQuery::compose(caller, app, now, 1);
     format!("/{}?{query}", command.path())
 }

@@ -10,12 +10,12 @@ use crate::config::rules;
 /// A camera by the name that people use for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Camera {
-    /// For `ctl camera`: 1 to 32 of A-Z, a-z, 0-9, `_` and `-`.
+    /// Name for `ctl camera`: 1 to 32 of A-Z, a-z, 0-9, `_` and `-`.
     pub name: String,
     pub source: VideoSource,
-    /// How far its picture is turned, clockwise, to be upright.
+    /// Turn, clockwise, that makes its picture upright.
     pub rotation: Rotation,
-    /// Width and height of the mode it runs in, at least, where it has such a mode.
+    /// Minimum width and height of the mode that it runs in, if it has such a mode.
     pub at_least: Option<(u32, u32)>,
 }
 
@@ -36,7 +36,7 @@ pub enum VideoSource {
     Gst(String),
 }
 
-/// In the words of the configuration.
+/// Writes the source in the words of the configuration.
 impl fmt::Display for VideoSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -50,7 +50,7 @@ impl fmt::Display for VideoSource {
 }
 
 impl Camera {
-    /// A camera alone, upright, under the usual name.
+    /// Makes the only camera, upright, under the usual name.
     #[must_use]
     pub fn only(source: VideoSource) -> Self {
         Self {
@@ -90,18 +90,18 @@ impl Rotation {
     }
 }
 
-/// Name of the only camera, when none is configured by name.
+/// Name of the only camera, if no camera is configured by name.
 const ONLY: &str = "main";
-/// More than any kiosk has; each is a line of `status`.
+/// Maximum number of cameras: more than any kiosk has; each is a line of `status`.
 const MOST: usize = 8;
 const NAME: usize = 32;
 const ONE_ALLOWED: &str = "\"auto\", \"test\", a device such as \"/dev/video0\", \
      \"name:CAMERA\" or \"gst:SOURCE DESCRIPTION\"";
-/// With several, "auto" could be one that has a name already.
+/// Sources of one camera of several: "auto" could be one that has a name already.
 const OF_SEVERAL_ALLOWED: &str = "\"test\", a device such as \"/dev/video0\", \
      \"name:CAMERA\" or \"gst:SOURCE DESCRIPTION\"";
 
-/// The cameras in the order in which they are used; at least one.
+/// Reads the cameras in the order in which they are used; at least one.
 pub(super) fn read(media: &Section<'_>, video: &Section<'_>) -> Vec<Camera> {
     let turn = rules::one_of(&Rotation::DEGREES);
     let rotation = video.get("rotation", Rotation::None, &turn);
@@ -139,7 +139,7 @@ pub(super) fn read(media: &Section<'_>, video: &Section<'_>) -> Vec<Camera> {
     }
     video.reject(
         "source",
-        "not besides [[media.cameras]], which says it for each camera",
+        "not together with [[media.cameras]], which says it for each camera",
     );
     for (place, camera) in several.iter().enumerate() {
         let before = &several[..place];
@@ -149,7 +149,7 @@ pub(super) fn read(media: &Section<'_>, video: &Section<'_>) -> Vec<Camera> {
                 format!("{:?} is the name of two cameras", camera.name),
             );
         }
-        // Test patterns are not devices: any number of them can run.
+        // Test patterns are not devices: any number of them can run at once.
         if camera.source != VideoSource::Test
             && let Some(other) = before.iter().find(|other| other.source == camera.source)
         {

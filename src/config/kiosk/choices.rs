@@ -1,20 +1,21 @@
-//! Sources, sinks, encoder and echo control as the operator chooses them: the one type of each
-//! for every room of the house.
+//! Sources, sinks, encoder and echo control by the operator's choice: the one type of each for
+//! every room of the house.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Frequency of the `test` microphone: the concert pitch.
+/// Frequency of the `test` microphone, in hertz: the concert pitch.
 const TEST_HZ: f64 = 440.0;
 
 /// The encoder of the picture.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum EncoderChoice {
-    /// A camera's own where it can be used, else the first that works, hardware before software.
+    /// The encoder in a camera if it can be used, else the first that works, hardware before
+    /// software.
     #[default]
     Auto,
-    /// The same, with a warning where a camera's own cannot be used.
+    /// The same, with a warning if the encoder in a camera cannot be used.
     Camera,
     /// A GStreamer element such as `x264enc`.
     Named(String),
@@ -25,7 +26,7 @@ pub enum EncoderChoice {
 pub enum AudioSource {
     /// The first microphone found.
     Auto,
-    /// A tone of that frequency.
+    /// A tone of that frequency, in hertz.
     Test { hz: f64 },
     /// An ALSA device such as `hw:1,0`.
     Device(String),
@@ -50,20 +51,20 @@ pub enum AudioSink {
     Gst(String),
 }
 
-/// What keeps agents from hearing themselves.
+/// The means against agents hearing themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EchoControl {
-    /// What the loudspeaker plays is taken out of what the microphone hears; half duplex where
-    /// that cannot be done.
+    /// Cancels the loudspeaker's sound in that of the microphone; half duplex if that cannot be
+    /// done.
     Cancel,
-    /// The microphone is turned down while the far end speaks.
+    /// Turns the microphone down while the far end speaks.
     HalfDuplex,
     #[default]
     Off,
 }
 
-/// What is done to the microphone's sound; by default, nothing.
+/// The processing of the microphone's sound; by default, none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VoiceConfig {
     pub echo: EchoControl,
@@ -143,7 +144,7 @@ impl EncoderChoice {
     }
 }
 
-/// `kind:rest` with a rest that is not blank, or a kind alone.
+/// Splits `kind:rest` with a rest that is not blank, or takes a kind alone.
 pub(super) fn split(text: &str) -> (&str, Option<String>) {
     match text.split_once(':') {
         Some((kind, rest)) if !rest.trim().is_empty() => (kind, Some(rest.trim().to_owned())),
@@ -151,8 +152,8 @@ pub(super) fn split(text: &str) -> (&str, Option<String>) {
     }
 }
 
-/// A name for `snd_pcm_open`: `hw:1,0`, `plughw:CARD=Codec,DEV=0`, `default`. Other bare words
-/// are refused, since a misspelt `auto` would be one.
+/// Whether a text is a name for `snd_pcm_open`: `hw:1,0`, `plughw:CARD=Codec,DEV=0`, `default`.
+/// Other bare words are refused, since a misspelt `auto` would be one.
 fn alsa_device(text: &str) -> Option<String> {
     let servers = ["default", "sysdefault", "pulse", "pipewire"];
     let plugins = ["hw", "plughw", "plug", "dmix", "dsnoop"];

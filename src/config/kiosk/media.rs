@@ -1,4 +1,4 @@
-//! `[media]`: cameras, microphone, loudspeaker, and how they are sent.
+//! `[media]`: cameras, microphone, loudspeaker, and the streams that are made of them.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::config::rules;
 /// `[media]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Media {
-    /// At least one; the first is wanted, the others stand in for it.
+    /// At least one camera; the first is used, the others stand in for it.
     pub cameras: Vec<Camera>,
     pub video: Video,
     pub audio: Audio,
     pub network: Network,
 }
 
-/// `[media.video]`: the picture we send.
+/// `[media.video]`: the picture that we send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Video {
     /// Pixels, even.
@@ -25,7 +25,7 @@ pub struct Video {
     pub height: u32,
     /// Frames per second.
     pub fps: u32,
-    /// At the start, and the range in which it follows the link; below the minimum no
+    /// Bitrate at the start, and the range in which it follows the link; below the minimum no
     /// picture is sent. Minimum <= start <= maximum.
     pub bitrate_kbps: u32,
     pub min_kbps: u32,
@@ -45,7 +45,7 @@ enum Preset {
     /// SUPER_DEFINITION, 1500 kbit/s.
     Super,
     /// REALTIME_VIDEOCHAT, 350 kbit/s. Tencent's 480x320 is neither 4:3 nor 16:9: these are the
-    /// sizes of its resolution table nearest to it.
+    /// nearest sizes of its resolution table.
     Realtime,
 }
 
@@ -56,26 +56,26 @@ enum Aspect {
     Wide,
 }
 
-/// `[media.audio]`: the sound we send and play.
+/// `[media.audio]`: the sound that we send and play.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
     pub microphone: AudioSource,
     pub speaker: AudioSink,
     pub bitrate_kbps: u32,
-    /// Loudness of what is played, in percent.
+    /// Loudness of the loudspeaker, in percent.
     pub volume: u8,
-    /// What the sound cards' own mixers are set to, in percent; `None` leaves them as they are.
+    /// Setting of the sound cards' mixers, in percent; `None` leaves them as they are.
     pub microphone_level: Option<u8>,
     pub speaker_level: Option<u8>,
     pub voice: VoiceConfig,
 }
 
-/// `[media.network]`: what a call bears.
+/// `[media.network]`: the patience of a call with its network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
-    /// From the start of a stream until the relay takes or gives it.
+    /// Time from the start of a stream until the relay takes or gives it.
     pub connect_timeout: Duration,
-    /// How long a lost stream is fetched back before the call ends.
+    /// Time for which a lost stream is tried again before the call ends.
     pub reconnect_window: Duration,
 }
 
@@ -121,7 +121,7 @@ impl Preset {
     }
 }
 
-/// Bitrates of the picture: start, minimum and maximum.
+/// Reads the bitrates of the picture: start, minimum and maximum.
 fn read_rates(video: &Section<'_>, preset: Preset) -> (u32, u32, u32) {
     // Below 100 even a small picture falls apart; above 10000 no board encodes in time.
     let range = || rules::whole(100..=10_000);
@@ -172,7 +172,10 @@ impl Video {
         video.require(&["width"], &["height"]);
         video.require(&["height"], &["width"]);
         if video.has("width") && portrait {
-            video.reject("orientation", "not besides width and height, which say it");
+            video.reject(
+                "orientation",
+                "not together with width and height, which say it",
+            );
         }
         Self {
             width,
@@ -181,7 +184,7 @@ impl Video {
             bitrate_kbps,
             min_kbps,
             max_kbps,
-            // A member that joins waits for a key frame at most this long.
+            // A member that joins waits at most this long for a key frame.
             gop_seconds: video.get("gop_seconds", 1.0, rules::number(0.5..=4.0)),
             encoder: video.get(
                 "encoder",
@@ -204,7 +207,7 @@ impl Audio {
             AudioSink::Auto,
             rules::text(SPEAKER_ALLOWED, AudioSink::parse),
         );
-        // A test tone is to arrive as it is.
+        // A test tone is to arrive unchanged.
         let voice = !matches!(microphone, AudioSource::Test { .. });
         let echo = if voice && speaker != AudioSink::None {
             EchoControl::Cancel
@@ -219,7 +222,7 @@ impl Audio {
         Self {
             microphone,
             speaker,
-            // What AAC-LC makes of one channel of 48 kHz speech.
+            // Usual for one channel of 48 kHz speech in AAC-LC.
             bitrate_kbps: audio.get("bitrate_kbps", 48, rules::whole(16..=192)),
             volume: audio.get("volume", 100, rules::whole(0..=100)),
             microphone_level: audio.optional("microphone_level", rules::whole(0..=100)),

@@ -18,7 +18,7 @@ pub use media::{Audio, Media, Network, Video};
 pub use room::{Credentials, Im, Role, Room, UserCredentials, is_user_id};
 pub use tls::Tls;
 
-/// Longest name shown, in characters: more does not fit under a picture.
+/// Maximum length of a shown name, in characters: more does not fit under a picture.
 const NAME: usize = 64;
 
 /// A valid kiosk configuration: made only by [`KioskConfig::parse`] and `default`.
@@ -29,22 +29,22 @@ impl KioskConfig {
     /// Reads a configuration; `file` is only the name used in messages.
     ///
     /// # Errors
-    /// Everything that is wrong with the text, one problem per line.
+    /// All mistakes in the text, one per line.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigErrors> {
         document::read(file, text, Settings::read).map(Self)
     }
 
-    /// The same configuration under another name, as a command line may want.
+    /// Returns the same configuration under another name, as a command line may want.
     ///
     /// # Errors
-    /// What a name must be, when this one is not.
+    /// A name that is not allowed, with what is.
     pub fn with_name(mut self, name: &str) -> Result<Self, String> {
         self.0.name = rules::checked_line(name, NAME)
             .ok_or_else(|| format!("name {name:?}: must be {}", rules::line_allowed(NAME)))?;
         Ok(self)
     }
 
-    /// Choices that are allowed but that an operator should hear about, one line each.
+    /// Lists choices that are allowed but that an operator should know about, one line each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut urls = vec![("room.server_url", &self.room.base_url, "tokens")];
@@ -69,7 +69,7 @@ impl KioskConfig {
     }
 }
 
-/// The default: an empty file, a call on this machine.
+/// The configuration of an empty file: a call on this machine.
 impl Default for KioskConfig {
     fn default() -> Self {
         Self::parse("defaults", "").expect("an empty file is valid: a test holds it so")
@@ -89,7 +89,7 @@ pub(super) fn known_keys() -> Vec<String> {
     document::known_paths(Settings::read)
 }
 
-/// Everything a kiosk is told by its configuration.
+/// All settings of a kiosk.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Name of the counter: shown to agents as `userName`. 1 to 64 characters.
@@ -100,7 +100,7 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// The control socket; gone after a reboot.
     pub runtime_dir: PathBuf,
-    /// How much is logged.
+    /// Level of the log.
     pub log: log::LevelFilter,
     pub room: Room,
     pub im: Im,
@@ -116,23 +116,23 @@ pub enum Language {
     Chinese,
 }
 
-/// `[display]`: what the customer sees.
+/// `[display]`: the customer's screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screen {
     pub backend: DisplayBackend,
-    /// Canvas in pixels, even.
+    /// Canvas, in pixels, even.
     pub width: u32,
     pub height: u32,
-    /// The corner of the kiosk's own picture; `None` = not shown.
+    /// The corner of the kiosk's picture; `None`: not shown.
     pub self_view: Option<Corner>,
-    /// Show the own picture as a mirror does.
+    /// Whether the kiosk's picture is shown as a mirror does.
     pub mirror: bool,
 }
 
 /// The kind of screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplayBackend {
-    /// A window where there is a desktop, else headless.
+    /// A window if there is a desktop, else headless.
     Auto,
     Window,
     Headless,

@@ -1,4 +1,5 @@
-//! `[room]`: which room server, as whom, and how patiently; `[im]`: where its messages come from.
+//! `[room]`: the room server, the kiosk's identity and the patience with both; `[im]`: the
+//! message service.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,12 +20,12 @@ pub struct Room {
     pub base_url: Url,
     pub room_type: RoomType,
     pub role: Role,
-    /// Host only: the room to open; `None` = the server makes up an id.
+    /// For a host only: the room to open; `None`: the server makes up an id.
     pub room_id: Option<String>,
     pub credentials: Credentials,
-    /// Where an identity is asked for; `None` = the server's `utils/get_login_info`.
+    /// Address to ask for an identity; `None`: the server's `utils/get_login_info`.
     pub login_info_url: Option<Url>,
-    /// Deadline of one request.
+    /// Limit for one request.
     pub request_timeout: Duration,
     /// Time between two heartbeats; the server drops a member after 20 s without one.
     pub heartbeat: Duration,
@@ -35,11 +36,11 @@ pub struct Room {
 /// `[im]`: the message service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Im {
-    /// On the room server's host and port if it says so, else Tencent's public one.
+    /// At the room server's host and port if it says so, else Tencent's public service.
     Auto,
-    /// None: the member list is polled, and there are no messages.
+    /// Switched off: the member list is polled, and there are no messages.
     Off,
-    /// Scheme, host and port.
+    /// At a scheme, host and port.
     At(Url),
 }
 
@@ -80,8 +81,8 @@ pub enum Credentials {
         user_id: Option<String>,
     },
     Given(UserCredentials),
-    /// As given, but the userSig stands in a file that is read at each login, so that it can
-    /// be renewed in a running session.
+    /// Given except for the userSig, which stands in a file that is read at each login, so that
+    /// it can be renewed in a running session.
     SigFile {
         sdk_app_id: u64,
         account_type: String,
@@ -170,7 +171,7 @@ impl Room {
     }
 }
 
-/// The base address and the room type, which may also be the end of the address.
+/// Reads the base address and the room type, which may also be the end of the address.
 fn read_address(room: &Section<'_>) -> (Url, RoomType) {
     let types = [("double", RoomType::Double), ("multi", RoomType::Multi)];
     let written = room.optional("type", rules::choice(&types));
@@ -258,16 +259,18 @@ impl Credentials {
         for other in given {
             room.reject(other, format!("must not be given together with room.{sig}"));
         }
-        let own = ["sdk_app_id", "account_type"];
+        let identity = ["sdk_app_id", "account_type"];
         room.require(
-            &[&own[..], &SIGS].concat(),
-            &[&own[..], &[sig, "user_id"]].concat(),
+            &[&identity[..], &SIGS].concat(),
+            &[&identity[..], &[sig, "user_id"]].concat(),
         );
         room.require(&["user_sig_form"], &["private_key_file"]);
         if SIGS.into_iter().any(|key| room.has(key)) {
             room.reject(
                 "login_info_url",
-                format!("must not be given together with room.{sig}: nobody is asked then"),
+                format!(
+                    "must not be given together with room.{sig}: no credentials are asked for then"
+                ),
             );
         }
     }

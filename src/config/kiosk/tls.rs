@@ -1,4 +1,4 @@
-//! `[tls]`: whom the kiosk trusts.
+//! `[tls]`: the servers that the kiosk trusts.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub struct Tls {
     pub room_pins: Vec<[u8; 32]>,
     pub im_pins: Vec<[u8; 32]>,
     pub relay_pins: Vec<[u8; 32]>,
-    /// Certificates are not looked at.
+    /// Whether certificates are not looked at.
     pub insecure: bool,
 }
 
@@ -28,7 +28,7 @@ impl Tls {
         if !system_ca && !tls.has("ca_file") {
             tls.reject(
                 "system_ca",
-                "needs tls.ca_file besides: nobody would be trusted",
+                "needs tls.ca_file as well: no server would be trusted",
             );
         }
         Self {

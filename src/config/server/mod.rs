@@ -22,12 +22,12 @@ impl ServerConfig {
     /// Reads a configuration; `file` is only the name used in messages.
     ///
     /// # Errors
-    /// Everything that is wrong with the text, one problem per line.
+    /// All mistakes in the text, one per line.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigErrors> {
         document::read(file, text, Settings::read).map(Self)
     }
 
-    /// Choices that are allowed but that an operator should hear about, one line each.
+    /// Lists choices that are allowed but that an operator should know about, one line each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let open = !self.http.listen.ip().is_loopback();
@@ -56,7 +56,7 @@ impl ServerConfig {
     }
 }
 
-/// The default: an empty file, server and relay for this machine only.
+/// The configuration of an empty file: server and relay for this machine only.
 impl Default for ServerConfig {
     fn default() -> Self {
         Self::parse("defaults", "").expect("an empty file is valid: a test holds it so")
@@ -76,16 +76,16 @@ pub(super) fn known_keys() -> Vec<String> {
     document::known_paths(Settings::read)
 }
 
-/// Everything a room server is told by its configuration.
+/// All settings of a room server.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Keeps generated keys over restarts; `None` = nothing is kept.
+    /// Directory that keeps generated keys over restarts; `None`: they are not kept.
     pub state_dir: Option<PathBuf>,
-    /// How much is logged.
+    /// Level of the log.
     pub log: log::LevelFilter,
-    /// Certificate and key of this server; `None` = plain text.
+    /// Certificate and key of this server; `None`: plain text.
     pub tls: Option<Tls>,
-    /// `tls.ca_file`: CA certificates (PEM) that are trusted beside those of the system, where this
+    /// `tls.ca_file`: CA certificates (PEM) that are trusted beside those of the system when this
     /// server asks others.
     pub ca_file: Option<PathBuf>,
     pub http: Http,
@@ -99,49 +99,49 @@ pub struct Settings {
 /// `[tls]`: files in PEM, read again when they change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// The chain, the server's own certificate first.
+    /// The chain, with the server's certificate first.
     pub certificate_file: PathBuf,
     pub key_file: PathBuf,
 }
 
-/// `[http]`: the room protocol's front door.
+/// `[http]`: the listener of the room protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     pub listen: SocketAddr,
-    /// HTTPS.
+    /// Whether it speaks HTTPS.
     pub tls: bool,
-    /// Web origins that may call; `None` = all.
+    /// Web origins that may call; `None`: all.
     pub cors_origins: Option<Vec<String>>,
     pub max_body_bytes: usize,
-    /// Deadline from request to answer.
+    /// Limit from request to answer.
     pub request_timeout: Duration,
-    /// Open at once, most of them for polls that are held.
+    /// Maximum number of connections, most of them for polls that are held.
     pub max_connections: usize,
     pub per_address: Rate,
     pub per_user: Rate,
 }
 
-/// How often something may be done.
+/// A limit on the rate of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Long-term average, at least 1.
     pub per_second: u32,
-    /// How many at once after a pause, at least `per_second`.
+    /// Maximum at once after a pause, at least `per_second`.
     pub burst: u32,
 }
 
 /// `[rooms]`: sizes and lifetimes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rooms {
-    /// Pushers in a room, its creator included.
+    /// Maximum number of pushers in a room, its creator included.
     pub double_capacity: usize,
     pub multi_capacity: usize,
     pub live_capacity: usize,
-    /// Audience that a live room lists.
+    /// Maximum length of a live room's list of its audience.
     pub live_audience: usize,
-    /// Longest `roomInfo` in UTF-8 bytes.
+    /// Maximum size of `roomInfo`, in bytes of UTF-8.
     pub room_info_limit: usize,
-    /// Rooms of all types together.
+    /// Maximum number of rooms, of all types together.
     pub max_rooms: usize,
     /// Silence after which a member is dropped, unless its stream still runs.
     pub heartbeat_timeout: Duration,
@@ -153,7 +153,7 @@ pub struct Rooms {
     pub creator_can_destroy_room: bool,
 }
 
-/// `[auth]`: who is who.
+/// `[auth]`: identities and their proofs.
 #[derive(Debug, Clone)]
 pub struct Auth {
     pub sdk_app_id: u64,
@@ -165,7 +165,7 @@ pub struct Auth {
     pub token_life: Duration,
     /// Whether `utils/get_login_info` signs an identity for anyone who asks.
     pub issue_login_info: bool,
-    /// Goes into tokens and signs requests to Tencent; `None` = made up at each start.
+    /// Key for tokens and for requests to Tencent; `None`: made up at each start.
     pub api_key: Option<SecretString>,
 }
 
@@ -174,9 +174,9 @@ pub struct Auth {
 pub enum Keys {
     /// Made at the first start and kept in `state_dir`, or made at each start without one.
     Generated,
-    /// PEM file: signs and verifies.
+    /// PEM file of a key that signs and verifies.
     Private(PathBuf),
-    /// PEM file: verifies what others sign.
+    /// PEM file of a key that verifies the signatures of others.
     Public(PathBuf),
 }
 
@@ -185,16 +185,16 @@ pub enum Keys {
 pub struct Im {
     /// The user whose userSig lets other room servers command it.
     pub administrator: String,
-    /// How long a poll with nothing new is held.
+    /// Time for which a poll is held while there is nothing new.
     pub hold: Duration,
-    /// Readers without a login in one group.
+    /// Maximum number of readers without a login in one group.
     pub anonymous_readers: usize,
-    /// Groups that other room servers may make.
+    /// Maximum number of groups that other room servers may make.
     pub max_groups: usize,
     pub polls_per_address: usize,
-    /// Requests of a user.
+    /// Limit on the requests of a user.
     pub per_user: Rate,
-    /// Messages that a user sends.
+    /// Limit on the messages that a user sends.
     pub messages: Rate,
 }
 
@@ -203,7 +203,7 @@ pub struct Im {
 pub struct Stream {
     /// Prefix of every stream id.
     pub bizid: String,
-    /// Signs stream URLs; `None` = made up at each start.
+    /// Key that signs stream URLs; `None`: made up at each start.
     pub push_key: Option<SecretString>,
     /// Life of a signed URL.
     pub valid: Duration,
@@ -218,7 +218,7 @@ impl Settings {
         let api_key = auth.api_key.is_some();
         let given = root.section("relay");
         let relay = Relay::read(&given, api_key, tls.is_some());
-        // An external relay that is itself wrong is enough to report.
+        // For an external relay whose settings are wrong that is enough to report.
         let known = matches!(relay, Relay::External(_)) || given.section("external").is_empty();
         if known && !relay.is_asked_by_https() {
             section.reject("ca_file", NO_CA_NEEDED);
@@ -254,11 +254,11 @@ impl Tls {
 const NO_CA_NEEDED: &str = "only where relay.external.status_url starts with https: nobody else is \
     asked for a certificate";
 
-/// `tls` of a listener: on if there is a certificate, unless it is switched off.
+/// Reads `tls` of a listener: on if there is a certificate, unless it is switched off.
 fn speaks_tls(listener: &Section<'_>, has_certificate: bool) -> bool {
     let wanted = listener.optional("tls", rules::flag);
     if wanted == Some(true) && !has_certificate {
-        listener.reject("tls", "needs tls.certificate_file and tls.key_file besides");
+        listener.reject("tls", "needs tls.certificate_file and tls.key_file as well");
     }
     has_certificate && wanted.unwrap_or(true)
 }
@@ -349,7 +349,7 @@ impl Auth {
         if private.is_some() && public.is_some() {
             auth.reject(
                 "public_key_file",
-                "not besides auth.private_key_file, which holds the public key too",
+                "not together with auth.private_key_file, which holds the public key too",
             );
         } else if public.is_some() && issue_login_info {
             auth.reject(
@@ -388,7 +388,7 @@ impl Im {
     fn read(im: &Section<'_>) -> Self {
         Self {
             administrator: im.get("administrator", "admin".to_owned(), rules::identifier(64)),
-            // mini-programs give up a request after a minute, proxies often after half of one.
+            // Mini-programs give up a request after a minute, proxies often after half of one.
             hold: im.get(
                 "hold_seconds",
                 Duration::from_secs(25),

@@ -1,4 +1,4 @@
-//! `[relay]`: who carries the streams, the relay inside this program or one of its own.
+//! `[relay]`: the relay that carries the streams, inside this program or outside.
 
 use std::net::SocketAddr;
 
@@ -19,39 +19,39 @@ pub enum Relay {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Embedded {
     pub listen: SocketAddr,
-    /// RTMPS at `listen`, and in stream URLs.
+    /// Whether RTMPS is spoken at `listen`, and named in stream URLs.
     pub tls: bool,
-    /// Plain RTMP besides, which no stream URL names.
+    /// Address of plain RTMP as well, which no stream URL names.
     pub plain_listen: Option<SocketAddr>,
     /// Host, with a port if it is not that of `listen`, that goes into stream URLs.
-    /// `None` = the address listened on; when that is 0.0.0.0 or [::], the host by which the
-    /// client reached the room server.
+    /// `None`: the address of `listen`; if that is 0.0.0.0 or [::], the host by which the client
+    /// reached the room server.
     pub public_host: Option<String>,
     /// First part of a stream URL's path.
     pub app: String,
     /// Whether a late player starts with the last key frame.
     pub gop_cache: bool,
-    /// Media kept per stream for late players, in KiB.
+    /// Maximum of media that is kept per stream for late players, in KiB.
     pub gop_cache_kib: usize,
-    /// Media that may wait for one slow player before whole GOPs are dropped, in KiB.
+    /// Maximum of media that waits for one slow player before whole GOPs are dropped, in KiB.
     pub player_queue_kib: usize,
-    /// Publishers and players together.
+    /// Maximum number of publishers and players together.
     pub max_connections: usize,
 }
 
-/// `[relay.external]`: a relay of its own.
+/// `[relay.external]`: a relay outside this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct External {
     pub push_url: UrlTemplate,
-    /// What members play: `accelerateURL`.
+    /// URL that members play: `accelerateURL`.
     pub play_url: UrlTemplate,
-    /// What an audience plays: `mixedPlayURL`.
+    /// URL that an audience plays: `mixedPlayURL`.
     pub mixed_play_url: UrlTemplate,
-    /// Where to ask whether a stream runs; `None` = members are judged by heartbeats alone.
+    /// Source that tells whether a stream runs; `None`: members are judged by heartbeats alone.
     pub status: Option<Status>,
 }
 
-/// How to ask an external relay whether a stream runs.
+/// The way to ask an external relay whether a stream runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// nginx with its RTMP module: the page of `rtmp_stat all`, XML.
@@ -67,7 +67,7 @@ pub enum Status {
 pub struct UrlTemplate(String);
 
 impl UrlTemplate {
-    /// The URL of a stream; `query` without `?`.
+    /// Makes the URL of a stream; `query` without `?`.
     #[must_use]
     pub fn fill(&self, stream: &str, query: &str) -> String {
         self.0.replace("{stream}", stream).replace("{query}", query)
@@ -102,7 +102,7 @@ impl Status {
 }
 
 impl Relay {
-    /// Whether this relay has to prove who it is when it is asked for its status.
+    /// Whether this relay has to prove its identity when it is asked for its status.
     pub(super) fn is_asked_by_https(&self) -> bool {
         let Self::External(relay) = self else {
             return false;
@@ -116,12 +116,12 @@ impl Relay {
         let embedded = Embedded::read(&section, has_certificate);
         let external = External::read(&relay.section("external"), has_api_key);
         if external.is_some() && !section.is_empty() {
-            relay.reject("embedded", "not besides [relay.external]");
+            relay.reject("embedded", "not together with [relay.external]");
         }
         external.map_or(Self::Embedded(embedded), Self::External)
     }
 
-    /// Where streams pass in plain text that others may see.
+    /// Lists warnings about streams that pass in plain text that others may see.
     pub(super) fn warnings(&self) -> Vec<String> {
         const SEEN: &str = "plain RTMP, pictures and sound can be seen on the way";
         match self {
@@ -240,7 +240,7 @@ impl Status {
                 if !(has_api_key && external.has("app_id")) {
                     external.reject(
                         "status_kind",
-                        "needs relay.external.app_id and auth.api_key besides",
+                        "needs relay.external.app_id and auth.api_key as well",
                     );
                 }
                 app_id.map(|app_id| Self::Tencent { url, app_id })

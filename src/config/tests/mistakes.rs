@@ -1,4 +1,4 @@
-//! Each wrong value gets one line that names the place, the key, the value and what is allowed.
+//! Holds that each wrong value gets one line with the place, the key, the value and its remedy.
 
 use super::{kiosk_lines, server_lines};
 
@@ -42,12 +42,12 @@ fn each_wrong_kiosk_value_gets_its_line() {
         (
             "[media.video]\norientation = \"portrait\"\nwidth = 480\nheight = 640",
             "2:15: media.video.orientation = \"portrait\": \
-             not besides width and height, which say it",
+             not together with width and height, which say it",
         ),
         (
             "[media.video]\nsource = \"test\"\n[[media.cameras]]\nname = \"a\"\nsource = \"test\"",
             "2:10: media.video.source = \"test\": \
-             not besides [[media.cameras]], which says it for each camera",
+             not together with [[media.cameras]], which says it for each camera",
         ),
         (
             "[[media.cameras]]\nsource = \"test\"",
@@ -65,7 +65,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         ),
         (
             "[[media.cameras]]\nname = \"a\"\nsource = \"test\"\nwidth = 1920",
-            "4:9: media.cameras.width = 1920: needs media.cameras.height besides",
+            "4:9: media.cameras.width = 1920: needs media.cameras.height as well",
         ),
         (
             "[[media.cameras]]\nname = \"a\"\nsource = \"test\"\nrotate = 90",
@@ -100,7 +100,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         ),
         (
             "[media.video]\nwidth = 480",
-            "2:9: media.video.width = 480: needs media.video.height besides",
+            "2:9: media.video.width = 480: needs media.video.height as well",
         ),
         (
             "[media.video]\ngop_seconds = nan",
@@ -154,7 +154,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         (
             "[room]\nuser_sig = \"0123456789abcdef\"",
             "2:12: room.user_sig = (hidden): \
-             needs room.sdk_app_id, room.account_type, room.user_id besides",
+             needs room.sdk_app_id, room.account_type, room.user_id as well",
         ),
         (
             "language = \"de\"",
@@ -185,7 +185,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         ),
         (
             "[tls]\nsystem_ca = false",
-            "2:13: tls.system_ca = false: needs tls.ca_file besides: nobody would be trusted",
+            "2:13: tls.system_ca = false: needs tls.ca_file as well: no server would be trusted",
         ),
         (
             "[tls]\nrelay_pins = [\"sha256/abc\"]",
@@ -227,11 +227,11 @@ fn each_wrong_server_value_gets_its_line() {
         ),
         (
             "[http]\ntls = true",
-            "2:7: http.tls = true: needs tls.certificate_file and tls.key_file besides",
+            "2:7: http.tls = true: needs tls.certificate_file and tls.key_file as well",
         ),
         (
             "[tls]\nkey_file = \"/k\"",
-            "2:12: tls.key_file = \"/k\": needs tls.certificate_file besides",
+            "2:12: tls.key_file = \"/k\": needs tls.certificate_file as well",
         ),
         (
             "[relay.embedded]\nplain_listen = \"127.0.0.1:1936\"",
@@ -277,16 +277,16 @@ fn each_wrong_server_value_gets_its_line() {
         (
             "[relay.external]\npush_url = \"rtmp://h/live/{stream}\"",
             "2:12: relay.external.push_url = \"rtmp://h/live/{stream}\": \
-             needs relay.external.play_url besides",
+             needs relay.external.play_url as well",
         ),
         (
             "[relay.external]\nstatus_kind = \"srs\"",
             "2:15: relay.external.status_kind = \"srs\": needs relay.external.push_url, \
-             relay.external.play_url, relay.external.status_url besides",
+             relay.external.play_url, relay.external.status_url as well",
         ),
         (
             "[relay]\nexternal.push_url = \"rtmp://h/{stream}\"\nexternal.play_url = \"rtmp://h/{stream}\"\nembedded.gop_cache = true",
-            "4:1: relay.embedded = {...}: not besides [relay.external]",
+            "4:1: relay.embedded = {...}: not together with [relay.external]",
         ),
     ];
     for (text, line) in cases {

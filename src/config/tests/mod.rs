@@ -9,7 +9,7 @@ use super::*;
 const KIOSK_FILE: &str = include_str!("../../../board/kiosk.toml");
 const SERVER_FILE: &str = include_str!("../../../board/rtcroomd.toml");
 
-/// The lines with which a text is refused; none if it is accepted.
+/// Returns the lines with which a text is refused; none if it is accepted.
 fn kiosk_lines(text: &str) -> Vec<String> {
     lines(KioskConfig::parse("kiosk.toml", text).err())
 }
@@ -24,7 +24,7 @@ fn lines(errors: Option<ConfigErrors>) -> Vec<String> {
     })
 }
 
-/// A file with its default lines in force, or its example lines.
+/// Returns a file with its default lines in force, or its example lines.
 fn uncommented(file: &str, mark: &str) -> String {
     let line = |line: &str| {
         let set = line
@@ -36,7 +36,7 @@ fn uncommented(file: &str, mark: &str) -> String {
     file.lines().map(line).collect()
 }
 
-/// Paths of the keys that a file shows, as defaults or as examples.
+/// Lists the keys that a file shows, as defaults or as examples.
 fn shown_keys(file: &str) -> Vec<String> {
     let mut section = String::new();
     let mut keys = Vec::new();
@@ -171,14 +171,14 @@ fn an_identity_is_asked_for_brought_or_signed() {
         ),
         (
             "user_sig_file = \"/s\"\nuser_sig_form = \"java\"",
-            "needs room.private_key_file besides",
+            "needs room.private_key_file as well",
         ),
         ("login_info_url = \"ftp://h/info\"", "must be the address"),
         (
             "login_info_url = \"https://h/i\"\nprivate_key_file = \"/k\"",
             "must not be given together with room.private_key_file",
         ),
-        ("", "needs room.user_sig besides"),
+        ("", "needs room.user_sig as well"),
     ] {
         let errors = credentials(lines).unwrap_err().to_string();
         assert!(errors.contains(wrong), "{lines}: {errors}");
@@ -212,7 +212,7 @@ fn the_examples_are_right_but_for_those_that_exclude_each_other() {
             " room.room_id = \"branch7-counter3\": only with mode = \"host\": \
              a guest takes the room of an idle agent",
             " room.login_info_url = \"https://rooms.example.com/weapp/utils/get_login_info\": \
-             must not be given together with room.user_sig: nobody is asked then",
+             must not be given together with room.user_sig: no credentials are asked for then",
             " room.user_sig_file = \"/etc/rtckiosk/user.sig\": \
              must not be given together with room.user_sig",
             " room.private_key_file = \"/etc/rtckiosk/private_key.pem\": \
@@ -225,8 +225,8 @@ fn the_examples_are_right_but_for_those_that_exclude_each_other() {
             " tls.ca_file = \"/etc/rtckiosk/ca.pem\": only where relay.external.status_url starts \
              with https: nobody else is asked for a certificate",
             " auth.public_key_file = \"/etc/rtckiosk/public_key.pem\": \
-             not besides auth.private_key_file, which holds the public key too",
-            " relay.embedded = {...}: not besides [relay.external]",
+             not together with auth.private_key_file, which holds the public key too",
+            " relay.embedded = {...}: not together with [relay.external]",
         ]
     );
 }
@@ -456,7 +456,7 @@ fn an_external_relay_replaces_the_embedded_one() {
         server_lines(&without_key),
         [
             "rtcroomd.toml:7:15: relay.external.status_kind = \"tencent\": \
-             needs relay.external.app_id and auth.api_key besides"
+             needs relay.external.app_id and auth.api_key as well"
         ]
     );
 }

@@ -1,5 +1,5 @@
-//! Bodies of requests and answers, in the order in which the documents list their fields.
-//! Composing gives exactly these; reading never fails.
+//! Bodies of requests and answers, with their fields in the order of the documents. Composing
+//! gives exactly these; reading never fails.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -90,7 +90,7 @@ bodies! {
 
     LongPollingId {
         long_polling_id: String,
-        /// Seconds that a poll is held.
+        /// Seconds for which a poll is held.
         timeout: u64,
     }
     /// `longpollinglogout`.
@@ -109,7 +109,7 @@ bodies! {
         long_polling_id: String,
     }
     LongPolled {
-        /// To be read with [`super::poll_events`].
+        /// To be read with [`super::message::poll_events`].
         event_array: Vec<Value>,
     }
 
@@ -122,7 +122,7 @@ bodies! {
         cookie: String,
         /// 1 = more to fetch, 2 = finished.
         sync_flag: u64,
-        /// To be read with [`super::C2cMessage::from_json`].
+        /// To be read with [`super::message::C2cMessage::from_json`].
         msg_list: Vec<Value>,
         event_array: Vec<Value>,
     }
@@ -132,7 +132,7 @@ bodies! {
         group_id: String,
     }
     Joined {
-        /// [`super::JOINED`], or we are not in.
+        /// [`super::constants::JOINED`] if the user is in the group now.
         joined_status: String,
         /// The `Key` of the first poll.
         long_polling_key: String,
@@ -149,7 +149,7 @@ bodies! {
         next_seq: u64,
         hold_time: u64,
         key: String,
-        /// To be read with [`super::messages`].
+        /// To be read with [`super::message::messages`].
         rsp_msg_list: Vec<Value>,
     }
 

@@ -1,27 +1,27 @@
-//! What RTCRoom clients say to each other in messages, and what room servers say to them.
+//! Texts and commands that RTCRoom clients and room servers send in messages.
 //!
-//! Composing follows one form that every known client reads. Reading takes everything that
-//! they are known to send: any number of elements, both spellings of `headPic`, a newline
-//! after the header, headers broken by a quotation mark in a name, escaped entities.
+//! Composing follows one form that every known client reads. Reading takes all that they are
+//! known to send: any number of elements, both spellings of `headPic`, a newline after the
+//! header, headers broken by a quotation mark in a name, escaped entities.
 
 use serde_json::{Value, json};
 
+use super::constants::{C2C_LIMIT, GROUP_LIMIT};
 use super::element::Element;
 use super::lenient::text as field_text;
-use super::{C2C_LIMIT, GROUP_LIMIT};
 use crate::protocol::json;
 
-/// The message that the room server sends when the member list changed.
+/// Command of the room server when the member list changed.
 const PUSHERS_CHANGED: &str = "notifyPusherChange";
 const TEXT: &str = "CustomTextMsg";
 const COMMAND: &str = "CustomCmdMsg";
-/// How the extension of whiteboard data begins; such elements are no chat.
+/// Beginning of the extension of whiteboard data; such elements are not chat.
 const WHITEBOARD: &str = "TXWhiteBoardExt";
 
-/// A text, with what its sender says of himself.
+/// A text, with its sender's name and avatar by their own account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChatText {
-    /// Empty when the header could not be read: the sender's id stands for it.
+    /// Empty if the header could not be read: then the sender's id takes its place.
     pub nick: String,
     pub avatar: String,
     pub text: String,
@@ -36,20 +36,20 @@ pub struct CustomCommand {
     pub user_avatar: String,
 }
 
-/// What a group message says.
+/// The meaning of a chat message in a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum GroupChat {
     Text(ChatText),
     Command(CustomCommand),
     /// The member list changed: read it again.
     PushersChanged,
-    /// Nothing for us: whiteboard data, or a command of other programs.
+    /// Nothing for clients: whiteboard data, or a command of other programs.
     Nothing,
 }
 
-/// What a C2C message says.
+/// The meaning of a C2C message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum C2cSaid {
+pub enum C2cChat {
     Command(CustomCommand),
     LinkMic(LinkMic),
     Text(ChatText),
@@ -74,7 +74,7 @@ pub enum LinkMic {
     },
 }
 
-/// A message is larger than the service takes.
+/// A message that is larger than the service takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the message has {bytes} bytes, but at most {limit} are taken")]
 pub struct TooLong {
@@ -82,12 +82,12 @@ pub struct TooLong {
     pub limit: usize,
 }
 
-/// The body of a text: a header that all clients read, then the text.
+/// Composes the body of a text: a header that all clients read, then the text.
 ///
 /// # Errors
 /// More than 8898 bytes.
 pub fn text_body(said: &ChatText) -> Result<Vec<Element>, TooLong> {
-    // mini-programs look for the first "}}"; within a string JSON can write it differently.
+    // Mini-programs look for the first "}}"; within a string JSON can write it differently.
     let safe = |text: &str| {
         let quoted = Value::from(text).to_string();
         quoted.replace("}}", "}\\u007d")
@@ -100,7 +100,7 @@ pub fn text_body(said: &ChatText) -> Result<Vec<Element>, TooLong> {
     within(body, GROUP_LIMIT)
 }
 
-/// The body of a command: one element, because some clients drop two.
+/// Composes the body of a command: one element, because some clients drop messages with two.
 ///
 /// # Errors
 /// More than 8898 bytes.
@@ -111,7 +111,7 @@ pub fn command_body(command: &CustomCommand) -> Result<Vec<Element>, TooLong> {
     within(vec![Element::custom(header.to_string())], GROUP_LIMIT)
 }
 
-/// The body of a C2C command.
+/// Composes the body of a C2C command.
 ///
 /// # Errors
 /// More than 12000 bytes.
@@ -139,23 +139,23 @@ pub fn is_pushers_changed(user_defined: &str) -> bool {
     Header::parse(user_defined).is_some_and(|header| header.cmd == PUSHERS_CHANGED)
 }
 
-/// What a group message says.
+/// Reads a chat message of a group.
 #[must_use]
-pub fn read_group(elements: &[Element]) -> Said {
+pub fn read_group(elements: &[Element]) -> GroupChat {
     let parts = parts(elements);
     let Some(header) = parts.header() else {
         return match parts.plain_text() {
-            Some(text) => Said::Text(text),
-            None => Said::Nothing,
+            Some(text) => GroupChat::Text(text),
+            None => GroupChat::Nothing,
         };
     };
     match header.cmd.as_str() {
-        TEXT => Said::Text(ChatText {
+        TEXT => GroupChat::Text(ChatText {
             nick: header.name(),
             avatar: header.avatar(),
             text: parts.rest(&header),
         }),
-        COMMAND => Said::Command(CustomCommand {
+        COMMAND => GroupChat::Command(CustomCommand {
             cmd: header.data("cmd"),
             msg: match header.data("msg") {
                 msg if msg.is_empty() => parts.rest(&header),
@@ -164,22 +164,22 @@ pub fn read_group(elements: &[Element]) -> Said {
             user_name: header.name(),
             user_avatar: header.avatar(),
         }),
-        PUSHERS_CHANGED => Said::PushersChanged,
-        _ => Said::Nothing,
+        PUSHERS_CHANGED => GroupChat::PushersChanged,
+        _ => GroupChat::Nothing,
     }
 }
 
-/// What a C2C message says.
+/// Reads a C2C message.
 #[must_use]
-pub fn read_c2c(elements: &[Element]) -> C2cSaid {
+pub fn read_c2c(elements: &[Element]) -> C2cChat {
     let parts = parts(elements);
     let Some(header) = parts.header() else {
-        return parts.plain_text().map_or(C2cSaid::Nothing, C2cSaid::Text);
+        return parts.plain_text().map_or(C2cChat::Nothing, C2cChat::Text);
     };
     if header.cmd == "linkmic" {
-        return link_mic(&header).map_or(C2cSaid::Nothing, C2cSaid::LinkMic);
+        return link_mic(&header).map_or(C2cChat::Nothing, C2cChat::LinkMic);
     }
-    C2cSaid::Command(CustomCommand {
+    C2cChat::Command(CustomCommand {
         msg: header.data("msg"),
         user_name: header.name(),
         user_avatar: header.avatar(),
@@ -222,20 +222,20 @@ fn part(element: &Element) -> Option<(Kind, &str)> {
     match element {
         Element::Custom { ext, .. } if ext.starts_with(WHITEBOARD) => None,
         Element::Custom { data, .. } => Some((Kind::Custom, data)),
-        // A face carries what stands for it in a text, such as "[smile]".
+        // A face carries the text that stands for it, such as "[smile]".
         Element::Text(text) | Element::Face { data: text, .. } => Some((Kind::Text, text)),
         Element::Other { .. } => None,
     }
 }
 
 impl Parts<'_> {
-    /// The header, which stands at the beginning; whatever element it is in.
+    /// Reads the header, which stands at the beginning, in any kind of element.
     fn header(&self) -> Option<Header> {
         let (_, first) = self.0.first()?;
         Header::parse(first)
     }
 
-    /// What is said after the header.
+    /// Returns the text after the header.
     fn rest(&self, header: &Header) -> String {
         let first = self.0.first().map_or("", |(_, text)| text);
         let behind = first.get(header.end..).unwrap_or_default().trim_start();
@@ -243,7 +243,7 @@ impl Parts<'_> {
         unescaped(&std::iter::once(behind).chain(others).collect::<String>())
     }
 
-    /// The text elements alone, when the header is absent or cannot be read.
+    /// Returns the text elements alone, for a header that is absent or cannot be read.
     fn plain_text(&self) -> Option<ChatText> {
         let texts = self.0.iter().filter(|(kind, _)| *kind == Kind::Text);
         let text: String = texts.map(|(_, text)| *text).collect();
@@ -258,7 +258,7 @@ impl Parts<'_> {
 struct Header {
     cmd: String,
     data: Value,
-    /// Where it ends in the text it was read from.
+    /// Offset of its end in the text that it was read from.
     end: usize,
 }
 
@@ -282,7 +282,7 @@ impl Header {
         Some(Self { cmd, data, end })
     }
 
-    /// A field as text; what is no text is given as JSON.
+    /// Returns a field as text; an object or an array as JSON.
     fn data(&self, key: &str) -> String {
         match self.data.get(key) {
             Some(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
@@ -307,7 +307,7 @@ impl Header {
     }
 }
 
-/// Undoes what the official clients do to a text before sending it.
+/// Undoes the escapes of the official clients.
 fn unescaped(text: &str) -> String {
     text.replace("&lt;", "<")
         .replace("&gt;", ">")

@@ -1,4 +1,4 @@
-//! The elements that a message is made of.
+//! The elements of a message's body.
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -19,7 +19,7 @@ pub enum Element {
         index: u64,
         data: String,
     },
-    /// Any other: kept as it came, to be passed on.
+    /// Any other element: kept as it came, to be passed on.
     Other {
         kind: String,
         content: Value,
@@ -27,7 +27,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// A custom element with nothing but data.
+    /// Makes a custom element with data only.
     #[must_use]
     pub fn custom(data: impl Into<String>) -> Self {
         Self::Custom {
@@ -55,7 +55,7 @@ impl Element {
         json!({ "MsgType": kind, "MsgContent": content })
     }
 
-    /// None when it has no `MsgType`.
+    /// Reads an element; None if it has no `MsgType`.
     #[must_use]
     pub fn from_json(json: &Value) -> Option<Self> {
         let kind = json.get("MsgType").and_then(Value::as_str)?;
@@ -106,7 +106,7 @@ impl Lenient for Element {
     }
 }
 
-/// The elements of a body, as far as they are some.
+/// Reads a body, without the entries that are not elements.
 pub(super) fn elements(body: Option<&Value>) -> Vec<Element> {
     let items = body.and_then(Value::as_array).map(Vec::as_slice);
     let items = items.unwrap_or_default().iter();

@@ -1,4 +1,4 @@
-//! Reading JSON that may have any shape: what does not fit counts as empty.
+//! Reads JSON that may have any shape: a value that does not fit counts as empty.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -8,7 +8,7 @@ pub(super) trait Lenient: Sized {
     fn of(value: Value) -> Self;
 }
 
-/// For `#[serde(deserialize_with)]`.
+/// Reads a field, for `#[serde(deserialize_with)]`.
 pub(super) fn lenient<'de, D: Deserializer<'de>, T: Lenient>(json: D) -> Result<T, D::Error> {
     Value::deserialize(json).map(T::of)
 }
@@ -46,12 +46,12 @@ impl<T: Lenient> Lenient for Vec<T> {
     }
 }
 
-/// A whole number, also in quotes or as a float without a fraction.
+/// Reads a whole number, also in quotes or as a float without a fraction.
 pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             let whole = number.as_f64().filter(|float| float.fract() == 0.0)?;
-            // Within what a float holds exactly.
+            // 2^53: up to there a float is exact.
             #[expect(clippy::cast_possible_truncation, reason = "checked")]
             (whole.abs() <= 9_007_199_254_740_992.0).then_some(whole as i64)
         }),
@@ -61,7 +61,7 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// A field's number, 0 without one.
+/// Reads a field's number, 0 without one.
 pub(super) fn number(field: Option<&Value>) -> u64 {
     field
         .and_then(integer)
@@ -69,7 +69,7 @@ pub(super) fn number(field: Option<&Value>) -> u64 {
         .unwrap_or(0)
 }
 
-/// A field's text, empty without one.
+/// Reads a field's text, empty without one.
 pub(super) fn text(field: Option<&Value>) -> String {
     field.cloned().map(String::of).unwrap_or_default()
 }

@@ -1,20 +1,20 @@
-//! What polls bring: group messages, tips, system messages and C2C messages.
+//! The content of polls: group messages, tips, system messages and C2C messages.
 
 use serde_json::{Value, json};
 
-use super::SYSTEM_ACCOUNT;
+use super::constants::SYSTEM_ACCOUNT;
 use super::element::{Element, elements};
 use super::lenient;
 
-/// `OpType` of a tip: somebody came.
+/// `OpType` of the tip that somebody came.
 pub const TIP_JOIN: u64 = 1;
-/// `OpType` of a tip: somebody went.
+/// `OpType` of the tip that somebody went.
 pub const TIP_QUIT: u64 = 2;
 
-/// What a system message reports.
+/// The subject of a system message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportType {
-    /// 4: we were thrown out of the group.
+    /// 4: the user was thrown out of the group.
     Kicked,
     /// 5: the group does not exist any more.
     Dissolved,
@@ -49,7 +49,7 @@ impl ReportType {
     }
 }
 
-/// What a group message carries.
+/// The content of a group message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// Event 3.
@@ -84,13 +84,14 @@ pub struct GroupMessage {
     pub group_name: String,
     /// The sender's nickname, which mini-programs set to the userID.
     pub nick: String,
-    /// Whom a system message is for.
+    /// The user that a system message is for.
     pub to: String,
     pub content: Content,
 }
 
 impl GroupMessage {
-    /// None for what a client skips: placeholders, no sender, no body, an unknown event.
+    /// Reads an entry; None if a client skips it: a placeholder, no sender, no body, or an
+    /// unknown event.
     #[must_use]
     pub fn from_json(json: &Value) -> Option<Self> {
         let number = |key| lenient::number(json.get(key));
@@ -176,7 +177,7 @@ impl GroupMessage {
         message
     }
 
-    /// Whether the group says this about itself, not a member.
+    /// Whether this is a notice of the group about itself, not from a member.
     #[must_use]
     pub fn is_from_system(&self) -> bool {
         self.from == SYSTEM_ACCOUNT
@@ -206,7 +207,7 @@ fn system(body: &Value) -> Content {
     }
 }
 
-/// The entries that make sense, in the list's order.
+/// Reads the entries that make sense, in the list's order.
 #[must_use]
 pub fn messages(list: &[Value]) -> Vec<GroupMessage> {
     list.iter().filter_map(GroupMessage::from_json).collect()
@@ -227,7 +228,7 @@ pub struct C2cMessage {
 }
 
 impl C2cMessage {
-    /// None without sender or body.
+    /// Reads a message; None without sender or body.
     #[must_use]
     pub fn from_json(json: &Value) -> Option<Self> {
         let number = |key| lenient::number(json.get(key));
@@ -259,11 +260,11 @@ impl C2cMessage {
 pub enum PollEvent {
     /// Event 1: C2C messages wait to be fetched with `getmsg`.
     C2cPending { notify_seq: u64 },
-    /// Events 3 to 5: of ordinary groups.
+    /// Events 3 to 5: messages of ordinary groups.
     Group(Vec<GroupMessage>),
-    /// Event 9.
+    /// Event 9: C2C messages.
     C2c(Vec<C2cMessage>),
-    /// Anything else, by its number.
+    /// Any other event, by its number.
     Other(u64),
 }
 
@@ -285,7 +286,7 @@ impl PollEvent {
     }
 }
 
-/// The events of an ordinary poll, in order.
+/// Reads the events of an ordinary poll, in order.
 #[must_use]
 pub fn poll_events(list: &[Value]) -> Vec<PollEvent> {
     list.iter().map(poll_event).collect()

@@ -1,8 +1,8 @@
-//! The query that every request carries.
+//! The query of every request.
 
 use url::form_urlencoded;
 
-use super::{VERSION, WEB_SDK_APP_ID};
+use super::constants::{VERSION, WEB_SDK_APP_ID};
 
 /// The application that a user belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,16 +11,16 @@ pub struct App {
     pub account_type: String,
 }
 
-/// Who asks, as the query says it.
+/// The caller in the query.
 #[derive(Clone, Copy)]
 pub enum Caller<'a> {
     Anonymous,
-    /// Only for `login`.
+    /// For `login` only.
     LoggingIn {
         identifier: &'a str,
         user_sig: &'a str,
     },
-    /// With what `login` answered.
+    /// With the answer to `login`.
     LoggedIn {
         tiny_id: &'a str,
         a2_key: &'a str,
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Caller<'_> {
     }
 }
 
-/// Leaves a userSig as it is: its alphabet needs no escaping.
+/// Escapes a value. A userSig stays as it is: its alphabet needs no escaping.
 fn escaped(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes())
         .collect::<String>()
@@ -46,7 +46,7 @@ fn escaped(text: &str) -> String {
 
 /// A query as a server reads it; absent keys are empty.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Query {
+pub struct RequestQuery {
     pub identifier: String,
     pub user_sig: String,
     pub tiny_id: String,
@@ -55,7 +55,7 @@ pub struct Query {
     pub account_type: String,
 }
 
-impl Query {
+impl RequestQuery {
     /// Composes the query, in the order of the official client. `now` is in unix seconds; `seq`
     /// counts the requests of a process from 1.
     #[must_use]
@@ -83,7 +83,7 @@ impl Query {
         )
     }
 
-    /// Reads one, without the `?`.
+    /// Reads a query, without the `?`.
     #[must_use]
     pub fn parse(query: &str) -> Self {
         let mut read = Self::default();
@@ -103,9 +103,9 @@ impl Query {
     }
 }
 
-impl std::fmt::Debug for Query {
+impl std::fmt::Debug for RequestQuery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Query")
+        f.debug_struct("RequestQuery")
             .field("identifier", &self.identifier)
             .field("tiny_id", &self.tiny_id)
             .field("sdk_app_id", &self.sdk_app_id)

@@ -1,7 +1,7 @@
-//! The documented bytes, both ways, and that nothing read can do harm.
+//! Holds messages against the documented bytes, both ways, and reading against hostile ones.
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn queries_are_those_of_the_official_client() {
         user_sig: "eJx*-_",
     };
     assert_eq!(
-        Query::compose(login, &app(), 1_700_000_000, 1),
+        RequestQuery::compose(login, &app(), 1_700_000_000, 1),
         "websdkappid=537048168&v=1.7.0&identifier=al%20ice&usersig=eJx*-_&contenttype=json\
          &sdkappid=1400000001&accounttype=12345&apn=1&reqtime=1700000000&reqSeq=1"
     );
@@ -27,13 +27,13 @@ fn queries_are_those_of_the_official_client() {
         tiny_id: "1441",
         a2_key: "a2b1",
     };
-    let query = Query::compose(logged_in, &app(), 1_700_000_000, 2);
+    let query = RequestQuery::compose(logged_in, &app(), 1_700_000_000, 2);
     assert_eq!(
         query,
         "websdkappid=537048168&v=1.7.0&tinyid=1441&a2=a2b1&contenttype=json\
          &sdkappid=1400000001&accounttype=12345&apn=1&reqtime=1700000000&reqSeq=2"
     );
-    let read = Query::parse(&query);
+    let read = RequestQuery::parse(&query);
     assert_eq!(
         (read.tiny_id.as_str(), read.a2_key.as_str()),
         ("1441", "a2b1")
@@ -44,11 +44,11 @@ fn queries_are_those_of_the_official_client() {
 
 #[test]
 fn paths_map_both_ways() {
-    for command in Command::ALL {
-        assert_eq!(Command::from_path(command.path()), Some(*command));
+    for command in ImCommand::ALL {
+        assert_eq!(ImCommand::from_path(command.path()), Some(*command));
     }
-    assert_eq!(Command::from_path("v4/openim/nothing"), None);
-    assert_eq!(Command::BigGroupPoll.to_string(), "get_msg");
+    assert_eq!(ImCommand::from_path("v4/openim/nothing"), None);
+    assert_eq!(ImCommand::BigGroupPoll.to_string(), "get_msg");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn ordinary_polls_bring_c2c_and_pending() {
     assert_eq!(poll_events(&[events[0].to_json()])[0], events[0]);
 }
 
-/// What a mini-program makes of a message: all strings together, cut behind the first "}}".
+/// Reads a message as a mini-program does: all strings together, cut behind the first "}}".
 fn as_mini_reads(body: &[Element]) -> (Value, String) {
     let all: String = body
         .iter()
@@ -299,7 +299,7 @@ fn every_known_way_to_say_a_text_is_read() {
             text("Al", "p", "hi"),
         ),
     ] {
-        assert_eq!(read_group(&body), Said::Text(expected), "{body:?}");
+        assert_eq!(read_group(&body), GroupChat::Text(expected), "{body:?}");
     }
     for nothing in [
         vec![],
@@ -307,7 +307,7 @@ fn every_known_way_to_say_a_text_is_read() {
         vec![Element::custom("{")],
         vec![Element::custom(r#"{"cmd":"other","data":{}}"#)],
     ] {
-        assert_eq!(read_group(&nothing), Said::Nothing, "{nothing:?}");
+        assert_eq!(read_group(&nothing), GroupChat::Nothing, "{nothing:?}");
     }
 }
 
@@ -335,7 +335,7 @@ fn every_known_way_to_send_a_command_is_read() {
         Element::Text("on".into()),
     ];
     for body in [body, win, mini] {
-        assert_eq!(read_group(&body), Said::Command(command.clone()));
+        assert_eq!(read_group(&body), GroupChat::Command(command.clone()));
     }
     let c2c = c2c_body(&command).unwrap();
     assert_eq!(
@@ -344,7 +344,7 @@ fn every_known_way_to_send_a_command_is_read() {
             r#"{"cmd":"lamp","data":{"msg":"on","userAvatar":"p","userName":"Al"}}"#
         )]
     );
-    assert_eq!(read_c2c(&c2c), C2cSaid::Command(command));
+    assert_eq!(read_c2c(&c2c), C2cChat::Command(command));
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn the_link_mic_dialogue_is_read() {
         ),
         (r#"{"cmd":"linkmic","data":{"type":"dance"}}"#, None),
     ] {
-        let expected = expected.map_or(C2cSaid::Nothing, C2cSaid::LinkMic);
+        let expected = expected.map_or(C2cChat::Nothing, C2cChat::LinkMic);
         assert_eq!(read_c2c(&[Element::custom(data)]), expected);
     }
 }
@@ -385,7 +385,10 @@ fn notifications_are_recognised_however_they_come() {
     assert!(is_pushers_changed(notify));
     assert!(!is_pushers_changed("not json"));
     assert!(!is_pushers_changed(r#"{"cmd":7}"#));
-    assert_eq!(read_group(&[Element::custom(notify)]), Said::PushersChanged);
+    assert_eq!(
+        read_group(&[Element::custom(notify)]),
+        GroupChat::PushersChanged
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -455,7 +458,7 @@ proptest! {
     #[test]
     fn no_bytes_do_harm(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse::<BigGroupPolled>(&body);
-        let _ = Query::parse(&String::from_utf8_lossy(&body));
+        let _ = RequestQuery::parse(&String::from_utf8_lossy(&body));
     }
 
     #[test]
@@ -467,6 +470,6 @@ proptest! {
         let (head, mini) = as_mini_reads(&body);
         prop_assert_eq!(head["data"]["nickName"].as_str(), Some(nick.as_str()));
         prop_assert_eq!(&mini, &said);
-        prop_assert_eq!(read_group(&body), Said::Text(out));
+        prop_assert_eq!(read_group(&body), GroupChat::Text(out));
     }
 }

@@ -1,86 +1,41 @@
-//! The owner of the message channel: keeps it logged in, tells what comes, and survives its
-//! losses.
+//! The message channel across logins: the service, the group that is wanted, and the effects of
+//! its messages on the session.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
-use super::client::{ImClient, ImIdentity, ImSettings};
-use super::error::ImError;
-use super::handle::{ChannelHandle, Group, Order, Running};
-use super::online::{Loss, Online};
-use super::receive::{Heard, Seen};
-use super::trouble::{Trouble, trouble};
+use super::channel_handle::Group;
+use super::client::{ImClient, ImIdentity};
+use super::effect::{Effect, SeenMessages};
+use super::retry;
+use super::settings::ImSettings;
+use super::trouble::{Trouble, trouble_of};
 use crate::process::backoff::{Backoff, jittered};
 use crate::protocol::webim::LongPollingId;
-use crate::room::client::{ClientSettings, SetupError};
+use crate::room::client_settings::{ClientSettings, SetupError};
 use crate::room::event::{ChannelState, RoomEvent};
+use crate::room::im_error::ImError;
 use crate::room::link::Link;
-use crate::room::membership::{Slot, in_flight};
-use crate::room::recovery::Told;
+use crate::room::recovery::EndNotice;
 
-/// Orders that wait.
-const QUEUE: usize = 16;
-/// Pauses between tries: those of the official client.
-pub(super) const RETRY_MIN: Duration = Duration::from_millis(100);
-pub(super) const RETRY_MAX: Duration = Duration::from_secs(5);
-/// Between two looks for a service that was guessed and has never been there.
+/// Pause between tries for a service that was guessed and has never been there.
 const GUESSED_RETRY: Duration = Duration::from_secs(300);
-/// Tries before a guessed service is looked for so seldom.
+/// Failures of a guessed service from which on it is tried so seldom.
 const GUESSED_TRIES: u32 = 3;
-/// After another instance took over: two must not throw each other out all the time.
+/// Pause after another instance took over: two must not throw each other out all the time.
 const REPLACED_RETRY: Duration = Duration::from_secs(30);
 
-/// Starts the channel's task, which ends when the last handle is dropped. `refresh` is rung
-/// when the member list changed.
-pub(in crate::room) fn start(
-    settings: Option<&ImSettings>,
-    room: &ClientSettings,
-    link: Arc<Link>,
-    refresh: Arc<Notify>,
-) -> Result<ChannelHandle, SetupError> {
-    let Some(settings) = settings else {
-        return Ok(ChannelHandle(None));
-    };
-    let (orders, inbox) = mpsc::channel(QUEUE);
-    let (announces, watched) = watch::channel(false);
-    let told = Arc::new(Mutex::new(None));
-    let channel = Channel {
-        client: ImClient::new(settings, true, room)?,
-        settings: settings.clone(),
-        room: room.clone(),
-        link,
-        refresh,
-        announces,
-        told: told.clone(),
-        guessed: false,
-        wanted: None,
-        up: None,
-        paused: false,
-        refused: false,
-        backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
-        next_try: Instant::now(),
-        seen: Seen::default(),
-    };
-    channel.set_state(ChannelState::Offline, None);
-    tokio::spawn(channel.run(inbox));
-    Ok(ChannelHandle(Some(Running {
-        orders,
-        announces: watched,
-        told,
-    })))
-}
-
-/// A login, with what the ordinary poll needs if there is one.
+/// A login, and the id of its ordinary poll if there is to be one.
 #[derive(Debug)]
-pub(super) struct LoggedOn {
+pub(super) struct ImLogin {
     pub(super) me: Arc<ImIdentity>,
     pub(super) polling: Option<LongPollingId>,
 }
 
-/// What outlives a login.
+/// The state that outlives a login.
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) client: ImClient,
@@ -90,88 +45,58 @@ pub(super) struct Channel {
     pub(super) link: Arc<Link>,
     refresh: Arc<Notify>,
     announces: watch::Sender<bool>,
-    told: Arc<Mutex<Option<Told>>>,
-    /// Nobody told of the service, and it was never there.
+    notice: Arc<Mutex<Option<EndNotice>>>,
+    /// Whether nobody told of the service and it has never been there.
     guessed: bool,
     pub(super) wanted: Option<Group>,
-    /// What the session knows of the channel of the room it is in.
+    /// The state of the room's channel as the session knows it.
     up: Option<bool>,
-    paused: bool,
-    /// The last login was refused: its credentials may be old.
+    pub(super) paused: bool,
+    /// Whether the last login was refused: its credentials may be old.
     refused: bool,
     pub(super) backoff: Backoff,
-    next_try: Instant,
-    pub(super) seen: Seen,
+    pub(super) next_try: Instant,
+    pub(super) seen: SeenMessages,
 }
 
 impl Channel {
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        while let Some(login) = self.offline(&mut orders).await {
-            log::info!(user_id:% = login.me.user_id; "logged in to the message service");
-            self.refused = false;
-            self.guessed = false;
-            self.set_state(ChannelState::Online, None);
-            let loss = Online::new(&mut self, login).run(&mut orders).await;
-            match loss {
-                Loss::Ended => return,
-                Loss::LoggedOut => self.pause().await,
-                Loss::Failed(error) => self.failed(&error).await,
-            }
-        }
+    /// Makes a channel that has not logged in yet.
+    pub(super) fn new(
+        settings: &ImSettings,
+        room: &ClientSettings,
+        link: Arc<Link>,
+        refresh: Arc<Notify>,
+        announces: watch::Sender<bool>,
+        notice: Arc<Mutex<Option<EndNotice>>>,
+    ) -> Result<Self, SetupError> {
+        Ok(Self {
+            client: ImClient::new(settings, true, room)?,
+            settings: settings.clone(),
+            room: room.clone(),
+            link,
+            refresh,
+            announces,
+            notice,
+            guessed: false,
+            wanted: None,
+            up: None,
+            paused: false,
+            refused: false,
+            backoff: retry::backoff(),
+            next_try: Instant::now(),
+            seen: SeenMessages::default(),
+        })
     }
 
-    /// Until a login succeeds; None when nobody gives orders any more.
-    async fn offline(&mut self, orders: &mut mpsc::Receiver<Order>) -> Option<LoggedOn> {
-        let mut login: Slot<Result<LoggedOn, ImError>> = None;
-        let mut room_login = self.link.outbox.subscribe();
-        loop {
-            let known = room_login.borrow_and_update().user_id.is_some();
-            tokio::select! {
-                order = orders.recv() => match order? {
-                    Order::Logout(done) => {
-                        login = None;
-                        self.pause().await;
-                        // Nobody waits for it any more.
-                        let _ = done.send(());
-                    }
-                    order => self.obey_offline(order).await,
-                },
-                result = in_flight(&mut login) => match result {
-                    Ok(login) => return Some(login),
-                    Err(error) => self.failed(&error).await,
-                },
-                () = sleep_until(self.next_try), if known && !self.paused && login.is_none() => {
-                    match self.choose_service() {
-                        Ok(()) => login = Some(self.log_in()),
-                        Err(error) => self.failed(&error).await,
-                    }
-                }
-                changed = room_login.changed(), if !known => changed.ok()?,
-            }
-        }
+    /// Takes note of a login that succeeded.
+    pub(super) fn logged_in(&mut self, me: &ImIdentity) {
+        log::info!(user_id:% = me.user_id; "logged in to the message service");
+        self.refused = false;
+        self.guessed = false;
+        self.set_state(ChannelState::Online, None);
     }
 
-    async fn obey_offline(&mut self, order: Order) {
-        match order {
-            Order::Join(group) => {
-                self.wanted = Some(group);
-                self.paused = false;
-                if self.backoff.failures() > 0 {
-                    let reason = self.link.outbox.channel_reason();
-                    self.tell_up(Err(&reason)).await;
-                }
-            }
-            Order::Quit { room_id } => self.forget(&room_id),
-            Order::Send(_, reply) => {
-                let reason = self.link.outbox.channel_reason();
-                let _ = reply.send(Err(ImError::Down(reason)));
-            }
-            Order::Wake => self.paused = false,
-            Order::Logout(done) => drop(done.send(())),
-        }
-    }
-
-    /// The room was left; the group is not wanted any more.
+    /// Takes note that the room was left and its group is not wanted any more.
     pub(super) fn forget(&mut self, room_id: &str) {
         if self
             .wanted
@@ -185,7 +110,7 @@ impl Channel {
     }
 
     /// Turns to the service that the last login to the room server told of.
-    fn choose_service(&mut self) -> Result<(), ImError> {
+    pub(super) fn choose_service(&mut self) -> Result<(), ImError> {
         let here = self.link.messages_here();
         let url = self.settings.url(here);
         if self.client.base != *url {
@@ -196,7 +121,7 @@ impl Channel {
         Ok(())
     }
 
-    async fn pause(&mut self) {
+    pub(super) async fn pause(&mut self) {
         self.paused = true;
         self.wanted = None;
         self.up = None;
@@ -204,11 +129,14 @@ impl Channel {
         self.set_state(ChannelState::Offline, None);
     }
 
-    fn log_in(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<LoggedOn, ImError>> + Send>> {
+    pub(super) fn log_in(
+        &self,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<ImLogin, ImError>> + Send>> {
         let (client, link, refused) = (self.client.clone(), self.link.clone(), self.refused);
         Box::pin(async move {
             let credentials = link.im_credentials(refused, client.deadline).await;
-            let credentials = credentials.map_err(|e| ImError::Credentials(Box::new(e)))?;
+            let credentials =
+                credentials.map_err(|error| ImError::Credentials(error.to_string()))?;
             let me = client.login(&credentials).await?;
             let (named, polling) = tokio::join!(client.set_nick(&me), client.long_polling_id(&me));
             if let Err(error) = named {
@@ -219,13 +147,13 @@ impl Channel {
             });
             let me = Arc::new(me);
             let polling = polling.ok();
-            Ok(LoggedOn { me, polling })
+            Ok(ImLogin { me, polling })
         })
     }
 
     /// Takes note of a lost or failed login, and when to try again.
-    async fn failed(&mut self, error: &ImError) {
-        let trouble = trouble(error);
+    pub(super) async fn failed(&mut self, error: &ImError) {
+        let trouble = trouble_of(error);
         self.refused = trouble == Trouble::Refused;
         let random = rand::random();
         let mut pause = self.backoff.next_pause(random);
@@ -237,13 +165,13 @@ impl Channel {
         }
         self.next_try = Instant::now() + pause;
         let reason = error.to_string();
-        if failures == 1 || pause > RETRY_MAX {
+        if failures == 1 || pause > retry::MAXIMUM {
             log::warn!(reason:% = reason, pause:? = pause; "no message channel; the member list is polled");
         } else {
             log::debug!(reason:% = reason, pause:? = pause; "no message channel");
         }
         self.set_state(ChannelState::Offline, Some(&reason));
-        self.tell_up(Err(&reason)).await;
+        self.announce_group(Err(&reason)).await;
     }
 
     pub(super) fn set_state(&self, state: ChannelState, reason: Option<&str>) {
@@ -255,8 +183,8 @@ impl Channel {
         });
     }
 
-    /// The group is joined, or why not; told when it is news.
-    pub(super) async fn tell_up(&mut self, up: Result<(), &str>) {
+    /// Announces that the group is joined, or the reason why not, when that is news.
+    pub(super) async fn announce_group(&mut self, up: Result<(), &str>) {
         self.announces.send_replace(up.is_ok());
         if self.wanted.is_none() || self.up == Some(up.is_ok()) {
             return;
@@ -271,8 +199,8 @@ impl Channel {
         self.link.outbox.emit(event).await;
     }
 
-    /// The group's poll is late, or came after all.
-    pub(super) fn doubt(&self, doubtful: bool) {
+    /// Takes note that the group's poll is late, or came after all.
+    pub(super) fn set_doubtful(&self, doubtful: bool) {
         self.announces.send_if_modified(|announces| {
             let changed = *announces == doubtful;
             *announces = !doubtful;
@@ -280,15 +208,15 @@ impl Channel {
         });
     }
 
-    /// Acts on what was heard.
-    pub(super) async fn heard(&mut self, heard: Heard) {
-        match heard {
-            Heard::Look => self.refresh.notify_one(),
-            Heard::Alarm(told) => {
-                *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+    /// Lets a message have its effect.
+    pub(super) async fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::ReadMembers => self.refresh.notify_one(),
+            Effect::End(notice) => {
+                *self.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(notice);
                 self.refresh.notify_one();
             }
-            Heard::Event(event) => {
+            Effect::Event(event) => {
                 self.link
                     .outbox
                     .note(|snapshot| snapshot.channel.messages_received += 1);

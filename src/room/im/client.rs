@@ -1,4 +1,5 @@
-//! One exchange with the message service: a request, an answer or a named error, in time.
+//! The client of the message service: one method per command, each with an answer or a named
+//! error in time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,61 +10,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::error::ImError;
+use super::settings::ImSettings;
 use crate::config::kiosk::UserCredentials;
 use crate::protocol::webim::{
-    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Command, Element, Empty, GetMsgRequest,
-    GroupRequest, ImAnswerError, Joined, LoggedIn, LoginRequest, LongPollCookie, LongPollRequest,
-    LongPolled, LongPollingId, LongPollingLogoutRequest, PendingC2c, PortraitSetRequest,
-    ProfileItem, Query, SendC2cRequest, SendGroupRequest, Sent,
+    self, App, BigGroupPollRequest, BigGroupPolled, Caller, Element, Empty, GetMsgRequest,
+    GroupRequest, ImAnswerError, ImCommand, Joined, LoggedIn, LoginRequest, LongPollCookie,
+    LongPollRequest, LongPolled, LongPollingId, LongPollingLogoutRequest, PendingC2c,
+    PortraitSetRequest, ProfileItem, RequestQuery, SendC2cRequest, SendGroupRequest, Sent,
 };
-use crate::room::client::{ClientSettings, SetupError, http_client};
-use crate::room::error::TransportKind;
-use crate::room::unix_now;
+use crate::room::client_settings::{ClientSettings, SetupError};
+use crate::room::http::{fetch, http_client};
+use crate::room::im_error::ImError;
+use crate::room::unix_time::unix_now;
 
-/// Most bytes of an answer that are read: a hundred full messages.
-const ANSWER_LIMIT: usize = 1 << 20;
-/// Beyond the time that the service holds a poll: for the way there and back.
+/// Time for the way there and back, beside that for which the service holds a poll.
 pub(super) const POLL_MARGIN: Duration = Duration::from_secs(5);
-/// C2C sequence numbers start below this, as the official client's do.
+/// Limit below which C2C sequence numbers start, as the official client's do.
 const FIRST_C2C_SEQ: u64 = 10_000_000;
 
-/// Where the message service is.
-#[derive(Debug, Clone)]
-pub enum ImSettings {
-    /// Scheme, host and port.
-    At(Url),
-    /// Where the room server says at the login: on its own host and port, or else at the public
-    /// service. That one may not be there at all: it is looked for more and more seldom.
-    AsTold { room_server: Url, public: Url },
-}
-
-impl ImSettings {
-    /// At the room server if it says so, else at Tencent's.
-    #[must_use]
-    pub fn as_told(room_server: &Url) -> Self {
-        Self::AsTold {
-            room_server: room_server.clone(),
-            public: Url::parse(webim::PUBLIC_HOST).expect("a constant that is a URL"),
-        }
-    }
-
-    /// Where to look, when the room server is a message service or is not.
-    pub(super) fn url(&self, here: bool) -> &Url {
-        match self {
-            Self::At(url) => url,
-            Self::AsTold { room_server, .. } if here => room_server,
-            Self::AsTold { public, .. } => public,
-        }
-    }
-
-    /// Whether there may be no service at all.
-    pub(super) fn is_guess(&self, here: bool) -> bool {
-        matches!(self, Self::AsTold { .. }) && !here
-    }
-}
-
-/// Who we are to the message service: the result of a login.
+/// Our identity at the message service: the result of a login.
 #[derive(Debug, Clone)]
 pub(super) struct ImIdentity {
     pub(super) user_id: String,
@@ -86,7 +51,7 @@ impl ImIdentity {
 pub(super) struct ImClient {
     http: reqwest::Client,
     pub(super) base: Url,
-    /// For everything but polls.
+    /// Limit for every exchange but polls.
     pub(super) deadline: Duration,
     /// The query's `reqSeq`.
     requests: Arc<AtomicU64>,
@@ -94,8 +59,8 @@ pub(super) struct ImClient {
 }
 
 impl ImClient {
-    /// The service where the room server is one (`here`) or is not. Takes certificates and
-    /// patience from the room server's settings.
+    /// Sets up connections to the service, for a room server that is one itself (`here`) or is
+    /// not, with the certificates and the patience of the room server's settings.
     pub(super) fn new(
         settings: &ImSettings,
         here: bool,
@@ -115,7 +80,7 @@ impl ImClient {
     }
 
     pub(super) async fn login(&self, credentials: &UserCredentials) -> Result<ImIdentity, ImError> {
-        let command = Command::Login;
+        let command = ImCommand::Login;
         let app = App {
             sdk_app_id: credentials.sdk_app_id,
             account_type: credentials.account_type.clone(),
@@ -153,13 +118,13 @@ impl ImClient {
                 value: me.user_id.clone(),
             }],
         };
-        let done: Empty = self.ask(me, Command::PortraitSet, &request).await?;
+        let done: Empty = self.ask(me, ImCommand::PortraitSet, &request).await?;
         let Empty {} = done;
         Ok(())
     }
 
     pub(super) async fn long_polling_id(&self, me: &ImIdentity) -> Result<LongPollingId, ImError> {
-        self.ask(me, Command::GetLongPollingId, &Empty {}).await
+        self.ask(me, ImCommand::GetLongPollingId, &Empty {}).await
     }
 
     /// Logs out this instance.
@@ -167,7 +132,7 @@ impl ImClient {
         let request = LongPollingLogoutRequest {
             long_polling_id: polling_id.to_owned(),
         };
-        let Empty {} = self.ask(me, Command::LongPollingLogout, &request).await?;
+        let Empty {} = self.ask(me, ImCommand::LongPollingLogout, &request).await?;
         Ok(())
     }
 
@@ -179,12 +144,12 @@ impl ImClient {
     ) -> Result<LongPolled, ImError> {
         let request = LongPollRequest { timeout, cookie };
         let deadline = Duration::from_secs(timeout) + POLL_MARGIN;
-        let command = Command::LongPolling;
+        let command = ImCommand::LongPolling;
         self.exchange(me.caller(), &me.app, command, &request, deadline)
             .await
     }
 
-    /// C2C messages that wait to be fetched.
+    /// Fetches C2C messages that wait.
     pub(super) async fn pending(
         &self,
         me: &ImIdentity,
@@ -192,12 +157,12 @@ impl ImClient {
         sync_flag: u64,
     ) -> Result<PendingC2c, ImError> {
         let request = GetMsgRequest { cookie, sync_flag };
-        self.ask(me, Command::GetMsg, &request).await
+        self.ask(me, ImCommand::GetMsg, &request).await
     }
 
-    /// Joins a room's group; the answer is the key of the first poll.
+    /// Joins a room's group and returns the key of the first poll.
     pub(super) async fn join(&self, me: &ImIdentity, group: &str) -> Result<String, ImError> {
-        let command = Command::ApplyJoinGroup;
+        let command = ImCommand::ApplyJoinGroup;
         let group_id = group.to_owned();
         let joined: Joined = self.ask(me, command, &GroupRequest { group_id }).await?;
         if joined.joined_status != webim::JOINED {
@@ -214,7 +179,7 @@ impl ImClient {
     pub(super) async fn quit(&self, me: &ImIdentity, group: &str) -> Result<(), ImError> {
         let group_id = group.to_owned();
         let request = GroupRequest { group_id };
-        let Empty {} = self.ask(me, Command::QuitGroup, &request).await?;
+        let Empty {} = self.ask(me, ImCommand::QuitGroup, &request).await?;
         Ok(())
     }
 
@@ -224,7 +189,7 @@ impl ImClient {
         request: BigGroupPollRequest,
         deadline: Duration,
     ) -> Result<BigGroupPolled, ImError> {
-        let command = Command::BigGroupPoll;
+        let command = ImCommand::BigGroupPoll;
         self.exchange(me.caller(), &me.app, command, &request, deadline)
             .await
     }
@@ -242,7 +207,7 @@ impl ImClient {
             msg_body: body,
             msg_priority: "COMMON".into(),
         };
-        let sent: Sent = self.ask(me, Command::SendGroupMsg, &request).await?;
+        let sent: Sent = self.ask(me, ImCommand::SendGroupMsg, &request).await?;
         log::debug!(seq = sent.msg_seq; "group message sent");
         Ok(())
     }
@@ -261,7 +226,7 @@ impl ImClient {
             msg_random: rand::random::<u32>().into(),
             msg_body: body,
         };
-        let sent: Sent = self.ask(me, Command::SendMsg, &request).await?;
+        let sent: Sent = self.ask(me, ImCommand::SendMsg, &request).await?;
         log::debug!(time = sent.msg_time; "C2C message sent");
         Ok(())
     }
@@ -269,7 +234,7 @@ impl ImClient {
     async fn ask<B: Serialize + Sync, T: DeserializeOwned>(
         &self,
         me: &ImIdentity,
-        command: Command,
+        command: ImCommand,
         body: &B,
     ) -> Result<T, ImError> {
         self.exchange(me.caller(), &me.app, command, body, self.deadline)
@@ -280,43 +245,18 @@ impl ImClient {
         &self,
         caller: Caller<'_>,
         app: &App,
-        command: Command,
+        command: ImCommand,
         body: &B,
         deadline: Duration,
     ) -> Result<T, ImError> {
         let mut url = self.base.clone();
         url.set_path(command.path());
         let seq = self.requests.fetch_add(1, Ordering::Relaxed);
-        url.set_query(Some(&Query::compose(caller, app, unix_now(), seq)));
-        let timeout = ImError::Transport {
-            command,
-            kind: TransportKind::Timeout,
-            source: None,
-        };
+        url.set_query(Some(&RequestQuery::compose(caller, app, unix_now(), seq)));
         let request = self.http.post(url).json(body);
-        let body = tokio::time::timeout(deadline, fetch(command, request))
-            .await
-            .map_err(|_| timeout)??;
-        webim::parse(&body).map_err(|source| ImError::Answer { command, source })
+        let fetched = fetch(request, deadline).await;
+        let fetched = fetched.map_err(|error| ImError::fetch(command, error))?;
+        // The HTTP status means nothing in this protocol.
+        webim::parse(&fetched.body).map_err(|source| ImError::Answer { command, source })
     }
-}
-
-/// Sends the request and reads the answer up to the limit. The HTTP status means nothing in
-/// this protocol.
-async fn fetch(command: Command, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ImError> {
-    let broken = |error: reqwest::Error| ImError::Transport {
-        command,
-        kind: TransportKind::of(&error),
-        source: Some(error.without_url()),
-    };
-    let mut response = request.send().await.map_err(broken)?;
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(broken)? {
-        if body.len() + piece.len() > ANSWER_LIMIT {
-            let limit = ANSWER_LIMIT;
-            return Err(ImError::TooLarge { command, limit });
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
 }

@@ -1,23 +1,28 @@
 //! The message channel: events and texts beside the room server's lists, over webim.
 //!
-//! It is a convenience, never a condition: what it announces is checked with the room server,
-//! and while it is down the member list is polled instead. `channel` owns it and survives its
-//! losses, `online` is one login with its `ordinary` poll, the group's `listener` and what is
-//! `sending`, `client` one exchange; `hold`, `receive` and `trouble` decide and are pure.
+//! It is a convenience, never a condition: its announcements are checked with the room server,
+//! and while it is down the member list is polled instead.
+//!
+//! Floors, each of which imports only from below: `settings`, `retry`, `effect` and `trouble`
+//! (the last two decide and are pure); `client`, one exchange, and `poll_hold`; `channel_handle`,
+//! the commands from outside; `channel`, the state that outlives a login, `ordinary_poll`,
+//! `group_listener` and `send_queue`; `online`, one login with all of these; `task`, which
+//! survives the loss of logins. From room they import only what stands below `im` there.
 
 mod channel;
+mod channel_handle;
 mod client;
-mod error;
-mod handle;
-mod hold;
-mod listener;
+mod effect;
+mod group_listener;
 mod online;
-mod ordinary;
-mod receive;
-mod sending;
+mod ordinary_poll;
+mod poll_hold;
+mod retry;
+mod send_queue;
+mod settings;
+mod task;
 mod trouble;
 
-pub(super) use channel::start;
-pub use client::ImSettings;
-pub use error::ImError;
-pub(super) use handle::{ChannelHandle, Group};
+pub(super) use channel_handle::{ChannelHandle, Group};
+pub use settings::ImSettings;
+pub(super) use task::start;

@@ -1,28 +1,29 @@
-//! One login to the message service: its two polls, and what is sent over it.
+//! One login to the message service: its two polls, and the messages that are sent with it.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::channel::{Channel, LoggedOn};
+use super::channel::{Channel, ImLogin};
+use super::channel_handle::{ChannelCommand, Outgoing, Reply};
 use super::client::ImIdentity;
-use super::error::ImError;
-use super::handle::{Order, Outgoing, Reply};
-use super::listener::{Listener, Step};
-use super::ordinary::{Ordinary, Polled};
-use super::receive::{Heard, hear, hear_c2c};
-use super::sending::Sending;
-use super::trouble::{POLL_FAILURES, Trouble, trouble};
+use super::effect::{Effect, effect_of, event_of_c2c};
+use super::group_listener::{GroupEvent, GroupListener};
+use super::ordinary_poll::{OrdinaryPoll, Polled};
+use super::send_queue::SendQueue;
+use super::trouble::{POLL_FAILURES, Trouble, trouble_of};
 use crate::protocol::webim::{Content, GroupMessage};
 use crate::room::event::ChannelState;
+use crate::room::im_error::ImError;
 
-/// Messages that wait to be sent.
+/// Maximum number of messages that wait to be sent.
 const MAX_OUTGOING: usize = 16;
-/// Why a login ended.
+
+/// The end of a login.
 #[derive(Debug)]
-pub(super) enum Loss {
-    /// Nobody gives orders any more.
+pub(super) enum LoginEnd {
+    /// Nobody gives commands any more.
     Ended,
     LoggedOut,
     Failed(ImError),
@@ -31,20 +32,20 @@ pub(super) enum Loss {
 pub(super) struct Online<'a> {
     channel: &'a mut Channel,
     me: Arc<ImIdentity>,
-    ordinary: Ordinary,
-    listener: Option<Listener>,
-    sending: Sending,
-    /// Groups being left.
+    ordinary: OrdinaryPoll,
+    listener: Option<GroupListener>,
+    sending: SendQueue,
+    /// Requests that leave groups.
     farewells: JoinSet<()>,
 }
 
 impl<'a> Online<'a> {
-    pub(super) fn new(channel: &'a mut Channel, login: LoggedOn) -> Self {
-        let LoggedOn { me, polling } = login;
+    pub(super) fn new(channel: &'a mut Channel, login: ImLogin) -> Self {
+        let ImLogin { me, polling } = login;
         let client = channel.client.clone();
         let mut online = Self {
-            ordinary: Ordinary::new(client.clone(), me.clone(), polling),
-            sending: Sending::new(client, me.clone()),
+            ordinary: OrdinaryPoll::new(client.clone(), me.clone(), polling),
+            sending: SendQueue::new(client, me.clone()),
             listener: None,
             farewells: JoinSet::new(),
             me,
@@ -54,24 +55,24 @@ impl<'a> Online<'a> {
         online
     }
 
-    pub(super) async fn run(mut self, orders: &mut mpsc::Receiver<Order>) -> Loss {
+    pub(super) async fn run(mut self, commands: &mut mpsc::Receiver<ChannelCommand>) -> LoginEnd {
         loop {
             let done = tokio::select! {
-                order = orders.recv() => match order {
-                    None => return Loss::Ended,
-                    Some(Order::Logout(done)) => {
+                command = commands.recv() => match command {
+                    None => return LoginEnd::Ended,
+                    Some(ChannelCommand::Logout(done)) => {
                         self.log_out().await;
                         // Nobody waits for it any more.
                         let _ = done.send(());
-                        return Loss::LoggedOut;
+                        return LoginEnd::LoggedOut;
                     }
-                    Some(order) => {
-                        self.obey(order);
+                    Some(command) => {
+                        self.obey(command);
                         Ok(())
                     }
                 },
                 polled = self.ordinary.next() => self.on_poll(polled).await,
-                step = next_step(&mut self.listener) => self.on_step(step).await,
+                event = next_event(&mut self.listener) => self.on_group_event(event).await,
                 () = self.sending.next() => {
                     self.channel.link.outbox.note(|snapshot| snapshot.channel.messages_sent += 1);
                     Ok(())
@@ -79,14 +80,14 @@ impl<'a> Online<'a> {
                 Some(_) = self.farewells.join_next() => Ok(()),
             };
             if let Err(error) = done {
-                return Loss::Failed(error);
+                return LoginEnd::Failed(error);
             }
         }
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Join(group) => {
+    fn obey(&mut self, command: ChannelCommand) {
+        match command {
+            ChannelCommand::Join(group) => {
                 if self
                     .listener
                     .as_ref()
@@ -97,22 +98,22 @@ impl<'a> Online<'a> {
                 self.channel.wanted = Some(group);
                 self.listen();
             }
-            Order::Quit { room_id } => {
+            ChannelCommand::Quit { room_id } => {
                 self.channel.forget(&room_id);
                 if self.listener.as_ref().is_some_and(|l| l.room_id == room_id) {
                     self.stop_listening();
                 }
             }
-            Order::Send(message, reply) => self.send(message, reply),
+            ChannelCommand::Send(message, reply) => self.send(message, reply),
             // Online already; a logout is dealt with before.
-            Order::Wake | Order::Logout(_) => {}
+            ChannelCommand::Wake | ChannelCommand::Logout(_) => {}
         }
     }
 
-    /// Joins the group that is wanted, also when it is joined: it may have been made anew.
+    /// Joins the group that is wanted, even if we are in it: it may have been made anew.
     fn listen(&mut self) {
         self.listener = self.channel.wanted.as_ref().map(|group| {
-            Listener::new(self.channel.client.clone(), self.me.clone(), &group.room_id)
+            GroupListener::new(self.channel.client.clone(), self.me.clone(), &group.room_id)
         });
     }
 
@@ -131,7 +132,7 @@ impl<'a> Online<'a> {
 
     fn send(&mut self, message: Outgoing, reply: Reply) {
         let group = self.channel.wanted.as_ref();
-        let joined = self.listener.as_ref().is_some_and(Listener::is_joined);
+        let joined = self.listener.as_ref().is_some_and(GroupListener::is_joined);
         let refused = match (&message, group) {
             (Outgoing::C2c { .. }, _) => None,
             (_, None) => Some(ImError::NoRoom),
@@ -162,7 +163,7 @@ impl<'a> Online<'a> {
     async fn on_poll(&mut self, polled: Result<Polled, ImError>) -> Result<(), ImError> {
         let polled = match polled {
             Ok(polled) => polled,
-            Err(error) if trouble(&error) == Trouble::Replaced => return Err(error),
+            Err(error) if trouble_of(&error) == Trouble::Replaced => return Err(error),
             Err(error) if self.ordinary.backoff.failures() > POLL_FAILURES => return Err(error),
             Err(error) => {
                 log::debug!(reason:% = error; "the ordinary poll failed");
@@ -174,33 +175,33 @@ impl<'a> Online<'a> {
         }
         for message in &polled.c2c {
             if self.is_new(&message.from, message.seq, message.random)
-                && let Some(event) = hear_c2c(message, &self.me.user_id)
+                && let Some(event) = event_of_c2c(message, &self.me.user_id)
             {
-                self.channel.heard(Heard::Event(event)).await;
+                self.channel.apply(Effect::Event(event)).await;
             }
         }
         self.on_messages(&polled.group).await;
         Ok(())
     }
 
-    async fn on_step(&mut self, step: Step) -> Result<(), ImError> {
-        match step {
-            Step::Joined => {
+    async fn on_group_event(&mut self, event: GroupEvent) -> Result<(), ImError> {
+        match event {
+            GroupEvent::Joined => {
                 self.channel.set_state(ChannelState::Joined, None);
-                self.channel.tell_up(Ok(())).await;
+                self.channel.announce_group(Ok(())).await;
             }
-            Step::Doubt => self.channel.doubt(true),
-            Step::Heard(messages) => {
+            GroupEvent::Doubt => self.channel.set_doubtful(true),
+            GroupEvent::Heard(messages) => {
                 self.channel.backoff.reset();
                 self.channel.set_state(ChannelState::Joined, None);
-                self.channel.tell_up(Ok(())).await;
+                self.channel.announce_group(Ok(())).await;
                 self.on_messages(&messages).await;
             }
-            Step::Lost { error, login_again } => {
+            GroupEvent::Lost { error, login_again } => {
                 let reason = error.to_string();
                 log::warn!(reason:% = reason; "the room's group is lost; the member list is polled");
                 self.channel.set_state(ChannelState::Online, Some(&reason));
-                self.channel.tell_up(Err(&reason)).await;
+                self.channel.announce_group(Err(&reason)).await;
                 if login_again {
                     return Err(error);
                 }
@@ -215,11 +216,11 @@ impl<'a> Online<'a> {
         };
         for message in messages {
             let is_chat = matches!(message.content, Content::Chat(_));
-            // What a group says of itself is harmless twice, and its numbers begin anew with it.
+            // A group's notices about itself do no harm twice, and its numbers begin anew with it.
             if (!is_chat || self.is_new(&message.from, message.seq, message.random))
-                && let Some(heard) = hear(message, &group.room_id, &self.me.user_id)
+                && let Some(effect) = effect_of(message, &group.room_id, &self.me.user_id)
             {
-                self.channel.heard(heard).await;
+                self.channel.apply(effect).await;
             }
         }
     }
@@ -229,7 +230,7 @@ impl<'a> Online<'a> {
     }
 }
 
-async fn next_step(listener: &mut Option<Listener>) -> Step {
+async fn next_event(listener: &mut Option<GroupListener>) -> GroupEvent {
     match listener {
         Some(listener) => listener.next().await,
         None => std::future::pending().await,

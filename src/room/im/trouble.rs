@@ -1,9 +1,9 @@
-//! What a failure on the message channel calls for. Pure.
+//! Sorts the failures on the message channel by what they call for. Pure.
 
-use super::error::ImError;
 use crate::protocol::webim::{ERR_BAD_GROUP, ERR_NO_GROUP, ERR_REPLACED};
+use crate::room::im_error::ImError;
 
-/// What to do about a failure.
+/// The kind of a failure, by the reaction that it calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// Another instance of our user took over.
@@ -12,11 +12,12 @@ pub(super) enum Trouble {
     NoGroup,
     /// The service answered and refused.
     Refused,
-    /// It did not answer, or what answered is none.
+    /// The service did not answer, or something else did.
     Away,
 }
 
-pub(super) fn trouble(error: &ImError) -> Trouble {
+/// Finds the kind of a failure.
+pub(super) fn trouble_of(error: &ImError) -> Trouble {
     match (error.code(), error) {
         (Some(ERR_REPLACED), _) => Trouble::Replaced,
         (Some(ERR_NO_GROUP | ERR_BAD_GROUP), _) => Trouble::NoGroup,
@@ -27,13 +28,13 @@ pub(super) fn trouble(error: &ImError) -> Trouble {
     }
 }
 
-/// Failures in a row after which a group counts as lost. One may be bad luck; the silence of a
+/// Failures in a row from which on a group counts as lost. One may be bad luck; the silence of a
 /// whole deadline is not.
 const GROUP_FAILURES: u32 = 2;
 
 /// Whether a group is lost after `failures` in a row, of which `error` is the last.
 pub(super) fn group_is_lost(error: &ImError, failures: u32) -> bool {
-    failures >= GROUP_FAILURES || error.is_timeout() || trouble(error) == Trouble::NoGroup
+    failures >= GROUP_FAILURES || error.is_timeout() || trouble_of(error) == Trouble::NoGroup
 }
 
 /// Failures of the ordinary poll in a row after which the official client counts as offline.
@@ -42,12 +43,12 @@ pub(super) const POLL_FAILURES: u32 = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::webim::{Command, ImAnswerError};
-    use crate::room::error::TransportKind;
+    use crate::protocol::webim::{ImAnswerError, ImCommand};
+    use crate::room::transport::TransportKind;
 
     #[test]
     fn table() {
-        let command = Command::BigGroupPoll;
+        let command = ImCommand::BigGroupPoll;
         let refused = |code| ImError::Answer {
             command,
             source: ImAnswerError::Refused {
@@ -79,7 +80,7 @@ mod tests {
             (broken(TransportKind::Timeout), Trouble::Away, true),
             (html, Trouble::Away, false),
         ] {
-            assert_eq!(trouble(&error), expected, "{error}");
+            assert_eq!(trouble_of(&error), expected, "{error}");
             assert_eq!(group_is_lost(&error, 1), lost_at_once, "{error}");
             assert!(group_is_lost(&error, 2), "{error}");
         }

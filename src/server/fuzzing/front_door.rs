@@ -179,7 +179,7 @@ impl Door {
         let sig = user_sig(user);
         let target = format!(
             "/{}?sdkappid={APP}&accounttype=1&identifier={user}&usersig={sig}",
-            webim::Command::Login.path()
+            webim::ImCommand::Login.path()
         );
         let answer = self.post(&target, &Value::Null).await;
         let text = |key: &str| answer[key].as_str().expect("logged in").to_owned();

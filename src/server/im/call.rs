@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::reply::Failure;
-use crate::protocol::im_rest::{self, BodyError, ErrorCode};
-use crate::protocol::webim::Query;
+use crate::protocol::im_rest::{self, ErrorCode, RestBodyError};
+use crate::protocol::webim::RequestQuery;
 
 /// Longest body in bytes: a message of the greatest length in its longest JSON.
 const MAX_BODY: usize = 64 * 1024;
@@ -22,8 +22,8 @@ pub(crate) struct ClientAddress(pub(crate) Option<IpAddr>);
 /// A request, read.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) query: Query,
-    pub(super) body: Result<Value, BodyError>,
+    pub(super) query: RequestQuery,
+    pub(super) body: Result<Value, RestBodyError>,
     pub(super) address: Option<IpAddr>,
 }
 
@@ -51,7 +51,7 @@ impl Call {
         };
         let address = head.extensions.get::<ClientAddress>();
         Ok(Self {
-            query: Query::parse(head.uri.query().unwrap_or_default()),
+            query: RequestQuery::parse(head.uri.query().unwrap_or_default()),
             body: im_rest::body(content_type, &bytes),
             address: address.and_then(|address| address.0),
         })

@@ -14,7 +14,7 @@ use super::{held_polls, message};
 use crate::protocol::excerpt;
 use crate::protocol::im_rest::ErrorCode;
 use crate::protocol::webim::{
-    self, AuthKeyAnswer, Command, Empty, GroupRequest, JOINED, Joined, JoinedGroupList,
+    self, AuthKeyAnswer, Empty, GroupRequest, ImCommand, JOINED, Joined, JoinedGroupList,
     JoinedGroupListRequest, LoggedIn, LongPollingId, Portrait, PortraitGetRequest,
     PortraitSetRequest, Portraits, ProfileItem, SendC2cRequest, SendGroupRequest, Sent, TAG_NICK,
 };
@@ -36,10 +36,10 @@ const FETCHED_ALL: u64 = 2;
 const AUTH_KEY_LIFE: u64 = 86_400;
 
 /// Answers one command.
-pub(super) async fn answer(im: &Im, command: Command, call: Call) -> Value {
+pub(super) async fn answer(im: &Im, command: ImCommand, call: Call) -> Value {
     let outcome = match command {
-        Command::LongPolling => held_polls::ordinary(im, call).await,
-        Command::BigGroupPoll => return held_polls::big_group(im, call).await,
+        ImCommand::LongPolling => held_polls::ordinary(im, call).await,
+        ImCommand::BigGroupPoll => return held_polls::big_group(im, call).await,
         _ => perform(im, command, &call),
     };
     outcome.unwrap_or_else(|failure| {
@@ -50,14 +50,14 @@ pub(super) async fn answer(im: &Im, command: Command, call: Call) -> Value {
 }
 
 /// Does what a command says.
-fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
+fn perform(im: &Im, command: ImCommand, call: &Call) -> Outcome {
     match command {
-        Command::Login => return login(im, call),
+        ImCommand::Login => return login(im, call),
         // Statistics of the client, sent without waiting for the login; nobody needs them.
-        Command::WebReport => return done(),
-        Command::ApplyJoinGroupAnonymous => return join(im, &call.body()?, None),
+        ImCommand::WebReport => return done(),
+        ImCommand::ApplyJoinGroupAnonymous => return join(im, &call.body()?, None),
         // A reader without a login has no name to leave by: the key lapses.
-        Command::QuitGroupAnonymous => return done(),
+        ImCommand::QuitGroupAnonymous => return done(),
         _ => {}
     }
     let caller = identify(im, call)?;
@@ -65,22 +65,22 @@ fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
         return Err(too_often());
     }
     match command {
-        Command::PortraitGet => portrait_get(im, &caller, call.body()?),
-        Command::PortraitSet => portrait_set(im, &caller, call.body()?),
-        Command::GetJoinedGroupList => joined_groups(&caller, &call.body()?),
-        Command::AuthKey => Ok(webim::ok(&AuthKeyAnswer {
+        ImCommand::PortraitGet => portrait_get(im, &caller, call.body()?),
+        ImCommand::PortraitSet => portrait_set(im, &caller, call.body()?),
+        ImCommand::GetJoinedGroupList => joined_groups(&caller, &call.body()?),
+        ImCommand::AuthKey => Ok(webim::ok(&AuthKeyAnswer {
             ip_list: vec!["127.0.0.1".to_owned()],
             auth_key: fresh_secret(),
             expire_time: im.now().unix + AUTH_KEY_LIFE,
         })),
-        Command::GetLongPollingId => long_polling_id(im, &caller),
-        Command::GetMsg => fetch(im, &caller),
-        Command::SendMsg => send_to_user(im, &caller, call.body()?),
-        Command::SendGroupMsg => send_to_group(im, &caller, call.body()?),
-        Command::GroupMsgGet => history(im, &caller, call),
-        Command::ApplyJoinGroup => join(im, &call.body()?, Some(&caller)),
-        Command::QuitGroup => quit(im, &caller, &call.body()?),
-        Command::Logout | Command::LongPollingLogout => logout(im, &caller),
+        ImCommand::GetLongPollingId => long_polling_id(im, &caller),
+        ImCommand::GetMsg => fetch(im, &caller),
+        ImCommand::SendMsg => send_to_user(im, &caller, call.body()?),
+        ImCommand::SendGroupMsg => send_to_group(im, &caller, call.body()?),
+        ImCommand::GroupMsgGet => history(im, &caller, call),
+        ImCommand::ApplyJoinGroup => join(im, &call.body()?, Some(&caller)),
+        ImCommand::QuitGroup => quit(im, &caller, &call.body()?),
+        ImCommand::Logout | ImCommand::LongPollingLogout => logout(im, &caller),
         // The sender is not told that a message was read; no RTCRoom client shows that.
         _ => done(),
     }

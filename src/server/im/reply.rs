@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::hub::Refusal;
 use crate::protocol::excerpt;
-use crate::protocol::im_rest::{BodyError, ErrorCode};
+use crate::protocol::im_rest::{ErrorCode, RestBodyError};
 use crate::protocol::user_sig::UserSigError;
 use crate::protocol::webim;
 use crate::server::auth::AuthError;
@@ -70,8 +70,8 @@ impl From<AuthError> for Failure {
     }
 }
 
-impl From<BodyError> for Failure {
-    fn from(error: BodyError) -> Self {
+impl From<RestBodyError> for Failure {
+    fn from(error: RestBodyError) -> Self {
         Self::new(ErrorCode::BadParameter, error.to_string())
     }
 }

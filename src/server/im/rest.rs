@@ -9,7 +9,7 @@ use super::reply::{Failure, Outcome};
 use super::room_feed::GROUP_NAME;
 use super::service::Im;
 use crate::protocol::im_rest::{
-    BIG_GROUP, Command, CreateGroup, DestroyGroup, ErrorCode, SendGroupSystemNotification,
+    BIG_GROUP, CreateGroup, DestroyGroup, ErrorCode, RestCommand, SendGroupSystemNotification,
 };
 use crate::protocol::webim::{self, Empty, GROUP_LIMIT, SendGroupRequest, Sent};
 use crate::server::auth::Credentials;
@@ -18,7 +18,7 @@ use crate::server::auth::Credentials;
 const MAX_NAME: usize = 128;
 
 /// Answers one command.
-pub(super) fn answer(im: &Im, command: Command, call: &Call) -> Value {
+pub(super) fn answer(im: &Im, command: RestCommand, call: &Call) -> Value {
     let outcome = identify(im, call).and_then(|()| perform(im, command, call));
     outcome.unwrap_or_else(|failure| {
         let (code, info) = (failure.code.number(), &failure.info);
@@ -43,13 +43,13 @@ fn identify(im: &Im, call: &Call) -> Result<(), Failure> {
     Err(Failure::new(ErrorCode::AdministratorNeeded, info))
 }
 
-fn perform(im: &Im, command: Command, call: &Call) -> Outcome {
+fn perform(im: &Im, command: RestCommand, call: &Call) -> Outcome {
     im.catch_up_with_rooms();
     match command {
-        Command::CreateGroup => create(im, &call.body()?),
-        Command::DestroyGroup => destroy(im, &call.body()?),
-        Command::SendGroupSystemNotification => notify(im, &call.body()?),
-        Command::SendGroupMsg => send(im, call.body()?),
+        RestCommand::CreateGroup => create(im, &call.body()?),
+        RestCommand::DestroyGroup => destroy(im, &call.body()?),
+        RestCommand::SendGroupSystemNotification => notify(im, &call.body()?),
+        RestCommand::SendGroupMsg => send(im, call.body()?),
     }
 }
 

@@ -14,13 +14,13 @@ use super::reply::Failure;
 use super::service::Im;
 use super::{client, rest};
 use crate::protocol::im_rest::{self, ErrorCode};
-use crate::protocol::webim::{self, Query};
+use crate::protocol::webim::{self, RequestQuery};
 
 /// A command of either side.
 #[derive(Debug, Clone, Copy)]
 enum AnyCommand {
-    Rest(im_rest::Command),
-    Client(webim::Command),
+    Rest(im_rest::RestCommand),
+    Client(webim::ImCommand),
 }
 
 /// Whether the message service answers at this path. It bounds its requests itself, because
@@ -58,10 +58,10 @@ async fn answer(State(im): State<Arc<Im>>, request: Request) -> Response {
 
 /// The command at a path. Room servers and members both send group messages: a sender that signs
 /// every request is a server.
-fn command(path: &str, query: &Query) -> Option<AnyCommand> {
+fn command(path: &str, query: &RequestQuery) -> Option<AnyCommand> {
     let name = path.strip_prefix("v4/group_open_http_svc/");
-    let rest = name.and_then(im_rest::Command::from_path);
-    let client = webim::Command::from_path(path);
+    let rest = name.and_then(im_rest::RestCommand::from_path);
+    let client = webim::ImCommand::from_path(path);
     match (rest, client) {
         (Some(rest), None) => Some(AnyCommand::Rest(rest)),
         (Some(rest), Some(_)) if !query.user_sig.is_empty() => Some(AnyCommand::Rest(rest)),

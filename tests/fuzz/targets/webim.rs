@@ -5,11 +5,11 @@
 use libfuzzer_sys::fuzz_target;
 use rtckiosk::protocol::im_rest;
 use rtckiosk::protocol::webim::{
-    AuthKeyAnswer, BigGroupPollRequest, BigGroupPolled, C2cMessage, C2cSaid, ChatText, Content,
-    CustomCommand, Element, GroupMessage, Joined, JoinedGroupList, LoggedIn, LongPollRequest,
-    LongPolled, LongPollingId, PendingC2c, PollEvent, PortraitSetRequest, Portraits, Query, Said,
-    SendC2cRequest, SendGroupRequest, Sent, c2c_body, command_body, is_pushers_changed, messages,
-    parse, poll_events, read_c2c, read_group, text_body,
+    AuthKeyAnswer, BigGroupPollRequest, BigGroupPolled, C2cChat, C2cMessage, ChatText, Content,
+    CustomCommand, Element, GroupChat, GroupMessage, Joined, JoinedGroupList, LoggedIn,
+    LongPollRequest, LongPolled, LongPollingId, PendingC2c, PollEvent, PortraitSetRequest,
+    Portraits, RequestQuery, SendC2cRequest, SendGroupRequest, Sent, c2c_body, command_body,
+    is_pushers_changed, messages, parse, poll_events, read_c2c, read_group, text_body,
 };
 use serde_json::Value;
 
@@ -36,10 +36,16 @@ fuzz_target!(|body: &[u8]| {
         }
     }
     if let Ok(pending) = parse::<PendingC2c>(body) {
-        read(pending.msg_list.iter().filter_map(C2cMessage::from_json).collect());
+        read(
+            pending
+                .msg_list
+                .iter()
+                .filter_map(C2cMessage::from_json)
+                .collect(),
+        );
     }
     let text = String::from_utf8_lossy(body);
-    let _ = Query::parse(&text);
+    let _ = RequestQuery::parse(&text);
     let _ = is_pushers_changed(&text);
     let _ = read_group(&[Element::custom(text.as_ref()), Element::Text("x".into())]);
     say(&text);
@@ -66,9 +72,13 @@ fn say(text: &str) {
     if text.contains('&') || text.trim_start() != text {
         return;
     }
-    let chat = ChatText { nick: text.into(), avatar: text.into(), text: text.into() };
+    let chat = ChatText {
+        nick: text.into(),
+        avatar: text.into(),
+        text: text.into(),
+    };
     if let Ok(body) = text_body(&chat) {
-        assert_eq!(read_group(&body), Said::Text(chat));
+        assert_eq!(read_group(&body), GroupChat::Text(chat));
     }
     let command = CustomCommand {
         cmd: text.into(),
@@ -77,19 +87,21 @@ fn say(text: &str) {
         user_avatar: text.into(),
     };
     if let Ok(body) = command_body(&command) {
-        assert_eq!(read_group(&body), Said::Command(command.clone()));
+        assert_eq!(read_group(&body), GroupChat::Command(command.clone()));
     }
     if text != "linkmic"
         && let Ok(body) = c2c_body(&command)
     {
-        assert_eq!(read_c2c(&body), C2cSaid::Command(command));
+        assert_eq!(read_c2c(&body), C2cChat::Command(command));
     }
 }
 
 /// Requests, which the server reads of both content types.
 fn asked(body: &[u8]) {
     for content_type in [None, Some("application/x-www-form-urlencoded")] {
-        let Ok(json) = im_rest::body(content_type, body) else { continue };
+        let Ok(json) = im_rest::body(content_type, body) else {
+            continue;
+        };
         as_request::<BigGroupPollRequest>(&json);
         as_request::<LongPollRequest>(&json);
         as_request::<PortraitSetRequest>(&json);

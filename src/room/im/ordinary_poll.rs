@@ -1,25 +1,26 @@
-//! The ordinary long poll, which brings what is for us alone.
+//! The ordinary long poll, which brings the messages to us alone.
 
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::channel::{RETRY_MAX, RETRY_MIN};
 use super::client::{ImClient, ImIdentity};
-use super::error::ImError;
+use super::retry;
 use crate::process::backoff::Backoff;
 use crate::protocol::webim::{
     C2cMessage, ERR_POLL_TIMEOUT, GroupMessage, LongPollCookie, LongPollingId, PollEvent,
     poll_events,
 };
-use crate::room::membership::{Slot, in_flight};
+use crate::room::im_error::ImError;
+use crate::room::in_flight::{InFlight, in_flight};
 
-/// Requests for waiting C2C messages in a row, against a service that never comes to an end.
+/// Maximum number of requests in a row for C2C messages that wait, against a service that never
+/// comes to an end.
 const MAX_FETCHES: usize = 10;
-/// Longest hold of the ordinary poll, seconds.
+/// Longest hold of the ordinary poll, in seconds.
 const MAX_POLL_SECONDS: u64 = 60;
 
-/// What an ordinary poll brought.
+/// The messages that an ordinary poll brought.
 #[derive(Debug, Default)]
 pub(super) struct Polled {
     pub(super) c2c: Vec<C2cMessage>,
@@ -27,19 +28,19 @@ pub(super) struct Polled {
     notify_seq: u64,
 }
 
-/// The ordinary long poll, which brings what is for us alone.
-pub(super) struct Ordinary {
+/// The ordinary long poll.
+pub(super) struct OrdinaryPoll {
     client: ImClient,
     me: Arc<ImIdentity>,
-    /// Without a polling id there is no poll.
+    /// Seconds for which the service is to hold; None without a polling id: no poll then.
     timeout: Option<u64>,
     pub(super) cookie: LongPollCookie,
-    polling: Slot<Result<Polled, ImError>>,
+    polling: InFlight<Result<Polled, ImError>>,
     next: Instant,
     pub(super) backoff: Backoff,
 }
 
-impl Ordinary {
+impl OrdinaryPoll {
     pub(super) fn new(client: ImClient, me: Arc<ImIdentity>, id: Option<LongPollingId>) -> Self {
         let hold = |seconds: u64| match seconds {
             0 => MAX_POLL_SECONDS,
@@ -55,11 +56,11 @@ impl Ordinary {
             },
             polling: None,
             next: Instant::now(),
-            backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
+            backoff: retry::backoff(),
         }
     }
 
-    /// The next answer; may be dropped and called again.
+    /// Waits for the next answer; may be dropped and called again.
     pub(super) async fn next(&mut self) -> Result<Polled, ImError> {
         let Some(timeout) = self.timeout else {
             return std::future::pending().await;
@@ -80,9 +81,9 @@ impl Ordinary {
                 for message in &polled.c2c {
                     self.cookie.notice_seq = self.cookie.notice_seq.max(message.notice_seq);
                 }
-                if polled.c2c.is_empty() && now - started < RETRY_MAX / 10 {
+                if polled.c2c.is_empty() && now - started < retry::MAXIMUM / 10 {
                     // A service that does not hold is not asked in a busy loop.
-                    self.next = now + RETRY_MAX / 10;
+                    self.next = now + retry::MAXIMUM / 10;
                 }
                 Ok(polled)
             }

@@ -1,65 +1,65 @@
-//! Our place in a room's group: joining it, and its poll, again and again.
+//! Our place in a room's group: joins it, and polls it again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::channel::{RETRY_MAX, RETRY_MIN};
 use super::client::{ImClient, ImIdentity};
-use super::error::ImError;
-use super::hold::Hold;
-use super::trouble::{Trouble, group_is_lost, trouble};
+use super::poll_hold::PollHold;
+use super::retry;
+use super::trouble::{Trouble, group_is_lost, trouble_of};
 use crate::process::backoff::Backoff;
 use crate::protocol::webim::{
     BigGroupPollRequest, BigGroupPolled, ERR_POLL_TIMEOUT, GroupMessage, messages,
 };
-use crate::room::membership::{Slot, in_flight};
+use crate::room::im_error::ImError;
+use crate::room::in_flight::{InFlight, in_flight};
 
-/// Longest pause between two looks for a group that does not exist.
+/// Longest pause between two tries to join a group that does not exist.
 const NO_GROUP_RETRY: Duration = Duration::from_secs(30);
 
-/// What happened to the group.
+/// An event in our place in the group.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum GroupEvent {
     Joined,
     /// The poll is late: the service may be hanging.
     Doubt,
     /// A poll was answered, perhaps with nothing.
     Heard(Vec<GroupMessage>),
-    /// It is joined again, by itself or after a new login.
+    /// The group is lost; it will be joined again, at once or after a new login.
     Lost {
         error: ImError,
         login_again: bool,
     },
 }
 
-/// What the group's poll needs from answer to answer.
+/// The state of the group's poll from answer to answer.
 struct Poll {
     key: String,
     next_seq: u64,
-    hold: Hold,
+    hold: PollHold,
     started: Instant,
     next: Instant,
     doubted: bool,
     failures: u32,
-    slot: Slot<Result<BigGroupPolled, ImError>>,
+    slot: InFlight<Result<BigGroupPolled, ImError>>,
 }
 
-pub(super) struct Listener {
+pub(super) struct GroupListener {
     pub(super) room_id: String,
     client: ImClient,
     me: Arc<ImIdentity>,
-    joining: Slot<Result<String, ImError>>,
+    joining: InFlight<Result<String, ImError>>,
     next_join: Instant,
     poll: Option<Poll>,
-    /// Lost before: then only an answered poll proves that it is back.
+    /// Whether the group was lost before: then only an answered poll proves that it is back.
     suspect: bool,
     backoff: Backoff,
     no_group: Backoff,
 }
 
-impl Listener {
+impl GroupListener {
     pub(super) fn new(client: ImClient, me: Arc<ImIdentity>, room_id: &str) -> Self {
         Self {
             room_id: room_id.to_owned(),
@@ -69,8 +69,8 @@ impl Listener {
             next_join: Instant::now(),
             poll: None,
             suspect: false,
-            backoff: Backoff::endless(RETRY_MIN * 2, RETRY_MAX),
-            no_group: Backoff::endless(RETRY_MIN * 10, NO_GROUP_RETRY),
+            backoff: retry::backoff(),
+            no_group: retry::slow_backoff(NO_GROUP_RETRY),
         }
     }
 
@@ -79,20 +79,20 @@ impl Listener {
         self.poll.is_some()
     }
 
-    /// What happens next; may be dropped and called again.
-    pub(super) async fn next(&mut self) -> Step {
+    /// Waits for the next event; may be dropped and called again.
+    pub(super) async fn next(&mut self) -> GroupEvent {
         loop {
-            let step = match &mut self.poll {
+            let event = match &mut self.poll {
                 None => self.join().await,
                 Some(_) => self.listen().await,
             };
-            if let Some(step) = step {
-                return step;
+            if let Some(event) = event {
+                return event;
             }
         }
     }
 
-    async fn join(&mut self) -> Option<Step> {
+    async fn join(&mut self) -> Option<GroupEvent> {
         if self.joining.is_none() {
             sleep_until(self.next_join).await;
             let (client, me, group) = (self.client.clone(), self.me.clone(), self.room_id.clone());
@@ -104,18 +104,18 @@ impl Listener {
                 self.poll = Some(Poll {
                     key,
                     next_seq: 0,
-                    hold: Hold::default(),
+                    hold: PollHold::default(),
                     started: now,
                     next: now,
                     doubted: false,
                     failures: 0,
                     slot: None,
                 });
-                (!self.suspect).then_some(Step::Joined)
+                (!self.suspect).then_some(GroupEvent::Joined)
             }
             Err(error) => {
                 self.suspect = true;
-                let no_group = trouble(&error) == Trouble::NoGroup;
+                let no_group = trouble_of(&error) == Trouble::NoGroup;
                 let backoff = if no_group {
                     &mut self.no_group
                 } else {
@@ -123,12 +123,12 @@ impl Listener {
                 };
                 self.next_join = Instant::now() + backoff.next_pause(rand::random());
                 let login_again = !no_group;
-                Some(Step::Lost { error, login_again })
+                Some(GroupEvent::Lost { error, login_again })
             }
         }
     }
 
-    async fn listen(&mut self) -> Option<Step> {
+    async fn listen(&mut self) -> Option<GroupEvent> {
         let poll = self.poll.as_mut()?;
         if poll.slot.is_none() {
             sleep_until(poll.next).await;
@@ -149,12 +149,12 @@ impl Listener {
             result = in_flight(&mut poll.slot) => self.on_answer(result),
             () = sleep_until(doubt_at), if !poll.doubted => {
                 poll.doubted = true;
-                Some(Step::Doubt)
+                Some(GroupEvent::Doubt)
             }
         }
     }
 
-    fn on_answer(&mut self, result: Result<BigGroupPolled, ImError>) -> Option<Step> {
+    fn on_answer(&mut self, result: Result<BigGroupPolled, ImError>) -> Option<GroupEvent> {
         let poll = self.poll.as_mut()?;
         let now = Instant::now();
         let took = now - poll.started;
@@ -163,7 +163,7 @@ impl Listener {
                 let empty = answer.rsp_msg_list.is_empty();
                 poll.hold.answered(took, answer.hold_time, empty);
                 let idle = empty || answer.next_seq == poll.next_seq;
-                poll.next = now + Hold::pause_after(took, idle);
+                poll.next = now + PollHold::pause_after(took, idle);
                 poll.next_seq = answer.next_seq;
                 // Without a key the old one must do.
                 if !answer.key.is_empty() {
@@ -173,7 +173,7 @@ impl Listener {
             }
             Err(error) if error.code() == Some(ERR_POLL_TIMEOUT) => {
                 poll.hold.answered(took, 0, true);
-                poll.next = now + Hold::pause_after(took, true);
+                poll.next = now + PollHold::pause_after(took, true);
                 vec![]
             }
             Err(error) => return self.on_failure(error),
@@ -183,14 +183,14 @@ impl Listener {
         self.suspect = false;
         self.backoff.reset();
         self.no_group.reset();
-        Some(Step::Heard(heard))
+        Some(GroupEvent::Heard(heard))
     }
 
-    fn on_failure(&mut self, error: ImError) -> Option<Step> {
+    fn on_failure(&mut self, error: ImError) -> Option<GroupEvent> {
         let poll = self.poll.as_mut()?;
         poll.failures += 1;
         let pause = self.backoff.next_pause(rand::random());
-        if trouble(&error) != Trouble::Replaced && !group_is_lost(&error, poll.failures) {
+        if trouble_of(&error) != Trouble::Replaced && !group_is_lost(&error, poll.failures) {
             log::debug!(reason:% = error, pause:? = pause; "the group's poll failed");
             poll.next = Instant::now() + pause;
             return None;
@@ -198,7 +198,7 @@ impl Listener {
         self.poll = None;
         self.suspect = true;
         self.next_join = Instant::now() + pause;
-        let login_again = trouble(&error) == Trouble::Replaced;
-        Some(Step::Lost { error, login_again })
+        let login_again = trouble_of(&error) == Trouble::Replaced;
+        Some(GroupEvent::Lost { error, login_again })
     }
 }

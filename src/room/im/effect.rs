@@ -1,77 +1,79 @@
-//! What messages mean for us. Pure but for the memory of what came before.
+//! The effect of each message on us. Pure but for the memory of earlier messages.
 
 use std::collections::VecDeque;
 
 use crate::protocol::webim::{
-    C2cMessage, C2cSaid, Content, GroupMessage, ReportType, Said, is_pushers_changed, read_c2c,
-    read_group,
+    C2cChat, C2cMessage, Content, GroupChat, GroupMessage, ReportType, is_pushers_changed,
+    read_c2c, read_group,
 };
 use crate::room::event::{Message, RoomEvent};
-use crate::room::recovery::Told;
+use crate::room::recovery::EndNotice;
 
-/// What a group message calls for.
+/// The effect that a message is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// For the session.
+pub(super) enum Effect {
+    /// Hand an event to the session.
     Event(RoomEvent),
     /// Read the member list again.
-    Look,
+    ReadMembers,
     /// Read it again, and this may be why the room or our seat is gone.
-    Alarm(Told),
+    End(EndNotice),
 }
 
-/// What a message of the group `room_id` means to `me`.
-pub(super) fn hear(message: &GroupMessage, room_id: &str, me: &str) -> Option<Heard> {
+/// Finds the effect on `me` of a message of the group `room_id`.
+pub(super) fn effect_of(message: &GroupMessage, room_id: &str, me: &str) -> Option<Effect> {
     if message.group_id != room_id {
         return None;
     }
     match &message.content {
         Content::Chat(_) if message.from == me => None,
         Content::Chat(elements) => match read_group(elements) {
-            Said::Text(said) => Some(Heard::Event(RoomEvent::TextReceived(Message {
+            GroupChat::Text(said) => Some(Effect::Event(RoomEvent::TextReceived(Message {
                 from: message.from.clone(),
                 nick: first(said.nick, &message.from),
                 cmd: None,
                 text: said.text,
             }))),
-            Said::Command(command) => Some(Heard::Event(RoomEvent::CustomReceived(Message {
-                from: message.from.clone(),
-                nick: first(command.user_name, &message.from),
-                cmd: Some(command.cmd),
-                text: command.msg,
-            }))),
-            Said::PushersChanged => Some(Heard::Look),
-            Said::Nothing => None,
+            GroupChat::Command(command) => {
+                Some(Effect::Event(RoomEvent::CustomReceived(Message {
+                    from: message.from.clone(),
+                    nick: first(command.user_name, &message.from),
+                    cmd: Some(command.cmd),
+                    text: command.msg,
+                })))
+            }
+            GroupChat::PushersChanged => Some(Effect::ReadMembers),
+            GroupChat::Nothing => None,
         },
-        // Somebody joined or left the group: he will be, or was, a member.
+        // Whoever joined or left the group will be, or was, listed by the room server.
         Content::Tip { .. } => None,
         Content::System {
             report,
             user_defined,
             ..
         } => match report {
-            ReportType::Dissolved | ReportType::Recycled => Some(Heard::Alarm(Told::Dissolved)),
-            ReportType::Kicked => Some(Heard::Alarm(Told::Removed)),
+            ReportType::Dissolved | ReportType::Recycled => Some(Effect::End(EndNotice::Dissolved)),
+            ReportType::Kicked => Some(Effect::End(EndNotice::Removed)),
             ReportType::Custom => user_defined
                 .as_deref()
                 .is_some_and(is_pushers_changed)
-                .then_some(Heard::Look),
+                .then_some(Effect::ReadMembers),
             ReportType::Other(_) => None,
         },
     }
 }
 
-/// What a C2C message means to `me`.
-pub(super) fn hear_c2c(message: &C2cMessage, me: &str) -> Option<RoomEvent> {
-    // Our own come back when the same user sends from another device.
+/// Finds the event that a C2C message is to `me`.
+pub(super) fn event_of_c2c(message: &C2cMessage, me: &str) -> Option<RoomEvent> {
+    // Messages of ours come back when the same user sends from another device.
     if message.from == me {
         return None;
     }
     let (nick, cmd, text) = match read_c2c(&message.elements) {
-        C2cSaid::Command(command) => (command.user_name, Some(command.cmd), command.msg),
-        C2cSaid::Text(said) => (said.nick, None, said.text),
+        C2cChat::Command(command) => (command.user_name, Some(command.cmd), command.msg),
+        C2cChat::Text(said) => (said.nick, None, said.text),
         // Live rooms only: there is nobody to answer it here.
-        C2cSaid::LinkMic(_) | C2cSaid::Nothing => return None,
+        C2cChat::LinkMic(_) | C2cChat::Nothing => return None,
     };
     Some(RoomEvent::C2cReceived(Message {
         from: message.from.clone(),
@@ -89,15 +91,15 @@ fn first(name: String, from: &str) -> String {
     }
 }
 
-/// Messages remembered: more than any service repeats after a reconnect.
+/// Number of messages that are remembered: more than any service repeats after a reconnect.
 const MEMORY: usize = 256;
 
-/// Knows a message that came before: a new poll may begin with the last ones of the old.
+/// The last messages, by sender, number and random: a new poll may repeat the end of the old.
 #[derive(Debug, Default)]
-pub(super) struct Seen(VecDeque<(String, u64, u64)>);
+pub(super) struct SeenMessages(VecDeque<(String, u64, u64)>);
 
-impl Seen {
-    /// Whether this one is new. Messages without any number are always new.
+impl SeenMessages {
+    /// Whether a message is new, and remembers it. Those without any number are always new.
     pub(super) fn is_new(&mut self, from: &str, seq: u64, random: u64) -> bool {
         if seq == 0 && random == 0 {
             return true;
@@ -147,49 +149,53 @@ mod tests {
     fn table() {
         let notify = r#"{"cmd":"notifyPusherChange","data":""}"#;
         let text = || Content::Chat(vec![Element::Text("hi".into())]);
-        let said = Heard::Event(RoomEvent::TextReceived(Message {
+        let said = Effect::Event(RoomEvent::TextReceived(Message {
             from: "bob".into(),
             nick: "bob".into(),
             cmd: None,
             text: "hi".into(),
         }));
-        for (from, content, heard) in [
+        for (from, content, effect) in [
             ("bob", text(), Some(said)),
             ("me", text(), None),
             (
                 "bob",
                 Content::Chat(vec![Element::custom(notify)]),
-                Some(Heard::Look),
+                Some(Effect::ReadMembers),
             ),
-            ("@TIM#SYSTEM", system(255, Some(notify)), Some(Heard::Look)),
+            (
+                "@TIM#SYSTEM",
+                system(255, Some(notify)),
+                Some(Effect::ReadMembers),
+            ),
             ("@TIM#SYSTEM", system(255, Some("not json")), None),
             ("@TIM#SYSTEM", system(255, None), None),
             (
                 "@TIM#SYSTEM",
                 system(5, None),
-                Some(Heard::Alarm(Told::Dissolved)),
+                Some(Effect::End(EndNotice::Dissolved)),
             ),
             (
                 "@TIM#SYSTEM",
                 system(11, None),
-                Some(Heard::Alarm(Told::Dissolved)),
+                Some(Effect::End(EndNotice::Dissolved)),
             ),
             (
                 "@TIM#SYSTEM",
                 system(4, None),
-                Some(Heard::Alarm(Told::Removed)),
+                Some(Effect::End(EndNotice::Removed)),
             ),
             ("@TIM#SYSTEM", system(9, None), None),
         ] {
             let message = message(from, content);
-            assert_eq!(hear(&message, "r", "me"), heard, "{message:?}");
-            assert_eq!(hear(&message, "other", "me"), None);
+            assert_eq!(effect_of(&message, "r", "me"), effect, "{message:?}");
+            assert_eq!(effect_of(&message, "other", "me"), None);
         }
     }
 
     #[test]
     fn repeated_messages_are_known() {
-        let mut seen = Seen::default();
+        let mut seen = SeenMessages::default();
         assert!(seen.is_new("bob", 1, 7));
         assert!(!seen.is_new("bob", 1, 7));
         assert!(seen.is_new("bob", 1, 8) && seen.is_new("al", 1, 7));

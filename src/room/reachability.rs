@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 
-/// Failures in a row after which the server counts as unreachable: one may be bad luck.
+/// Failures in a row from which on the server counts as unreachable: one may be bad luck.
 const FAILURES: u32 = 2;
 
-/// A change that is worth telling.
+/// A change of reachability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Lost { since: Instant },
@@ -13,13 +13,13 @@ pub(super) enum Change {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(super) struct Reachability {
     failures: u32,
     since: Option<Instant>,
 }
 
-impl Health {
-    /// Takes in whether a room server answered at `now`.
+impl Reachability {
+    /// Counts an exchange that ended at `now`, with an answer or not.
     pub(super) fn record(&mut self, answered: bool, now: Instant) -> Option<Change> {
         if answered {
             let was_lost = self.failures >= FAILURES;
@@ -43,7 +43,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let lost = Some(Change::Lost { since: at(1) });
-        let mut health = Health::default();
+        let mut reachability = Reachability::default();
         for (answered, seconds, change) in [
             (true, 0, None),
             (false, 1, None),
@@ -54,7 +54,11 @@ mod tests {
             (false, 6, None),
             (true, 7, None),
         ] {
-            assert_eq!(health.record(answered, at(seconds)), change, "{seconds}");
+            assert_eq!(
+                reachability.record(answered, at(seconds)),
+                change,
+                "{seconds}"
+            );
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What a room session is told when it starts and when it enters a room.
+//! The settings of a room session, and those of a stay in a room.
 
 use std::time::Duration;
 
 use crate::protocol::request::AddPusher;
 use crate::protocol::stream_url::redacted;
 
-use super::client::ClientSettings;
+use super::client_settings::ClientSettings;
 use super::im::ImSettings;
 use super::recovery::REAPER_TIMEOUT;
 use crate::config::kiosk::Role;
@@ -15,7 +15,7 @@ use crate::process::backoff::{Backoff, jittered};
 #[derive(Debug, Clone)]
 pub struct SessionSettings {
     pub client: ClientSettings,
-    /// Members a room admits, ourselves included.
+    /// Maximum number of members in a room, ourselves included.
     pub capacity: usize,
     pub timings: Timings,
     /// The message service; None leaves the member list to be polled.
@@ -23,7 +23,7 @@ pub struct SessionSettings {
 }
 
 impl SessionSettings {
-    /// The usual capacity of the room type, the usual timings and no message service.
+    /// Sets the usual capacity of the room type, the usual timings and no message service.
     #[must_use]
     pub fn new(client: ClientSettings) -> Self {
         Self {
@@ -35,29 +35,30 @@ impl SessionSettings {
     }
 }
 
-/// Heartbeats never start further apart than 12 s: one may be lost before the servers' 20 s are
-/// over. The last second is for what is late in our own house.
+/// Maximum time between the starts of heartbeats. 12 s would let one be lost before the servers'
+/// 20 s are over; one second of them is for delays of our own.
 const MAX_HEARTBEAT_PAUSE: Duration = Duration::from_secs(11);
+/// Maximum time until the first heartbeat: the official mini client's.
 const FIRST_HEARTBEAT: Duration = Duration::from_secs(3);
 
-/// How often and how long. The defaults are for production; tests use shorter ones.
+/// Pauses and limits. The defaults are for production; tests use shorter ones.
 #[derive(Debug, Clone)]
 pub struct Timings {
-    /// Between heartbeats, give or take a tenth. The servers drop a member after 20 s.
+    /// Pause between heartbeats, give or take a tenth. The servers drop a member after 20 s.
     pub heartbeat: Duration,
-    /// Between two looks at the member list, while no message channel announces changes.
+    /// Pause between looks at the member list while no message channel announces changes.
     pub poll: Duration,
-    /// The same while one does.
+    /// The same while a message channel announces them.
     pub safety_poll: Duration,
-    /// Between two looks at the server while we are in no room.
+    /// Pause between looks at the server outside a room.
     pub idle_probe: Duration,
     pub backoff_min: Duration,
     pub backoff_max: Duration,
-    /// For everything that `enter` does, retries included.
+    /// Limit for `enter`, retries included.
     pub enter_deadline: Duration,
-    /// For `delete_pusher` and `logout`: who leaves does not wait.
+    /// Limit for `delete_pusher` and for `logout`: the customer does not wait for them.
     pub leave_deadline: Duration,
-    /// How long the others may be absent from the list after the server forgot its members.
+    /// Time for which the others may be absent from the list after the server forgot its members.
     pub return_grace: Duration,
 }
 
@@ -82,33 +83,33 @@ impl Timings {
         Backoff::endless(self.backoff_min * 2, self.backoff_max)
     }
 
-    /// From the start of one heartbeat to the start of the next.
+    /// Chooses the time from the start of one heartbeat to the start of the next.
     pub(super) fn heartbeat_pause(&self, random: f64) -> Duration {
         jittered(self.heartbeat, random).min(MAX_HEARTBEAT_PAUSE)
     }
 
-    /// A heartbeat that takes longer, a new login included, is given up for the next one.
+    /// Limit for a heartbeat, a new login included; then it is given up for the next one.
     pub(super) fn heartbeat_deadline(&self) -> Duration {
         self.heartbeat.mul_f64(10.0 / 7.0).min(MAX_HEARTBEAT_PAUSE)
     }
 
-    /// The first heartbeat comes early (3 s), as the official mini client does it: a ghost
-    /// room, in which we are no member although entering succeeded, shows at once.
+    /// Pause before the first heartbeat, which comes early: a ghost room, in which we are no
+    /// member although entering succeeded, shows at once.
     pub(super) fn first_heartbeat(&self) -> Duration {
         self.heartbeat.mul_f64(3.0 / 7.0).min(FIRST_HEARTBEAT)
     }
 }
 
-/// The room to enter, and as whom.
+/// The room to enter, and the member to be there.
 #[derive(Clone)]
 pub struct EnterRoom {
     pub room_id: String,
-    /// Needed again when the server has lost its memory and we re-create the room.
+    /// Needed again when the server has lost its memory and we create the room anew.
     pub room_info: String,
     pub role: Role,
     pub user_name: String,
     pub user_avatar: String,
-    /// From `get_push_url`; pushing to it has begun.
+    /// The answer to `get_push_url`; pushing to it has begun.
     pub push_url: String,
 }
 

@@ -1,16 +1,17 @@
-//! The channel from outside: orders to it, and what is known of it.
+//! The handle on the message channel: the commands that it takes, and its word on the room.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::error::ImError;
-use crate::room::recovery::Told;
+use crate::room::im_error::ImError;
+use crate::room::recovery::EndNotice;
 
-/// For a message to be confirmed, those before it included.
+/// Limit for the confirmation of a message, those before it included.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
-/// The group of the room we are in, and as whom we speak there.
+
+/// The group of the room that we are in, and the names under which we speak there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::room) struct Group {
     pub(in crate::room) room_id: String,
@@ -20,7 +21,7 @@ pub(in crate::room) struct Group {
 
 pub(super) type Reply = oneshot::Sender<Result<(), ImError>>;
 
-/// What is to be sent.
+/// A message to be sent.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Text {
@@ -38,7 +39,7 @@ pub(super) enum Outgoing {
 }
 
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum ChannelCommand {
     Join(Group),
     Quit { room_id: String },
     Send(Outgoing, Reply),
@@ -46,40 +47,40 @@ pub(super) enum Order {
     Wake,
 }
 
-/// Orders to the channel. Without a channel every one of them is a no-op or refused.
+/// The handle on the channel. Without a channel every command does nothing or is refused.
 #[derive(Debug, Clone)]
 pub(in crate::room) struct ChannelHandle(pub(super) Option<Running>);
 
 #[derive(Debug, Clone)]
 pub(super) struct Running {
-    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) commands: mpsc::Sender<ChannelCommand>,
     pub(super) announces: watch::Receiver<bool>,
-    pub(super) told: Arc<Mutex<Option<Told>>>,
+    pub(super) notice: Arc<Mutex<Option<EndNotice>>>,
 }
 
 impl ChannelHandle {
-    /// Joins a room's group, and again when it is lost; instead of any other.
+    /// Joins a room's group instead of any other, and again whenever it is lost.
     pub(in crate::room) async fn join(&self, group: Group) {
-        let _ = self.take_told();
-        self.order(Order::Join(group)).await;
+        let _ = self.take_notice();
+        self.command(ChannelCommand::Join(group)).await;
     }
 
     pub(in crate::room) async fn quit(&self, room_id: &str) {
         let room_id = room_id.to_owned();
-        self.order(Order::Quit { room_id }).await;
+        self.command(ChannelCommand::Quit { room_id }).await;
     }
 
     /// Logs out until `wake`, within the deadline of a request.
     pub(in crate::room) async fn logout(&self) {
         let (done, wait) = oneshot::channel();
-        self.order(Order::Logout(done)).await;
+        self.command(ChannelCommand::Logout(done)).await;
         // Ended is as good as logged out.
         let _ = wait.await;
     }
 
     /// Logs in again after a logout.
     pub(in crate::room) async fn wake(&self) {
-        self.order(Order::Wake).await;
+        self.command(ChannelCommand::Wake).await;
     }
 
     pub(super) async fn send(&self, message: Outgoing) -> Result<(), ImError> {
@@ -88,7 +89,10 @@ impl ChannelHandle {
         };
         let (reply, answer) = oneshot::channel();
         let sent = async {
-            let sent = running.orders.send(Order::Send(message, reply)).await;
+            let sent = running
+                .commands
+                .send(ChannelCommand::Send(message, reply))
+                .await;
             sent.map_err(|_| ImError::Off)?;
             answer.await.unwrap_or(Err(ImError::Off))
         };
@@ -137,16 +141,16 @@ impl ChannelHandle {
         }
     }
 
-    /// What was told of the room's end since this was last asked.
-    pub(in crate::room) fn take_told(&self) -> Option<Told> {
-        let told = &self.0.as_ref()?.told;
-        told.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Takes the last announcement of the room's end, if there is one.
+    pub(in crate::room) fn take_notice(&self) -> Option<EndNotice> {
+        let notice = &self.0.as_ref()?.notice;
+        notice.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    async fn order(&self, order: Order) {
+    async fn command(&self, command: ChannelCommand) {
         if let Some(running) = &self.0 {
             // Fails when the channel has ended, and then there is nothing to do.
-            let _ = running.orders.send(order).await;
+            let _ = running.commands.send(command).await;
         }
     }
 }

@@ -1,35 +1,37 @@
-//! What can go wrong between us and the message service.
+//! Failures between us and the message service.
 
 use std::time::Duration;
 
-use crate::protocol::webim::{Command, ImAnswerError, TooLong};
-use crate::room::client::SetupError;
-use crate::room::error::{RoomError, TransportKind, explain};
+use crate::protocol::webim::{ImAnswerError, ImCommand, TooLong};
 
-/// Why something could not be done over the message channel.
+use super::client_settings::SetupError;
+use super::http::{ANSWER_LIMIT, FetchError};
+use super::transport::{TransportKind, explain};
+
+/// Reasons for which something could not be done over the message channel.
 #[derive(Debug, thiserror::Error)]
 pub enum ImError {
     #[error("{command}: {}", explain(*.kind, "the message service", .source.as_ref()))]
     Transport {
-        command: Command,
+        command: ImCommand,
         kind: TransportKind,
         /// Its URL is removed, because the query carries userSig or A2Key.
         #[source]
         source: Option<reqwest::Error>,
     },
     #[error("{command}: the answer is larger than {limit} bytes")]
-    TooLarge { command: Command, limit: usize },
+    TooLarge { command: ImCommand, limit: usize },
     #[error("{command}: {source}")]
     Answer {
-        command: Command,
+        command: ImCommand,
         source: ImAnswerError,
     },
-    #[error("joining the group was answered {0:?}")]
+    #[error("the message service did not let us into the group: {0:?}")]
     NotAdmitted(String),
     #[error(transparent)]
     Setup(#[from] Box<SetupError>),
     #[error("no credentials: {0}")]
-    Credentials(Box<RoomError>),
+    Credentials(String),
     #[error("{0}")]
     TooLong(#[from] TooLong),
     #[error("the message channel is switched off")]
@@ -45,7 +47,21 @@ pub enum ImError {
 }
 
 impl ImError {
-    /// The message service's own number.
+    pub(super) fn fetch(command: ImCommand, error: FetchError) -> Self {
+        match error {
+            FetchError::Transport(kind, source) => Self::Transport {
+                command,
+                kind,
+                source,
+            },
+            FetchError::TooLarge => Self::TooLarge {
+                command,
+                limit: ANSWER_LIMIT,
+            },
+        }
+    }
+
+    /// Returns the message service's error number, if it gave one.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
         match self {
@@ -54,7 +70,7 @@ impl ImError {
         }
     }
 
-    /// Whether nothing came before the deadline.
+    /// Whether there was no answer before the deadline.
     pub(super) fn is_timeout(&self) -> bool {
         matches!(
             self,

@@ -1,51 +1,35 @@
-//! The owner of everything that is said to a room server: takes commands through
+//! The owner of everything that is said to a room server: obeys the commands of
 //! [`RoomHandle`], keeps the login alive, and runs one stay in a room at a time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::protocol::answer::Room;
-
-use super::client::{Created, Identity, RoomClient, SetupError};
+use super::client::{Identity, RoomClient};
+use super::client_settings::SetupError;
 use super::error::RoomError;
-use super::event::{ClosedReason, Outbox, RoomEvent, RoomSnapshot};
+use super::event::{ClosedReason, Outbox, RoomEvent};
+use super::handle::{Reply, RoomCommand, RoomHandle};
 use super::idle_room;
 use super::im::{self, ChannelHandle};
+use super::in_flight::{InFlight, in_flight};
 use super::link::Link;
-use super::membership::{Slot, StayEnd, in_flight, stay};
+use super::membership::{StayEnd, stay};
 use super::seat::Seat;
-pub use super::settings::{EnterRoom, SessionSettings, Timings};
-pub use crate::config::kiosk::Credentials;
+use super::session_settings::{EnterRoom, SessionSettings, Timings};
+use crate::config::kiosk::Credentials;
 use crate::process::backoff::{Backoff, jittered};
 
-/// Commands that wait, and requests that run, at the same time.
+/// Maximum number of commands that wait, and of requests that run at the same time.
 const MAX_COMMANDS: usize = 8;
 
-/// For a command that is one request: a login, the request, and both again.
+/// Limit for a command that is one request, with the logins that it needs: three times the 5 s
+/// of a whole exchange.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
-
-type Reply<T> = oneshot::Sender<Result<T, RoomError>>;
-
-#[derive(Debug)]
-enum Command {
-    ListRooms(Reply<Vec<Room>>),
-    FindIdleRoom(Reply<Option<Room>>),
-    GetPushUrl(String, Reply<String>),
-    CreateRoom {
-        room_id: String,
-        room_info: String,
-        reply: Reply<Created>,
-    },
-    Enter(EnterRoom, Reply<()>),
-    Leave(Reply<()>),
-    Logout(Reply<()>),
-    Stop(Reply<()>),
-}
 
 /// Starts room sessions.
 #[derive(Debug)]
@@ -53,12 +37,12 @@ pub struct RoomSession;
 
 impl RoomSession {
     /// Starts the session's task, which logs in and stays logged in; an unreachable server is
-    /// tried again for ever. Must be called within a tokio runtime.
+    /// asked again for ever. Must be called within a tokio runtime.
     ///
     /// Events go to `events`; one that is not taken within a second is dropped.
     ///
     /// # Errors
-    /// Wrong settings.
+    /// Settings that cannot be used.
     pub fn start(
         settings: &SessionSettings,
         credentials: Credentials,
@@ -93,146 +77,12 @@ impl RoomSession {
     }
 }
 
-/// Commands to a room session. When the last clone is dropped the session ends at once, without
-/// a word to the server.
-#[derive(Debug, Clone)]
-pub struct RoomHandle {
-    commands: mpsc::Sender<Command>,
-    snapshot: watch::Receiver<RoomSnapshot>,
-    refresh: Arc<Notify>,
-    channel: ChannelHandle,
-}
-
-impl RoomHandle {
-    /// All active rooms.
-    ///
-    /// # Errors
-    /// As every request: within 15 s, [`RoomError::class`] tells what to do.
-    pub async fn list_rooms(&self) -> Result<Vec<Room>, RoomError> {
-        self.send(Command::ListRooms).await
-    }
-
-    /// The room of an agent who waits, if there is one; see [`idle_room::choose`].
-    ///
-    /// # Errors
-    /// As every request.
-    pub async fn find_idle_room(&self) -> Result<Option<Room>, RoomError> {
-        self.send(Command::FindIdleRoom).await
-    }
-
-    /// A URL to push to, for a stay in that room.
-    ///
-    /// # Errors
-    /// As every request.
-    pub async fn get_push_url(&self, room_id: &str) -> Result<String, RoomError> {
-        let room_id = room_id.to_owned();
-        self.send(|reply| Command::GetPushUrl(room_id, reply)).await
-    }
-
-    /// Reserves a room; an empty id lets the server invent one. The server may take it back if
-    /// nobody enters within 30 s, so [`Role::Host`](super::Role) reserves it again on entering.
-    ///
-    /// # Errors
-    /// As every request, and a `room_info` over 1024 bytes.
-    pub async fn create_room(&self, room_id: &str, room_info: &str) -> Result<Created, RoomError> {
-        let (room_id, room_info) = (room_id.to_owned(), room_info.to_owned());
-        self.send(|reply| Command::CreateRoom {
-            room_id,
-            room_info,
-            reply,
-        })
-        .await
-    }
-
-    /// Enters a room; from then on heartbeats are sent and members announced, until `leave` or
-    /// an event says that it is over. In the same room already, it tells the room the new push
-    /// URL or name.
-    ///
-    /// # Errors
-    /// As every request, within 20 s and after three tries; class `RoomGone` or `Full` when
-    /// somebody else was faster; [`RoomError::LeftMeanwhile`] when `leave`, or a newer push URL, came in between.
-    pub async fn enter(&self, room: EnterRoom) -> Result<(), RoomError> {
-        match self.send(|reply| Command::Enter(room, reply)).await {
-            Err(RoomError::Stopped) if !self.commands.is_closed() => Err(RoomError::LeftMeanwhile),
-            other => other,
-        }
-    }
-
-    /// Leaves the room we are in or about to enter; in none it is a no-op.
-    ///
-    /// # Errors
-    /// When the server did not confirm it within 2 s; we have left all the same, and the
-    /// server will notice that heartbeats are missing.
-    pub async fn leave(&self) -> Result<(), RoomError> {
-        self.send(Command::Leave).await
-    }
-
-    /// Leaves the room and gives the login back; the next command logs in again.
-    ///
-    /// # Errors
-    /// Only when the session has stopped.
-    pub async fn logout(&self) -> Result<(), RoomError> {
-        self.send(Command::Logout).await
-    }
-
-    /// Leaves, logs out and ends the session, within about 4 s.
-    ///
-    /// # Errors
-    /// Only when the session has stopped before.
-    pub async fn stop(&self) -> Result<(), RoomError> {
-        self.send(Command::Stop).await
-    }
-
-    /// Looks at the member list now: for whoever learns of a change by another way.
-    pub fn refresh(&self) {
-        self.refresh.notify_one();
-    }
-
-    /// Says a text to everybody in the room, in order with what was sent before.
-    ///
-    /// # Errors
-    /// [`RoomError::Im`] within 10 s: no room, no message channel, or over 8898 bytes. What
-    /// was not confirmed is not sent again.
-    pub async fn send_text(&self, text: &str) -> Result<(), RoomError> {
-        Ok(self.channel.send_text(text).await?)
-    }
-
-    /// Sends a command to the programs of everybody in the room.
-    ///
-    /// # Errors
-    /// As `send_text`.
-    pub async fn send_custom(&self, cmd: &str, msg: &str) -> Result<(), RoomError> {
-        Ok(self.channel.send_custom(cmd, msg).await?)
-    }
-
-    /// Sends a command to one user, who need not be in the room.
-    ///
-    /// # Errors
-    /// As `send_text`, but up to 12000 bytes and without a room too.
-    pub async fn send_c2c(&self, to: &str, cmd: &str, msg: &str) -> Result<(), RoomError> {
-        Ok(self.channel.send_c2c(to, cmd, msg).await?)
-    }
-
-    /// The session's state, to be read or watched.
-    #[must_use]
-    pub fn snapshot(&self) -> watch::Receiver<RoomSnapshot> {
-        self.snapshot.clone()
-    }
-
-    async fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, RoomError> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.commands.send(command(reply)).await;
-        sent.map_err(|_| RoomError::Stopped)?;
-        answer.await.unwrap_or(Err(RoomError::Stopped))
-    }
-}
-
-/// A stay in a room, under way.
+/// A stay in a room that is under way.
 #[derive(Debug)]
 struct RunningStay {
     seat: Seat,
     task: AbortOnDropHandle<StayEnd>,
-    /// Telling the room a new push URL; ends with the stay, so that it cannot enter again.
+    /// The task that renews the push URL; ends with the stay, so that it cannot enter again.
     renewal: Option<AbortOnDropHandle<()>>,
 }
 
@@ -240,27 +90,27 @@ struct Owner {
     link: Arc<Link>,
     timings: Timings,
     capacity: usize,
-    /// Requests of commands; aborted with the owner.
+    /// Requests for commands; aborted with the owner.
     jobs: JoinSet<()>,
     stay: Option<RunningStay>,
     refresh: Arc<Notify>,
     channel: ChannelHandle,
-    /// Keeps the login and tells whether the server is there, while no stay does.
-    probe: Slot<Result<(), RoomError>>,
+    /// The request that, outside a stay, keeps the login and shows whether the server is there.
+    probe: InFlight<Result<(), RoomError>>,
     /// None after a logout.
     next_probe: Option<Instant>,
     probe_backoff: Backoff,
 }
 
 impl Owner {
-    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    async fn run(mut self, mut commands: mpsc::Receiver<RoomCommand>) {
         loop {
             let may_probe = self.probe.is_none() && self.stay.is_none();
             let probe_due = self.next_probe.unwrap_or_else(Instant::now);
             tokio::select! {
                 command = commands.recv(), if self.jobs.len() < MAX_COMMANDS => match command {
                     None => return,
-                    Some(Command::Stop(reply)) => {
+                    Some(RoomCommand::Stop(reply)) => {
                         self.logout().await;
                         let _ = reply.send(Ok(()));
                         return;
@@ -277,27 +127,29 @@ impl Owner {
         }
     }
 
-    async fn obey(&mut self, command: Command) {
-        if self.next_probe.is_none() && !matches!(command, Command::Leave(_) | Command::Logout(_)) {
+    async fn obey(&mut self, command: RoomCommand) {
+        if self.next_probe.is_none()
+            && !matches!(command, RoomCommand::Leave(_) | RoomCommand::Logout(_))
+        {
             self.next_probe = Some(Instant::now() + self.timings.idle_probe);
             self.channel.wake().await;
         }
         match command {
-            Command::ListRooms(reply) => self.spawn(reply, |client, me| async move {
+            RoomCommand::ListRooms(reply) => self.spawn(reply, |client, me| async move {
                 client.get_room_list(&me).await
             }),
-            Command::FindIdleRoom(reply) => {
+            RoomCommand::FindIdleRoom(reply) => {
                 let capacity = self.capacity;
                 self.spawn(reply, move |client, me| async move {
                     let rooms = client.get_room_list(&me).await?;
                     Ok(idle_room::choose(&rooms, &me.user_id, capacity).cloned())
                 });
             }
-            Command::GetPushUrl(room_id, reply) => self.spawn(reply, move |client, me| {
+            RoomCommand::GetPushUrl(room_id, reply) => self.spawn(reply, move |client, me| {
                 let room_id = room_id.clone();
                 async move { client.get_push_url(&me, &room_id).await }
             }),
-            Command::CreateRoom {
+            RoomCommand::CreateRoom {
                 room_id,
                 room_info,
                 reply,
@@ -305,12 +157,12 @@ impl Owner {
                 let (room_id, room_info) = (room_id.clone(), room_info.clone());
                 async move { client.create_room(&me, &room_id, &room_info).await }
             }),
-            Command::Enter(room, reply) => self.enter(room, reply),
-            Command::Leave(reply) => {
+            RoomCommand::Enter(room, reply) => self.enter(room, reply),
+            RoomCommand::Leave(reply) => {
                 let left = self.leave().await;
                 let _ = reply.send(left);
             }
-            Command::Logout(reply) | Command::Stop(reply) => {
+            RoomCommand::Logout(reply) | RoomCommand::Stop(reply) => {
                 self.logout().await;
                 let _ = reply.send(Ok(()));
             }
@@ -326,7 +178,7 @@ impl Owner {
     {
         let link = self.link.clone();
         self.jobs.spawn(async move {
-            // Fails when the asker has gone, and then nobody needs the answer.
+            // Fails when nobody waits for the answer any more.
             let _ = reply.send(link.ask(REQUEST_DEADLINE, request).await);
         });
     }
@@ -371,7 +223,7 @@ impl Owner {
 
     /// Ends the stay, then tells the server, so that nothing enters again behind our back.
     async fn leave(&mut self) -> Result<(), RoomError> {
-        // It would stand still here, and might be in the middle of a login that leaving needs.
+        // The probe would stand still here, perhaps in the middle of a login that leaving needs.
         self.probe = None;
         let Some(RunningStay {
             seat,

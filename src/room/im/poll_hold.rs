@@ -1,22 +1,23 @@
-//! How long a group poll is to be held, and when its silence is suspicious. Pure.
+//! The time for which a group poll is to be held, and after which its silence is suspicious.
+//! Pure.
 //!
 //! The service holds a poll for up to half a minute, and a service that hangs looks just the
-//! same. So a short hold is asked for: when nothing has come a little after it, the member
-//! list is looked at the other way. A service that holds for as long as it likes is soon found
-//! out, and is then believed.
+//! same. So a short hold is asked for: when no answer has come a little after it, the member
+//! list is polled. A service that holds for as long as it likes is soon found out, and is then
+//! believed.
 
 use std::time::Duration;
 
 use super::client::POLL_MARGIN;
 
-/// What the official client asks for first.
+/// First hold that the official client asks for.
 const FIRST: Duration = Duration::from_secs(90);
-/// What we ask for: members must be noticed within 3 s.
+/// Hold that we ask for: members must be noticed within 3 s.
 const SHORT: Duration = Duration::from_secs(2);
-/// For the way there and back.
+/// Time for the way there and back, by which a punctual answer may be late.
 const LATE: Duration = Duration::from_millis(500);
 
-/// What is known of the service's habits, for one group.
+/// The service's habit with holds, for one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Habit {
     Unknown,
@@ -27,13 +28,13 @@ enum Habit {
 }
 
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct PollHold {
     /// The service's own hold time.
     given: Duration,
     habit: Habit,
 }
 
-impl Default for Hold {
+impl Default for PollHold {
     fn default() -> Self {
         Self {
             given: FIRST,
@@ -42,8 +43,8 @@ impl Default for Hold {
     }
 }
 
-impl Hold {
-    /// What to ask for.
+impl PollHold {
+    /// Returns the hold to ask for.
     pub(super) fn asked(&self) -> Duration {
         match self.habit {
             Habit::Unknown | Habit::Obeys => self.given.min(SHORT),
@@ -51,12 +52,12 @@ impl Hold {
         }
     }
 
-    /// After which silence the service may be hanging.
+    /// Returns the silence after which the service may be hanging.
     pub(super) fn doubt_after(&self) -> Duration {
         self.asked() + LATE
     }
 
-    /// After which the poll has failed.
+    /// Returns the silence after which the poll has failed.
     pub(super) fn deadline(&self) -> Duration {
         match self.habit {
             Habit::Obeys => self.asked() + POLL_MARGIN,
@@ -78,8 +79,8 @@ impl Hold {
         }
     }
 
-    /// How long to wait before the next poll after such an answer, `idle` without news: who
-    /// does not hold is not asked in a busy loop.
+    /// Returns the pause before the next poll, after an answer that took so long and was `idle`:
+    /// a service that does not hold is not asked in a busy loop.
     pub(super) fn pause_after(took: Duration, idle: bool) -> Duration {
         if idle && took < LATE {
             LATE
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_service_that_obeys_is_caught_hanging_within_three_seconds() {
-        let mut hold = Hold::default();
+        let mut hold = PollHold::default();
         assert_eq!((hold.asked(), hold.deadline()), (S(2), S(95)));
         hold.answered(Duration::from_millis(20), 25, false);
         assert_eq!(hold.deadline(), S(30), "a message proves nothing");
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_service_that_decides_itself_is_believed() {
-        let mut hold = Hold::default();
+        let mut hold = PollHold::default();
         hold.answered(S(25), 25, true);
         assert_eq!((hold.asked(), hold.deadline()), (S(25), S(30)));
         assert!(hold.doubt_after() > S(25));
@@ -120,10 +121,10 @@ mod tests {
     #[test]
     fn a_service_that_does_not_hold_is_not_asked_in_a_loop() {
         let quick = Duration::from_millis(3);
-        assert!(Hold::pause_after(quick, true) > Duration::ZERO);
-        assert_eq!(Hold::pause_after(quick, false), Duration::ZERO);
-        assert_eq!(Hold::pause_after(S(2), true), Duration::ZERO);
-        let mut hold = Hold::default();
+        assert!(PollHold::pause_after(quick, true) > Duration::ZERO);
+        assert_eq!(PollHold::pause_after(quick, false), Duration::ZERO);
+        assert_eq!(PollHold::pause_after(S(2), true), Duration::ZERO);
+        let mut hold = PollHold::default();
         hold.answered(quick, 1_000_000, true);
         assert_eq!(hold.given, FIRST);
         assert_eq!(hold.habit, Habit::Unknown);

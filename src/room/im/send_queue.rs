@@ -1,24 +1,24 @@
-//! Sends messages, and says how it went.
+//! Sends messages one after the other, and reports the outcome of each.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::channel_handle::{Group, Outgoing, Reply};
 use super::client::{ImClient, ImIdentity};
-use super::error::ImError;
-use super::handle::{Group, Outgoing, Reply};
 use crate::protocol::webim::{ChatText, CustomCommand, c2c_body, command_body, text_body};
-use crate::room::membership::{Slot, in_flight};
+use crate::room::im_error::ImError;
+use crate::room::in_flight::{InFlight, in_flight};
 
-/// Sends one message after the other, so that they arrive in order.
-pub(super) struct Sending {
+/// Sends one message after the other, so that they arrive in command.
+pub(super) struct SendQueue {
     client: ImClient,
     me: Arc<ImIdentity>,
     pub(super) queue: VecDeque<(Outgoing, Option<Group>, Reply)>,
-    slot: Slot<Result<(), ImError>>,
+    slot: InFlight<Result<(), ImError>>,
     reply: Option<Reply>,
 }
 
-impl Sending {
+impl SendQueue {
     pub(super) fn new(client: ImClient, me: Arc<ImIdentity>) -> Self {
         Self {
             client,
@@ -29,7 +29,7 @@ impl Sending {
         }
     }
 
-    /// Until the next message is sent; may be dropped and called again.
+    /// Works until the next message is sent; may be dropped and called again.
     pub(super) async fn next(&mut self) {
         loop {
             if self.slot.is_none() {
