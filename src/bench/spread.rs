@@ -1,10 +1,10 @@
-//! How measured times are spread.
+//! The spread of measured times.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::demo::report::nearest_rank;
+use crate::demo::latency::nearest_rank;
 
 /// Percentiles in milliseconds, by nearest rank.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]

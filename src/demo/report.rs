@@ -1,94 +1,94 @@
-//! What a demo call measured, and whether it was a call: both sides saw and heard each other.
+//! The figures of a demo call, and the verdict on it: in a call both sides see and hear each
+//! other.
 
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use serde::Serialize;
+
+use super::latency::Latency;
+use crate::protocol::RoomType;
 
 /// The JSON that `rtckiosk demo --report FILE` writes. Seen from the kiosk: the uplink is what
 /// it sends, measured where the agent would see it; the downlink is what it shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
-    pub ok: bool,
-    /// Why not, one line each; empty when `ok`.
+pub(super) struct CallReport {
+    /// Whether it was a call.
+    pub(super) ok: bool,
+    /// What was missing, one sentence each; empty when `ok`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub failures: Vec<String>,
+    pub(super) failures: Vec<String>,
     /// Length of the call.
-    pub seconds: f64,
-    pub room_type: &'static str,
-    pub uplink: UplinkReport,
-    pub downlink: DownlinkReport,
-    pub latency_ms: LatencyReport,
-    pub audio: AudioReport,
-    pub room: RoomReport,
-    pub pictures: PictureReport,
+    pub(super) seconds: f64,
+    pub(super) room_type: RoomType,
+    pub(super) uplink: UplinkReport,
+    pub(super) downlink: DownlinkReport,
+    pub(super) latency_ms: LatencyReport,
+    pub(super) audio: AudioReport,
+    pub(super) room: RoomReport,
+    pub(super) pictures: PictureReport,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct UplinkReport {
-    pub encoder: String,
+pub(super) struct UplinkReport {
+    pub(super) encoder: String,
     /// Pictures of the kiosk that the agent decoded.
-    pub frames: u64,
-    pub fps: f64,
-    /// Sent, sound and container included.
-    pub kbps: u64,
-    pub reconnects: u32,
+    pub(super) frames: u64,
+    pub(super) fps: f64,
+    /// Bit rate sent, sound and container included.
+    pub(super) kbps: u64,
+    pub(super) reconnects: u32,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct DownlinkReport {
+pub(super) struct DownlinkReport {
     /// Pictures of the agent that the kiosk decoded.
-    pub frames: u64,
-    pub fps: f64,
-    /// From entering the room to the agent's first picture on the screen.
-    pub first_frame_ms: Option<u64>,
-    pub freezes: u32,
+    pub(super) frames: u64,
+    pub(super) fps: f64,
+    /// Time from entering the room to the agent's first picture on the screen.
+    pub(super) first_frame_ms: Option<u64>,
+    pub(super) freezes: u32,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct LatencyReport {
-    pub uplink: Latency,
-    pub downlink: Latency,
-}
-
-/// Milliseconds from leaving the source to being shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Latency {
-    /// Pictures measured.
-    pub n: usize,
-    pub p50: f64,
-    pub p95: f64,
+pub(super) struct LatencyReport {
+    pub(super) uplink: Latency,
+    pub(super) downlink: Latency,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct AudioReport {
-    /// The agent heard the kiosk's tone.
-    pub uplink_heard: bool,
-    /// The kiosk heard the agent's tone.
-    pub downlink_heard: bool,
+pub(super) struct AudioReport {
+    /// Whether the agent heard the kiosk's tone.
+    pub(super) uplink_heard: bool,
+    /// Whether the kiosk heard the agent's tone.
+    pub(super) downlink_heard: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct RoomReport {
-    /// Of kiosk and agents together.
-    pub heartbeats_ok: u64,
-    pub heartbeats_failed: u64,
-    /// What the kiosk was told, in order.
-    pub events: Vec<String>,
+pub(super) struct RoomReport {
+    /// Heartbeats of the kiosk and the agent together.
+    pub(super) heartbeats_ok: u64,
+    pub(super) heartbeats_failed: u64,
+    /// Comings and goings that the kiosk learnt of, in order.
+    pub(super) events: Vec<String>,
     /// Texts and commands of others that the kiosk received.
-    pub messages_received: u64,
+    pub(super) messages_received: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct PictureReport {
-    pub kiosk_screen: Option<String>,
-    pub agent_view: Option<String>,
+pub(super) struct PictureReport {
+    pub(super) kiosk_screen: Option<String>,
+    pub(super) agent_view: Option<String>,
 }
 
-/// Fewest pictures per second that count as a moving picture.
+/// Least rate that counts as a moving picture, pictures per second: a sixth of the usual 30.
 const MIN_FPS: f64 = 5.0;
 
-impl Report {
+impl CallReport {
     /// Judges the call and sets `ok` and `failures`.
     #[must_use]
-    pub fn judged(mut self) -> Self {
+    pub(super) fn judged(mut self) -> Self {
         let mut failures = vec![];
         let mut expect = |holds: bool, failure: &str| {
             if !holds {
@@ -132,38 +132,31 @@ impl Report {
     }
 }
 
-/// Percentiles of delays in milliseconds, by nearest rank.
-#[must_use]
-pub fn latency(mut samples: Vec<f64>) -> Latency {
-    samples.sort_by(f64::total_cmp);
-    Latency {
-        n: samples.len(),
-        p50: nearest_rank(&samples, 50),
-        p95: nearest_rank(&samples, 95),
-    }
-}
-
-/// The percentile of sorted samples; 0 of none.
-pub(crate) fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+/// Creates the file of a report before the measurement, so that nobody waits for a report that
+/// cannot be written, and an old one is not taken for a new one.
+pub(crate) fn create_file(path: Option<&Path>) -> Result<Option<File>> {
+    path.map(|path| {
+        File::create(path)
+            .with_context(|| format!("the report {} cannot be written", path.display()))
+    })
+    .transpose()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn good() -> Report {
+    fn good() -> CallReport {
         let latency = Latency {
             n: 400,
             p50: 30.0,
             p95: 55.0,
         };
-        Report {
+        CallReport {
             ok: false,
             failures: vec![],
             seconds: 15.0,
-            room_type: "double_room",
+            room_type: RoomType::Double,
             uplink: UplinkReport {
                 frames: 450,
                 ..UplinkReport::default()
@@ -189,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn a_call_in_which_one_side_is_deaf_or_blind_is_none() {
+    fn a_call_in_which_one_side_is_deaf_or_blind_fails() {
         assert!(good().judged().ok);
         for (spoil, failure) in [
             (
-                (|r| r.uplink.frames = 10) as fn(&mut Report),
+                (|r| r.uplink.frames = 10) as fn(&mut CallReport),
                 "the agent did not see the kiosk move",
             ),
             (
@@ -224,27 +217,5 @@ mod tests {
             assert!(!report.ok);
             assert_eq!(report.failures, [failure]);
         }
-    }
-
-    #[test]
-    fn percentiles_are_by_nearest_rank() {
-        let samples = (1..=100).rev().map(f64::from).collect();
-        assert_eq!(
-            latency(samples),
-            Latency {
-                n: 100,
-                p50: 50.0,
-                p95: 95.0
-            }
-        );
-        assert_eq!(
-            latency(vec![7.0]),
-            Latency {
-                n: 1,
-                p50: 7.0,
-                p95: 7.0
-            }
-        );
-        assert_eq!(latency(vec![]), Latency::default());
     }
 }

@@ -1,14 +1,13 @@
 //! The same streams without a kiosk: one `gst-launch-1.0` that pushes and plays.
 
-use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use tokio::process::Child;
 
-use super::stage::killed_with_us;
+use crate::bench::child::killed_with_us;
 
-/// What the kiosk of the bench does: its test sources, encoders with its settings, RTMP, and
+/// The work of the measured kiosk: its test sources, encoders with its settings, RTMP, and
 /// decoders. Nothing is drawn and nothing is mixed.
 const PIPELINES: &str = "
     videotestsrc is-live=true pattern=smpte75 horizontal-speed=4
@@ -27,13 +26,14 @@ const PIPELINES: &str = "
     demux.audio ! queue ! aacparse ! avdec_aac ! audioconvert ! audioresample
     ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! fakesink async=false sync=false";
 
+/// Starts the pipelines; they push to one URL and play the other.
 pub(super) fn start(push: &str, play: &str) -> Result<Child> {
     let words = PIPELINES.split_whitespace().map(|word| match word {
         "location=PUSH" => format!("location={push}"),
         "location=PLAY" => format!("location={play}"),
         other => other.to_owned(),
     });
-    killed_with_us(Path::new("gst-launch-1.0"))
+    killed_with_us("gst-launch-1.0")
         .arg("-q")
         .args(words)
         .stderr(Stdio::inherit())

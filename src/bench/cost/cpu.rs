@@ -5,20 +5,26 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
-use super::stage::{Stage, frames_seen};
-use super::{bare, used};
+use super::bare;
+use super::kiosk_process::frames_seen;
+use super::setup::Setup;
+use crate::bench::procfs::cpu_time;
 
-/// What a kiosk may cost, as a multiple of the bare pipelines.
+/// Greatest processor time of a kiosk as a multiple of that of the bare pipelines, from
+/// docs/performance.md.
 const TARGET: f64 = 1.15;
-/// Until a turn runs evenly: connections are made and the first group of pictures is through.
+/// Time until a turn runs evenly: connections are made and the first group of pictures is through.
 const WARM_UP: Duration = Duration::from_secs(3);
-/// Of the pictures of 30 a second that must have flowed, or the turn says nothing.
-const LEAST_FPS: f64 = 27.0;
+/// Least rate of pictures, of 30 a second that are sent, for a turn to be counted.
+const MIN_FPS: f64 = 27.0;
+/// Stream that the bare pipelines push.
 const BARE: &str = "bare";
 
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct CpuReport {
+    /// Whether the target is met.
     pub(super) ok: bool,
+    /// Length of a turn.
     seconds: u64,
     rounds: Vec<Round>,
     /// Percent of one core, over all rounds.
@@ -27,14 +33,14 @@ pub(super) struct Report {
     ratio: f64,
 }
 
-/// Percent of one core.
+/// Percent of one core, in one round.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 struct Round {
     kiosk_percent: f64,
     bare_percent: f64,
 }
 
-impl Report {
+impl CpuReport {
     fn of(rounds: Vec<Round>, seconds: u64) -> Self {
         let mean = |of: fn(&Round) -> f64| rounds.iter().map(of).sum::<f64>() / rounds.len() as f64;
         let kiosk_percent = mean(|round| round.kiosk_percent);
@@ -51,7 +57,7 @@ impl Report {
     }
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for CpuReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
@@ -63,7 +69,7 @@ impl std::fmt::Display for Report {
             "{:>8} {:>8} {:>8} {:>8}",
             "round", "kiosk", "bare", "ratio"
         )?;
-        let line = |f: &mut std::fmt::Formatter<'_>, name: &str, kiosk: f64, bare: f64| {
+        let row = |f: &mut std::fmt::Formatter<'_>, name: &str, kiosk: f64, bare: f64| {
             write!(
                 f,
                 "{name:>8} {kiosk:>8.1} {bare:>8.1} {:>8.2}",
@@ -72,64 +78,65 @@ impl std::fmt::Display for Report {
         };
         for (index, round) in self.rounds.iter().enumerate() {
             let number = (index + 1).to_string();
-            line(f, &number, round.kiosk_percent, round.bare_percent)?;
+            row(f, &number, round.kiosk_percent, round.bare_percent)?;
             writeln!(f)?;
         }
-        line(f, "mean", self.kiosk_percent, self.bare_percent)?;
+        row(f, "mean", self.kiosk_percent, self.bare_percent)?;
         write!(f, "  {} {TARGET}", if self.ok { "within" } else { "above" })
     }
 }
 
-pub(super) async fn measure(stage: &mut Stage, rounds: u32, seconds: u64) -> Result<Report> {
+pub(super) async fn measure(setup: &mut Setup, rounds: u32, seconds: u64) -> Result<CpuReport> {
     let turn = Duration::from_secs(seconds);
     let mut measured = Vec::new();
     for round in 0..rounds {
         let mut percent = Round::default();
-        // The first of one round is the last of the next: a machine that gets slower is so for both.
-        for kiosks in [round % 2 == 0, round % 2 == 1] {
-            match kiosks {
-                true => percent.kiosk_percent = kiosk(stage, turn).await?,
-                false => percent.bare_percent = bare(stage, turn).await?,
+        // The first of one round is the last of the next, so that a machine that gets slower
+        // does so for both.
+        for is_kiosks in [round % 2 == 0, round % 2 == 1] {
+            match is_kiosks {
+                true => percent.kiosk_percent = measure_kiosk(setup, turn).await?,
+                false => percent.bare_percent = measure_bare(setup, turn).await?,
             }
         }
         measured.push(percent);
     }
-    Ok(Report::of(measured, seconds))
+    Ok(CpuReport::of(measured, seconds))
 }
 
-async fn kiosk(stage: &Stage, turn: Duration) -> Result<f64> {
-    stage.kiosk.call().await?;
+async fn measure_kiosk(setup: &Setup, turn: Duration) -> Result<f64> {
+    setup.kiosk.call().await?;
     tokio::time::sleep(WARM_UP).await;
     let frames = async || {
-        let status = stage.kiosk.status().await?;
+        let status = setup.kiosk.status().await?;
         for (_, downlink) in status["downlinks"].as_object().into_iter().flatten() {
             let decoder = &downlink["decoder"];
             ensure!(
                 decoder == "avdec_h264",
-                "the bare pipelines decode otherwise than {decoder}"
+                "the kiosk decodes by {decoder}, the bare pipelines by avdec_h264"
             );
         }
         let sent = status["uplink"]["frames"].as_u64().unwrap_or(0);
         Ok(sent.min(frames_seen(&status)))
     };
     let before = frames().await?;
-    let percent = watch(stage.kiosk.pid, turn).await?;
+    let percent = cpu_percent(setup.kiosk.pid, turn).await?;
     let flowed = frames().await? - before;
-    stage.kiosk.hang_up().await?;
-    enough(flowed, turn)?;
+    setup.kiosk.hang_up().await?;
+    ensure_flow(flowed, turn)?;
     Ok(percent)
 }
 
-async fn bare(stage: &Stage, turn: Duration) -> Result<f64> {
-    let relay = &stage.relay;
-    let agents = stage.agents_stream().await?;
+async fn measure_bare(setup: &Setup, turn: Duration) -> Result<f64> {
+    let relay = &setup.relay;
+    let agents = setup.agents_stream().await?;
     let push = format!("{relay}/{BARE}");
     let mut child = bare::start(&push, &format!("{relay}/{agents}"))?;
     let pid = child.id().context("gst-launch-1.0 ended at once")?;
     tokio::time::sleep(WARM_UP).await;
-    let before = moved(stage, &agents)?;
-    let percent = watch(pid, turn).await?;
-    let after = moved(stage, &agents)?;
+    let before = flow(setup, &agents)?;
+    let percent = cpu_percent(pid, turn).await?;
+    let after = flow(setup, &agents)?;
     if let Some(status) = child.try_wait()? {
         bail!("gst-launch-1.0 ended: {status}");
     }
@@ -137,7 +144,7 @@ async fn bare(stage: &Stage, turn: Duration) -> Result<f64> {
         .kill()
         .await
         .context("gst-launch-1.0 cannot be killed")?;
-    enough(after.0.saturating_sub(before.0), turn)?;
+    ensure_flow(after.0.saturating_sub(before.0), turn)?;
     // The agent's picture alone has 100 kB a second.
     let played = after.1.saturating_sub(before.1);
     ensure!(
@@ -147,18 +154,18 @@ async fn bare(stage: &Stage, turn: Duration) -> Result<f64> {
     Ok(percent)
 }
 
-fn enough(pictures: u64, turn: Duration) -> Result<()> {
+fn ensure_flow(pictures: u64, turn: Duration) -> Result<()> {
     let fps = pictures as f64 / turn.as_secs_f64();
     ensure!(
-        fps >= LEAST_FPS,
+        fps >= MIN_FPS,
         "only {fps:.1} pictures a second flowed: the machine is too busy"
     );
     Ok(())
 }
 
-/// Pictures that the bare pipelines have pushed, and bytes that they were given to play.
-fn moved(stage: &Stage, agents: &str) -> Result<(u64, u64)> {
-    let relay = stage.server.relay().context("the server has a relay")?;
+/// Pictures that the bare pipelines have pushed, and bytes that they have received to play.
+fn flow(setup: &Setup, agents: &str) -> Result<(u64, u64)> {
+    let relay = setup.server.relay().context("the server has a relay")?;
     let pushed = relay.stream(BARE).and_then(|stream| stream.publisher);
     let pushed = pushed.context("the bare pipelines do not push")?;
     let played = relay.stream(agents).map(|stream| stream.players);
@@ -170,11 +177,11 @@ fn moved(stage: &Stage, agents: &str) -> Result<(u64, u64)> {
     Ok((pushed.frames, played))
 }
 
-/// Percent of one core that a process uses for so long.
-async fn watch(pid: u32, turn: Duration) -> Result<f64> {
-    let (before, begun) = (used::by(pid)?, Instant::now());
+/// Percent of one core that a process uses during a turn.
+async fn cpu_percent(pid: u32, turn: Duration) -> Result<f64> {
+    let (before, begun) = (cpu_time(pid)?, Instant::now());
     tokio::time::sleep(turn).await;
-    let used = used::by(pid)?.cpu.saturating_sub(before.cpu);
+    let used = cpu_time(pid)?.saturating_sub(before);
     Ok(100.0 * used.as_secs_f64() / begun.elapsed().as_secs_f64())
 }
 
@@ -188,12 +195,12 @@ mod tests {
             kiosk_percent,
             bare_percent,
         };
-        let report = Report::of(vec![round(22.0, 20.0), round(26.0, 22.0)], 10);
+        let report = CpuReport::of(vec![round(22.0, 20.0), round(26.0, 22.0)], 10);
         assert!(report.ok, "{report}");
         assert!(
             report.to_string().ends_with("1.14  within 1.15"),
             "{report}"
         );
-        assert!(!Report::of(vec![round(24.0, 20.0)], 10).ok);
+        assert!(!CpuReport::of(vec![round(24.0, 20.0)], 10).ok);
     }
 }

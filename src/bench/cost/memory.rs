@@ -5,41 +5,42 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::stage::Stage;
-use super::used::{self, Used};
+use super::setup::Setup;
+use crate::bench::procfs;
 
-/// In a call, in MB of 10^6 bytes.
+/// Greatest memory of a kiosk in a call, MB of 10^6 bytes, from docs/performance.md.
 const TARGET_MB: f64 = 150.0;
-/// Growth per call that counts as flat: over 200 calls less than a hundredth of what is used.
+/// Growth per call that counts as flat, KiB: over 200 calls less than a hundredth of what is used.
 const FLAT_KIB: f64 = 5.0;
-/// How long a call lasts once the agent is seen.
+/// Length of a call once the agent is seen.
 const CALL: Duration = Duration::from_millis(1500);
-/// Calls at the start that are not counted, as a part of all: caches and pools fill.
+/// Part of all calls, at the start, that is not counted while caches and pools fill: a tenth.
 const WARM_UP: usize = 10;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct MemoryReport {
+    /// Whether all targets are met.
     pub(super) ok: bool,
     calls: Vec<Call>,
-    /// After warming up.
+    /// Greatest memory of all calls.
     largest_mb: f64,
     slope_kib_per_call: f64,
     slope_files_per_call: f64,
 }
 
-/// While a call lasts.
+/// Use of a kiosk in one call.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Call {
     resident_kib: u64,
     open_files: usize,
 }
 
-impl Report {
+impl MemoryReport {
     fn of(calls: Vec<Call>) -> Self {
         let counted = &calls[calls.len() / WARM_UP..];
-        let line = |of: fn(&Call) -> f64| slope(&counted.iter().map(of).collect::<Vec<_>>());
-        let slope_kib_per_call = line(|call| call.resident_kib as f64);
-        let slope_files_per_call = line(|call| call.open_files as f64);
+        let growth = |of: fn(&Call) -> f64| slope(&counted.iter().map(of).collect::<Vec<_>>());
+        let slope_kib_per_call = growth(|call| call.resident_kib as f64);
+        let slope_files_per_call = growth(|call| call.open_files as f64);
         let largest = calls.iter().map(|call| call.resident_kib).max();
         let largest_mb = largest.unwrap_or(0) as f64 * 1024.0 / 1e6;
         Self {
@@ -54,7 +55,7 @@ impl Report {
     }
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for MemoryReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
@@ -82,23 +83,19 @@ impl std::fmt::Display for Report {
     }
 }
 
-pub(super) async fn measure(stage: &mut Stage, calls: u32) -> Result<Report> {
+pub(super) async fn measure(setup: &mut Setup, calls: u32) -> Result<MemoryReport> {
     let mut measured = Vec::new();
     for _ in 0..calls {
-        stage.kiosk.call().await?;
+        setup.kiosk.call().await?;
         tokio::time::sleep(CALL).await;
-        let Used {
-            resident_kib,
-            open_files,
-            ..
-        } = used::by(stage.kiosk.pid)?;
+        let pid = setup.kiosk.pid;
         measured.push(Call {
-            resident_kib,
-            open_files,
+            resident_kib: procfs::resident_bytes(pid)? >> 10,
+            open_files: procfs::open_files(pid)?,
         });
-        stage.kiosk.hang_up().await?;
+        setup.kiosk.hang_up().await?;
     }
-    Ok(Report::of(measured))
+    Ok(MemoryReport::of(measured))
 }
 
 /// Least squares: growth from one value to the next.
@@ -120,7 +117,7 @@ fn slope(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn report(call: impl Fn(u64) -> (u64, usize)) -> Report {
+    fn report(call: impl Fn(u64) -> (u64, usize)) -> MemoryReport {
         let calls = (0..100).map(|n| {
             let (resident_kib, open_files) = call(n);
             Call {
@@ -128,7 +125,7 @@ mod tests {
                 open_files,
             }
         });
-        Report::of(calls.collect())
+        MemoryReport::of(calls.collect())
     }
 
     #[test]

@@ -1,50 +1,67 @@
-//! A simulated member: logs in and enters like a client, then beats for as long as it is let.
+//! A simulated member: it logs in and enters like a client, then sends heartbeats until the end.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::line::Line;
-use super::listener::Listener;
-use super::tally::Tally;
+use super::connection::Connection;
+use super::load_run::LoadRun;
+use super::message_channel::MessageChannel;
+use crate::protocol::Verb;
 use crate::protocol::answer::{self, Answer, Done, LoggedIn, LoginInfo, PushUrl};
 use crate::protocol::request::{self, Request};
-use crate::protocol::{RoomType, Verb};
 
-/// Between two heartbeats of a member, as RTCRoom's clients beat.
-pub(super) const BEAT: Duration = Duration::from_secs(7);
+/// Time between two heartbeats of a member: that of RTCRoom's clients.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(7);
 /// Longest delay added to each.
 const JITTER: Duration = Duration::from_millis(500);
-/// For an answer while thousands log in, and later.
-pub(super) const ENTER_DEADLINE: Duration = Duration::from_secs(30);
-const BEAT_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest time for the answer to a heartbeat.
+const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(10);
+/// Rooms that are entered at the same time: members come in a crowd, not in a storm.
+const ENTERING: usize = 16;
 
-/// What all members share. There is at least one line.
-#[derive(Debug)]
-pub(super) struct Crowd {
-    pub(super) server: SocketAddr,
-    pub(super) kind: RoomType,
-    pub(super) members: usize,
-    /// The first so many hold the ordinary poll beside that of their group.
-    pub(super) ordinary: usize,
-    /// Members beat at even distances from here on.
-    pub(super) start: Instant,
-    pub(super) tally: Tally,
-    /// Connections for everything but polls; a member has the one of its number, and shares it
-    /// when there are fewer.
-    pub(super) lines: Vec<Mutex<Line>>,
-    /// Connections to another server that is asked the same; none without one.
-    pub(super) peer_lines: Vec<Mutex<Line>>,
+/// Lets all members enter, a few rooms at a time; each sends heartbeats from then on, for as long
+/// as the runtime lives.
+///
+/// # Errors
+/// The server refuses a member.
+pub(super) async fn enter_all(run: &Arc<LoadRun>) -> Result<()> {
+    let size = run.room_type.default_capacity();
+    let slots = Arc::new(Semaphore::new(ENTERING));
+    let mut entering = JoinSet::new();
+    for first in (0..run.members).step_by(size) {
+        let slot = slots.clone().acquire_owned().await?;
+        while let Some(entered) = entering.try_join_next() {
+            entered??;
+        }
+        let run = run.clone();
+        entering.spawn(async move {
+            let _slot = slot;
+            for number in first..run.members.min(first + size) {
+                let room = format!("load-room-{}", first / size);
+                let is_host = number == first;
+                let entered = Member::enter(run.clone(), number, room, is_host);
+                let (member, channel) = entered.await?;
+                tokio::spawn(async move { member.send_heartbeats().await });
+                tokio::spawn(channel.poll());
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(entered) = entering.join_next().await {
+        entered??;
+    }
+    Ok(())
 }
 
-/// Somebody in a room.
+/// A member of a room.
 #[derive(Debug)]
-pub(super) struct Member {
-    crowd: Arc<Crowd>,
+struct Member {
+    run: Arc<LoadRun>,
     number: usize,
     user_id: String,
     room_id: String,
@@ -52,19 +69,16 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Logs in and enters the room, which the host makes; with its ear for the room's messages.
-    ///
-    /// # Errors
-    /// What the server refuses.
-    pub(super) async fn enter(
-        crowd: Arc<Crowd>,
+    /// Logs in and enters the room, which the host makes, with a channel for its messages.
+    async fn enter(
+        run: Arc<LoadRun>,
         number: usize,
         room_id: String,
         is_host: bool,
-    ) -> Result<(Self, Listener)> {
+    ) -> Result<(Self, MessageChannel)> {
         let user_id = format!("load-user-{number}");
         let target = format!("/weapp/utils/get_login_info?userID={user_id}");
-        let info: LoginInfo = crowd.ask(number, &target, None).await?;
+        let info: LoginInfo = run.ask(number, &target, None).await?;
         let LoginInfo {
             sdk_app_id,
             account_type,
@@ -73,12 +87,12 @@ impl Member {
         } = &info;
         let target = format!(
             "/weapp/{}/{}?sdkAppID={sdk_app_id}&accountType={account_type}&userID={user_id}&userSig={user_sig}",
-            crowd.kind,
+            run.room_type,
             Verb::Login
         );
-        let LoggedIn { token, .. } = crowd.ask(number, &target, Some("{}".to_owned())).await?;
+        let LoggedIn { token, .. } = run.ask(number, &target, Some("{}".to_owned())).await?;
         let member = Self {
-            crowd,
+            run,
             number,
             user_id,
             room_id,
@@ -92,10 +106,10 @@ impl Member {
             };
             member.call::<_, answer::CreatedRoom>(&room).await?;
         }
-        let crowd = member.crowd.clone();
-        let listener = Listener::join(crowd, number, &info, &member.room_id).await?;
+        let run = member.run.clone();
+        let channel = MessageChannel::join(run, number, &info, &member.room_id).await?;
         member.push().await?;
-        Ok((member, listener))
+        Ok((member, channel))
     }
 
     async fn push(&self) -> Result<()> {
@@ -117,35 +131,37 @@ impl Member {
         Ok(())
     }
 
-    /// Beats every 7 s with jitter, at this member's place among all.
-    pub(super) async fn beat(&self) {
-        let crowd = &self.crowd;
-        let beat = request::PusherHeartbeat {
+    /// Sends a heartbeat every 7 s with jitter, at this member's place among all, and asks the
+    /// baseline the same.
+    async fn send_heartbeats(&self) {
+        let run = &self.run;
+        let heartbeat = request::PusherHeartbeat {
             room_id: self.room_id.clone(),
             user_id: self.user_id.clone(),
         };
+        let body = serde_json::to_string(&heartbeat).unwrap_or_default();
         let target = self.target(Verb::PusherHeartbeat);
-        let mut due = first_beat(crowd.start, self.number, crowd.members, Instant::now());
+        let mut due = first_heartbeat(run.start, self.number, run.members, Instant::now());
         loop {
             let planned = due + JITTER.mul_f64(rand::random());
             sleep_until(planned).await;
-            let body = json(&beat).unwrap_or_default();
-            let ask = async |line: &Mutex<Line>| {
-                let mut line = line.lock().await;
+            let ask = async |connection: &Mutex<Connection>| {
+                let mut connection = connection.lock().await;
                 let late = planned.elapsed();
-                let reply = line.ask(&target, Some(body.clone()), BEAT_DEADLINE).await;
-                let beaten = reply.and_then(|reply| {
+                let body = Some(body.clone());
+                let reply = connection.ask(&target, body, HEARTBEAT_DEADLINE).await;
+                let answered = reply.and_then(|reply| {
                     answer::parse::<Done>(reply.status, &reply.body)?;
                     Ok(reply.took)
                 });
-                (beaten, late)
+                (answered, late)
             };
-            let (beaten, late) = ask(crowd.line(self.number)).await;
-            crowd.tally.beaten(beaten, late);
-            if let Some(line) = crowd.peer_line(self.number) {
-                crowd.tally.peer_answered(ask(line).await.0);
+            let (answered, late) = ask(run.connection(self.number)).await;
+            run.tally.heartbeat_answered(answered, late);
+            if let Some(connection) = run.baseline_connection(self.number) {
+                run.tally.baseline_answered(ask(connection).await.0);
             }
-            due += BEAT;
+            due += HEARTBEAT;
         }
     }
 
@@ -153,49 +169,27 @@ impl Member {
         let Self { user_id, token, .. } = self;
         format!(
             "/weapp/{}/{verb}?userID={user_id}&token={token}",
-            self.crowd.kind
+            self.run.room_type
         )
     }
 
     async fn call<R: Request, A: Answer>(&self, request: &R) -> Result<A> {
         let target = self.target(R::VERB);
-        let asked = self.crowd.ask(self.number, &target, Some(json(request)?));
+        let body = Some(serde_json::to_string(request)?);
+        let asked = self.run.ask(self.number, &target, body);
         asked
             .await
             .with_context(|| format!("user {}", self.user_id))
     }
 }
 
-impl Crowd {
-    pub(super) fn line(&self, number: usize) -> &Mutex<Line> {
-        &self.lines[number % self.lines.len()]
-    }
-
-    fn peer_line(&self, number: usize) -> Option<&Mutex<Line>> {
-        let place = number.checked_rem(self.peer_lines.len())?;
-        self.peer_lines.get(place)
-    }
-
-    async fn ask<A: Answer>(&self, number: usize, target: &str, body: Option<String>) -> Result<A> {
-        let mut line = self.line(number).lock().await;
-        let reply = line.ask(target, body, ENTER_DEADLINE).await?;
-        self.tally.answered();
-        let path = target.split('?').next().unwrap_or_default();
-        answer::parse(reply.status, &reply.body).with_context(|| path.to_owned())
-    }
-}
-
-pub(super) fn json(body: &impl serde::Serialize) -> Result<String> {
-    Ok(serde_json::to_string(body)?)
-}
-
-/// The first of a member's even beats after `now`.
-fn first_beat(start: Instant, number: usize, members: usize, now: Instant) -> Instant {
+/// The first of a member's even heartbeats after `now`.
+fn first_heartbeat(start: Instant, number: usize, members: usize, now: Instant) -> Instant {
     #[expect(clippy::cast_precision_loss, reason = "counts of members are small")]
-    let place = BEAT.mul_f64(number as f64 / members as f64);
+    let place = HEARTBEAT.mul_f64(number as f64 / members as f64);
     let since = now.saturating_duration_since(start + place).as_nanos();
-    let rounds = since.div_ceil(BEAT.as_nanos());
-    start + place + BEAT * u32::try_from(rounds).unwrap_or(u32::MAX)
+    let rounds = since.div_ceil(HEARTBEAT.as_nanos());
+    start + place + HEARTBEAT * u32::try_from(rounds).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -203,10 +197,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_beat_at_even_distances() {
+    fn members_send_heartbeats_at_even_distances() {
         let start = Instant::now();
         let first = |number, after| {
-            let first = first_beat(start, number, 10, start + Duration::from_millis(after));
+            let first = first_heartbeat(start, number, 10, start + Duration::from_millis(after));
             (first - start).as_millis()
         };
         assert_eq!(first(0, 0), 0);

@@ -1,11 +1,12 @@
-//! What the members of a load measure.
+//! The counts and times that the members of a load measure.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Failures that are kept word by word.
+/// Most failures that are kept in words: the first ones say enough.
 const KEPT: usize = 5;
 
+/// Counts that all members add to.
 #[derive(Debug, Default)]
 pub(super) struct Tally(Mutex<Counts>);
 
@@ -13,15 +14,15 @@ pub(super) struct Tally(Mutex<Counts>);
 pub(super) struct Counts {
     /// Requests of all kinds that were answered.
     pub(super) answered: u64,
-    /// From when a heartbeat was due to its answer: whatever keeps it waiting counts.
-    pub(super) beats: Vec<Duration>,
-    /// From sending it.
+    /// Times from when a heartbeat was due to its answer: whatever keeps it waiting counts.
+    pub(super) heartbeats: Vec<Duration>,
+    /// Times from sending it to its answer.
     pub(super) answers: Vec<Duration>,
-    /// The same of the peer.
-    pub(super) peer_answers: Vec<Duration>,
-    /// By how much beats left later than planned: the clients' own delay.
+    /// The same of the baseline.
+    pub(super) baseline_answers: Vec<Duration>,
+    /// Delays with which heartbeats left: the clients' own.
     pub(super) late: Vec<Duration>,
-    pub(super) beats_failed: u64,
+    pub(super) heartbeats_failed: u64,
     pub(super) polls: u64,
     pub(super) polls_failed: u64,
     /// Messages that polls brought.
@@ -35,33 +36,34 @@ impl Tally {
         self.counts().answered += 1;
     }
 
-    /// A heartbeat that left `late`, and how long its answer then took.
-    pub(super) fn beaten(&self, beaten: anyhow::Result<Duration>, late: Duration) {
+    /// Counts a heartbeat that left `late`, and the time that its answer then took.
+    pub(super) fn heartbeat_answered(&self, answered: anyhow::Result<Duration>, late: Duration) {
         let mut counts = self.counts();
         counts.late.push(late);
-        match beaten {
+        match answered {
             Ok(took) => {
                 counts.answered += 1;
-                counts.beats.push(late + took);
+                counts.heartbeats.push(late + took);
                 counts.answers.push(took);
             }
             Err(error) => {
-                counts.beats_failed += 1;
+                counts.heartbeats_failed += 1;
                 counts.failed("a heartbeat", &error);
             }
         }
     }
 
-    /// What the peer was asked at the same time.
-    pub(super) fn peer_answered(&self, answered: anyhow::Result<Duration>) {
+    /// Counts a request to the baseline.
+    pub(super) fn baseline_answered(&self, answered: anyhow::Result<Duration>) {
         let mut counts = self.counts();
         match answered {
-            Ok(took) => counts.peer_answers.push(took),
-            Err(error) => counts.failed("a request to the peer", &error),
+            Ok(took) => counts.baseline_answers.push(took),
+            Err(error) => counts.failed("a request to nginx", &error),
         }
     }
 
-    pub(super) fn polled(&self, messages: anyhow::Result<usize>) {
+    /// Counts a poll, and the messages that it brought.
+    pub(super) fn poll_answered(&self, messages: anyhow::Result<usize>) {
         let mut counts = self.counts();
         match messages {
             Ok(messages) => {
@@ -76,11 +78,11 @@ impl Tally {
         }
     }
 
-    /// What was counted since the last call. Failures stay: each counts for the whole.
+    /// The counts since the last call. Failures stay: each counts for the whole.
     pub(super) fn take(&self) -> Counts {
         let mut counts = self.counts();
         let rest = Counts {
-            beats_failed: counts.beats_failed,
+            heartbeats_failed: counts.heartbeats_failed,
             polls_failed: counts.polls_failed,
             failures: counts.failures.clone(),
             ..Counts::default()
@@ -109,12 +111,15 @@ mod tests {
     #[test]
     fn a_failure_before_the_measurement_is_not_forgotten() {
         let (tally, took) = (Tally::default(), Duration::from_millis(1));
-        tally.beaten(Ok(took), took);
-        tally.beaten(Err(anyhow::anyhow!("broken")), took);
+        tally.heartbeat_answered(Ok(took), took);
+        tally.heartbeat_answered(Err(anyhow::anyhow!("broken")), took);
         let counts = tally.take();
-        assert_eq!((counts.beats, counts.answers), (vec![2 * took], vec![took]));
+        assert_eq!(
+            (counts.heartbeats, counts.answers),
+            (vec![2 * took], vec![took])
+        );
         let counts = tally.take();
-        assert_eq!((counts.beats.len(), counts.beats_failed), (0, 1));
+        assert_eq!((counts.heartbeats.len(), counts.heartbeats_failed), (0, 1));
         assert_eq!(counts.failures, ["a heartbeat failed: broken"]);
     }
 }

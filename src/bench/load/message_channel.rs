@@ -1,5 +1,5 @@
-//! A member's message channel: logs in, joins the group of the room, and holds both polls open
-//! as a mini-program does, the group's and, as far as files go, the ordinary one.
+//! A member's message channel. It logs in, joins the group of the room, and holds both polls open
+//! as a mini-program does: the group's and, as far as open files suffice, the ordinary one.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
-use super::line::{Line, Reply};
-use super::member::{Crowd, ENTER_DEADLINE, json};
+use super::connection::Connection;
+use super::load_run::LoadRun;
 use crate::protocol::answer::LoginInfo;
 use crate::protocol::webim::{
     self, App, BigGroupPollRequest, BigGroupPolled, Caller, Empty, GroupRequest, ImCommand, JOINED,
@@ -18,39 +18,39 @@ use crate::protocol::webim::{
     RequestQuery,
 };
 
-/// Longest hold that is asked for, seconds: what the official client says.
+/// Longest hold that is asked for, seconds: that of the official client.
 const HOLD: u64 = 90;
-/// For the answer to a poll, which the server holds for half a minute at most.
+/// Longest time for the answer to a poll, which the server holds for half a minute at most.
 const POLL_DEADLINE: Duration = Duration::from_secs(60);
-/// After a poll that failed.
+/// Pause after a poll that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The message channel of one member.
 #[derive(Debug)]
-pub(super) struct Listener {
-    crowd: Arc<Crowd>,
-    app: App,
-    me: LoggedIn,
+pub(super) struct MessageChannel {
+    poller: Poller,
     next: BigGroupPollRequest,
     ordinary: Option<LongPollRequest>,
-    /// Where the polls go, the group's and the ordinary one; everything else goes by the line of
-    /// the crowd.
-    lines: [Line; 2],
+    /// Connections of the polls, the group's and the ordinary one; everything else goes by those
+    /// of the run.
+    connections: [Connection; 2],
 }
 
-/// What both polls of a member need.
-struct Asker<'a> {
-    crowd: &'a Crowd,
-    app: &'a App,
-    me: &'a LoggedIn,
+/// The needs of both polls.
+#[derive(Debug)]
+struct Poller {
+    run: Arc<LoadRun>,
+    app: App,
+    me: LoggedIn,
 }
 
-impl Listener {
+impl MessageChannel {
     /// Logs in to the message service and joins a room's group.
     ///
     /// # Errors
-    /// What the service refuses.
+    /// The service refuses it.
     pub(super) async fn join(
-        crowd: Arc<Crowd>,
+        run: Arc<LoadRun>,
         number: usize,
         info: &LoginInfo,
         room_id: &str,
@@ -66,21 +66,18 @@ impl Listener {
         let online = LoginRequest {
             state: "Online".to_owned(),
         };
-        let target = target(ImCommand::Login, caller, &app);
-        let me: LoggedIn = crowd.command(number, &target, json(&online)?).await?;
+        let login = target(ImCommand::Login, caller, &app);
+        let me = run.ask_messages(number, &login, &online).await?;
+        let poller = Poller { run, app, me };
         let group = GroupRequest {
             group_id: room_id.to_owned(),
         };
-        let caller = Caller::LoggedIn {
-            tiny_id: &me.tiny_id,
-            a2_key: &me.a2_key,
-        };
-        let target = self::target(ImCommand::ApplyJoinGroup, caller, &app);
-        let joined: Joined = crowd.command(number, &target, json(&group)?).await?;
+        let (run, join) = (&poller.run, poller.target(ImCommand::ApplyJoinGroup));
+        let joined: Joined = run.ask_messages(number, &join, &group).await?;
         let status = joined.joined_status;
         ensure!(status == JOINED, "group {room_id} answers {status}");
-        let target = self::target(ImCommand::GetLongPollingId, caller, &app);
-        let poll: LongPollingId = crowd.command(number, &target, json(&Empty {})?).await?;
+        let polling = poller.target(ImCommand::GetLongPollingId);
+        let poll: LongPollingId = run.ask_messages(number, &polling, &Empty {}).await?;
         let ordinary = LongPollRequest {
             timeout: poll.timeout,
             cookie: LongPollCookie {
@@ -88,13 +85,10 @@ impl Listener {
                 ..LongPollCookie::default()
             },
         };
-        let ordinary = (number < crowd.ordinary).then_some(ordinary);
         Ok(Self {
-            lines: [number, number].map(|number| Line::new(crowd.server, number)),
-            ordinary,
-            crowd,
-            app,
-            me,
+            connections: [number; 2].map(|number| Connection::new(run.server, number)),
+            ordinary: (number < run.ordinary_polls).then_some(ordinary),
+            poller,
             next: BigGroupPollRequest {
                 start_seq: 0,
                 hold_time: HOLD,
@@ -104,86 +98,66 @@ impl Listener {
     }
 
     /// Polls for ever, each time at once after the answer.
-    pub(super) async fn listen(self) {
+    pub(super) async fn poll(self) {
         let Self {
-            crowd,
-            app,
-            me,
+            poller,
             mut next,
             ordinary,
-            lines: [mut group_line, mut line],
+            connections: [mut group_connection, mut ordinary_connection],
         } = self;
-        let asker = Asker {
-            crowd: &crowd,
-            app: &app,
-            me: &me,
-        };
         let group = async {
             loop {
-                let polled = asker
-                    .ask(&mut group_line, ImCommand::BigGroupPoll, &next)
+                let polled = poller
+                    .poll(&mut group_connection, ImCommand::BigGroupPoll, &next)
                     .await;
                 let polled = polled.map(|polled: BigGroupPolled| {
                     (next.start_seq, next.key) = (polled.next_seq, polled.key);
                     polled.rsp_msg_list.len()
                 });
-                asker.count(polled).await;
+                poller.count(polled).await;
             }
         };
         let ordinary = async {
             while let Some(ordinary) = &ordinary {
-                let polled = asker.ask(&mut line, ImCommand::LongPolling, ordinary).await;
+                let polled = poller
+                    .poll(&mut ordinary_connection, ImCommand::LongPolling, ordinary)
+                    .await;
                 let polled = polled.map(|polled: LongPolled| polled.event_array.len());
-                asker.count(polled).await;
+                poller.count(polled).await;
             }
         };
         tokio::join!(group, ordinary);
     }
 }
 
-impl Asker<'_> {
-    async fn ask<B: Serialize, A: DeserializeOwned>(
-        &self,
-        line: &mut Line,
-        command: ImCommand,
-        body: &B,
-    ) -> Result<A> {
+impl Poller {
+    fn target(&self, command: ImCommand) -> String {
         let caller = Caller::LoggedIn {
             tiny_id: &self.me.tiny_id,
             a2_key: &self.me.a2_key,
         };
-        let target = target(command, caller, self.app);
-        let reply = line.ask(&target, Some(json(body)?), POLL_DEADLINE).await?;
-        read(&target, &reply)
+        target(command, caller, &self.app)
     }
 
-    /// Counts a poll that brought so many messages.
+    async fn poll<B: Serialize, A: DeserializeOwned>(
+        &self,
+        connection: &mut Connection,
+        command: ImCommand,
+        body: &B,
+    ) -> Result<A> {
+        let (target, body) = (self.target(command), serde_json::to_string(body)?);
+        let reply = connection.ask(&target, Some(body), POLL_DEADLINE).await?;
+        webim::parse(&reply.body).with_context(|| command.path())
+    }
+
+    /// Counts a poll that brought some messages, or failed.
     async fn count(&self, messages: Result<usize>) {
         let failed = messages.is_err();
-        self.crowd.tally.polled(messages);
+        self.run.tally.poll_answered(messages);
         if failed {
             sleep(PAUSE).await;
         }
     }
-}
-
-impl Crowd {
-    async fn command<A: DeserializeOwned>(
-        &self,
-        number: usize,
-        target: &str,
-        body: String,
-    ) -> Result<A> {
-        let mut line = self.line(number).lock().await;
-        let reply = line.ask(target, Some(body), ENTER_DEADLINE).await?;
-        self.tally.answered();
-        read(target, &reply)
-    }
-}
-
-fn read<A: DeserializeOwned>(target: &str, reply: &Reply) -> Result<A> {
-    let path = target.split('?').next().unwrap_or_default();
-    webim::parse(&reply.body).with_context(|| path.to_owned())
 }
 
 fn target(command: ImCommand, caller: Caller<'_>, app: &App) -> String {

@@ -1,30 +1,32 @@
-//! What a load measured, for programs and for people.
+//! The figures of a load, for programs and for people.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::process::Usage;
 use super::tally::Counts;
+use super::usage::Usage;
 use crate::bench::spread::Spread;
+use crate::protocol::RoomType;
 
 /// The JSON of `rtckiosk bench server --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Report {
-    /// No heartbeat and no poll failed, from the first on, and heartbeats took no longer than
-    /// wanted.
+pub(super) struct LoadReport {
+    /// Whether no heartbeat and no poll failed, from the first on, and heartbeats took no longer
+    /// than wanted.
     pub(super) ok: bool,
-    /// What 99 of 100 heartbeats may take.
+    /// Longest time that 99 of 100 heartbeats may take.
     pub(super) p99_ms: f64,
     /// The first failures in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) failures: Vec<String>,
-    pub(super) room_type: &'static str,
+    pub(super) room_type: RoomType,
     pub(super) members: usize,
-    /// Two for a member's polls, one where files are scarce, and those that carry everything else.
+    /// Connections for polls, two for each member, or one where files are scarce; and those for
+    /// everything else.
     pub(super) poll_connections: usize,
     pub(super) other_connections: usize,
-    /// From the first login to the last member's entry.
+    /// Time from the first login to the last member's entry.
     pub(super) enter_seconds: f64,
     /// Length of the measurement, which began then.
     pub(super) seconds: f64,
@@ -33,7 +35,7 @@ pub(super) struct Report {
     /// Milliseconds from when a heartbeat was due to its answer, the clients' own delay and that
     /// of heartbeats before it included.
     pub(super) heartbeat_ms: Spread,
-    /// Milliseconds from sending it.
+    /// Milliseconds from sending it to its answer.
     pub(super) answer_ms: Spread,
     pub(super) polls_per_second: f64,
     pub(super) polls_failed: u64,
@@ -47,9 +49,9 @@ pub(super) struct Report {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct ServerUse {
-    /// Of one core, on average.
+    /// Percent of one core, on average.
     pub(super) cpu_percent: f64,
-    /// Time in which it could have worked but others had its core.
+    /// Percent of the time in which it could have worked but others had its core.
     pub(super) waited_percent: f64,
     /// Whether the clients kept off its core.
     pub(super) has_own_core: bool,
@@ -73,55 +75,96 @@ pub(super) struct PeerUse {
     pub(super) answer_ms: Spread,
 }
 
-/// What happened between two looks at a process.
+/// Use of all processes at one moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Between {
-    pub(super) before: Usage,
-    pub(super) after: Usage,
+pub(super) struct Usages {
+    pub(super) server: Usage,
+    pub(super) clients: Usage,
+    pub(super) nginx: Option<Usage>,
+}
+
+/// The facts that the report is made of.
+#[derive(Debug)]
+pub(super) struct Measurement {
+    pub(super) members: usize,
+    pub(super) room_type: RoomType,
+    pub(super) p99_ms: f64,
+    pub(super) polls: usize,
+    pub(super) other_connections: usize,
+    pub(super) cores_are_apart: bool,
+    pub(super) enter_seconds: f64,
+    /// Length of the measurement, with the use at its begin and at its end.
     pub(super) time: Duration,
+    pub(super) before: Usages,
+    pub(super) after: Usages,
+    /// Use of the server before the first login.
+    pub(super) idle: Usage,
+    pub(super) counts: Counts,
 }
 
-impl Between {
-    pub(super) fn cpu_percent(&self) -> f64 {
-        self.percent(self.after.cpu.saturating_sub(self.before.cpu))
+impl Measurement {
+    fn server(&self) -> ServerUse {
+        let (before, after) = (&self.before.server, &self.after.server);
+        let (idle_bytes, loaded_bytes) = (self.idle.resident_bytes, after.resident_bytes);
+        ServerUse {
+            cpu_percent: after.cpu_percent(before, self.time),
+            waited_percent: after.waited_percent(before, self.time),
+            has_own_core: self.cores_are_apart,
+            idle_bytes,
+            loaded_bytes,
+            bytes_per_member: loaded_bytes.saturating_sub(idle_bytes) / self.members as u64,
+        }
     }
 
-    pub(super) fn waited_percent(&self) -> f64 {
-        self.percent(self.after.waited.saturating_sub(self.before.waited))
-    }
-
-    fn percent(&self, part: Duration) -> f64 {
-        100.0 * part.as_secs_f64() / self.time.as_secs_f64()
+    fn nginx(&self) -> Option<PeerUse> {
+        let (before, after) = self.before.nginx.zip(self.after.nginx)?;
+        Some(PeerUse {
+            cpu_percent: after.cpu_percent(&before, self.time),
+            answer_ms: Spread::of(&self.counts.baseline_answers),
+        })
     }
 }
 
-impl Report {
-    /// Takes in what the members counted.
-    #[must_use]
-    pub(super) fn with(mut self, counts: &Counts) -> Self {
+impl LoadReport {
+    pub(super) fn of(measured: Measurement) -> Self {
+        let (server, peer) = (measured.server(), measured.nginx());
+        let Measurement { time, counts, .. } = measured;
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let rate = |count: u64| count as f64 / self.seconds;
-        self.requests_per_second = rate(counts.answered);
-        self.polls_per_second = rate(counts.polls);
-        self.polls_failed = counts.polls_failed;
-        self.messages = counts.messages;
-        self.heartbeat_ms = Spread::of(&counts.beats);
-        self.answer_ms = Spread::of(&counts.answers);
-        self.client.late_ms = Spread::of(&counts.late);
-        if let Some(peer) = &mut self.peer {
-            peer.answer_ms = Spread::of(&counts.peer_answers);
+        let rate = |count: u64| count as f64 / time.as_secs_f64();
+        let heartbeat_ms = Spread::of(&counts.heartbeats);
+        let mut failures = counts.failures;
+        if counts.heartbeats.is_empty() {
+            failures.push("no heartbeat was answered".to_owned());
         }
-        self.heartbeats_failed = counts.beats_failed;
-        self.failures.clone_from(&counts.failures);
-        if counts.beats.is_empty() {
-            self.failures.push("no heartbeat was answered".to_owned());
+        let (before, after) = (measured.before.clients, measured.after.clients);
+        Self {
+            ok: failures.is_empty() && heartbeat_ms.p99 <= measured.p99_ms,
+            p99_ms: measured.p99_ms,
+            failures,
+            room_type: measured.room_type,
+            members: measured.members,
+            poll_connections: measured.polls,
+            other_connections: measured.other_connections,
+            enter_seconds: measured.enter_seconds,
+            seconds: time.as_secs_f64(),
+            requests_per_second: rate(counts.answered),
+            heartbeats_failed: counts.heartbeats_failed,
+            heartbeat_ms,
+            answer_ms: Spread::of(&counts.answers),
+            polls_per_second: rate(counts.polls),
+            polls_failed: counts.polls_failed,
+            messages: counts.messages,
+            server,
+            client: ClientUse {
+                cpu_percent: after.cpu_percent(&before, time),
+                late_ms: Spread::of(&counts.late),
+            },
+            peer,
         }
-        self.ok = self.failures.is_empty() && self.heartbeat_ms.p99 <= self.p99_ms;
-        self
     }
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for LoadReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { server, client, .. } = self;
         let mib = |bytes: u64| bytes >> 20;

@@ -1,29 +1,30 @@
-//! Takes note of how old each picture is where it would be seen.
+//! The age of each picture where it would be seen.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::delay_report::ReceiverFigures;
 use crate::bench::spread::Spread;
 use crate::media::time_code;
 
-/// Before this a receiver finds its pace.
+/// Time after its first picture in which a receiver finds its pace, and nothing is measured.
 const SETTLING: Duration = Duration::from_secs(2);
+
+/// Ages of the pictures of one receiver; clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct PictureAges(Arc<Mutex<Notes>>);
 
 #[derive(Debug)]
 struct Notes {
     started: Instant,
     first: Option<Instant>,
-    /// Time code of the newest picture: a repeated one is not measured again.
+    /// Time code of the newest picture: a repeated picture is not measured again.
     newest: u64,
     ages: Vec<Duration>,
 }
 
-/// One receiver; clones are the same.
-#[derive(Debug, Clone)]
-pub(super) struct Gauge(Arc<Mutex<Notes>>);
-
-impl Gauge {
-    /// The receiver starts now.
+impl PictureAges {
+    /// Begins to measure a receiver that starts now.
     pub(super) fn start() -> Self {
         Self(Arc::new(Mutex::new(Notes {
             started: Instant::now(),
@@ -37,7 +38,7 @@ impl Gauge {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A picture with this time code is seen now.
+    /// Takes note of a picture with this time code that is seen now.
     pub(super) fn seen(&self, code: Option<u64>) {
         let now = time_code::now_micros();
         let mut notes = self.notes();
@@ -51,12 +52,12 @@ impl Gauge {
         }
     }
 
-    pub(super) fn spread(&self) -> Spread {
-        Spread::of(&self.notes().ages)
-    }
-
-    pub(super) fn first_picture(&self) -> Option<Duration> {
+    pub(super) fn figures(&self) -> ReceiverFigures {
         let notes = self.notes();
-        notes.first.map(|first| first - notes.started)
+        let first = notes.first.map(|first| first - notes.started);
+        ReceiverFigures {
+            age_ms: Spread::of(&notes.ages),
+            first_picture_ms: first.map(|first| first.as_secs_f64() * 1e3),
+        }
     }
 }

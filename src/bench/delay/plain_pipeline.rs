@@ -1,34 +1,32 @@
-//! Senders and receivers that are none of ours: plain GStreamer pipelines, and ffmpeg.
+//! A sender and a receiver that are none of ours: plain GStreamer pipelines.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video as gst_video;
+use tokio::time::sleep;
 
-use super::gauge::Gauge;
-use super::{FPS, HEIGHT, WIDTH};
+use super::picture_ages::PictureAges;
+use super::test_stream::{FPS, HEIGHT, SECOND, WIDTH};
 use crate::demo::meter::read_time_code;
 use crate::media::time_code;
 
-/// Samples per second and per buffer: 10 ms, as a microphone gives them.
+/// Samples per second, and per buffer: 10 ms, as a microphone gives them.
 const HZ: i32 = 48_000;
 const BLOCK: i32 = HZ / 100;
-/// Each second of the monotonic clock begins with a burst of tone of this length.
-const BURST_MS: u64 = 60;
-/// Of a microsecond clock.
-pub(super) const SECOND: u64 = 1_000_000;
+/// Length of the burst of tone with which each second of the monotonic clock begins, microseconds.
+const BURST: u64 = 60_000;
 
 /// A pipeline that plays until it is dropped.
 #[derive(Debug)]
-pub(super) struct Peer(gst::Pipeline);
+pub(super) struct PlainPipeline(gst::Pipeline);
 
-impl Drop for Peer {
+impl Drop for PlainPipeline {
     fn drop(&mut self) {
-        // What cannot be stopped ends with the process.
+        // A pipeline that cannot be stopped ends with the process.
         let _ = self.0.set_state(gst::State::Null);
     }
 }
@@ -37,9 +35,9 @@ fn make(name: &str) -> gst::element_factory::ElementBuilder<'_> {
     gst::ElementFactory::make(name)
 }
 
-impl Peer {
-    /// Sends a moving picture, each with its time code, and bursts of tone if it is to have
-    /// `sound`. (flvmux then makes the picture wait for the sound.)
+impl PlainPipeline {
+    /// Sends a moving picture with its time code, and bursts of tone if it is to have sound.
+    /// (flvmux then makes the picture wait for the sound.)
     ///
     /// # Errors
     /// An element is missing, or the pipeline does not start.
@@ -67,26 +65,29 @@ impl Peer {
         Ok(Self(pipeline))
     }
 
-    /// Asks for a key frame, as a member does for one that joins.
-    pub(super) fn send_key_frame(&self) {
-        if let Some(encoder) = self.0.by_name("encoder") {
-            let event = gst_video::UpstreamForceKeyUnitEvent::builder().build();
-            encoder.send_event(event);
+    /// Sends some key frames, as a member does for one that joins.
+    pub(super) async fn send_key_frames(&self) {
+        for _ in 0..4 {
+            if let Some(encoder) = self.0.by_name("encoder") {
+                let event = gst_video::UpstreamForceKeyUnitEvent::builder().build();
+                encoder.send_event(event);
+            }
+            sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Decodes as soon as it can, and no more.
+    /// Receives a stream and decodes its pictures as soon as it can.
     ///
     /// # Errors
     /// An element is missing, or the pipeline does not start.
-    pub(super) fn receiver(url: &str, gauge: Gauge) -> Result<Self> {
+    pub(super) fn receiver(url: &str, ages: PictureAges) -> Result<Self> {
         let pipeline = gst::Pipeline::new();
         let source = make("rtmp2src").property("location", url).build()?;
         let demuxer = make("flvdemux").build()?;
         let decoder = make("avdec_h264").property_from_str("thread-type", "slice");
         let callback = move |sink: &AppSink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            gauge.seen(read_time_code(&sample));
+            ages.seen(read_time_code(&sample));
             Ok(gst::FlowSuccess::Ok)
         };
         let sink = AppSink::builder()
@@ -178,7 +179,7 @@ fn sound() -> Result<Vec<gst::Element>> {
             let from = (base + pts).useconds();
             for (n, sample) in map.chunks_exact_mut(2).enumerate() {
                 let at = from + n as u64 * SECOND / u64::from(HZ.unsigned_abs());
-                if at % SECOND >= BURST_MS * 1000 {
+                if at % SECOND >= BURST {
                     sample.fill(0);
                 }
             }
@@ -196,57 +197,4 @@ fn sound() -> Result<Vec<gst::Element>> {
         make("avenc_aac").property("bitrate", 48_000i32).build()?,
         make("queue").build()?,
     ])
-}
-
-/// How ffmpeg is asked to receive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flags {
-    LowLatency,
-    Defaults,
-}
-
-/// An ffmpeg that decodes into a pipe, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Ffmpeg(Child);
-
-impl Ffmpeg {
-    /// # Errors
-    /// ffmpeg cannot be started.
-    pub(super) fn receiver(url: &str, flags: Flags, gauge: Gauge) -> Result<Self> {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", "ffmpeg", "-nostdin"]);
-        command.args(["-loglevel", "error"]);
-        if flags == Flags::LowLatency {
-            command.args(["-fflags", "nobuffer", "-flags", "low_delay"]);
-            // In µs. With less it often takes a stream with sound for one without picture.
-            command.args(["-analyzeduration", "300000"]);
-        }
-        command.args(["-i", url, "-map", "0:v", "-fps_mode", "passthrough"]);
-        command.args(["-f", "rawvideo", "-pix_fmt", "gray", "-"]);
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("ffmpeg cannot be started by setpriv: install ffmpeg and util-linux")?;
-        let mut pictures = child.stdout.take().context("ffmpeg has no output")?;
-        let (width, height) = (WIDTH as usize, HEIGHT as usize);
-        std::thread::Builder::new()
-            .name("ffmpeg".to_owned())
-            .spawn(move || {
-                let mut picture = vec![0; width * height];
-                while pictures.read_exact(&mut picture).is_ok() {
-                    gauge.seen(time_code::read(&picture, width, width, height));
-                }
-            })?;
-        Ok(Self(child))
-    }
-}
-
-impl Drop for Ffmpeg {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

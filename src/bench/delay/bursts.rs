@@ -1,40 +1,41 @@
-//! Hears the bursts of a sender at the loudspeaker.
+//! The delay of a sender's bursts of tone at the loudspeaker.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::peers::SECOND;
+use super::test_stream::SECOND;
 use crate::bench::spread::Spread;
 use crate::media::Speaker;
 use crate::media::speaker::SAMPLE_RATE;
 use crate::media::time_code::now_micros;
 
-/// Louder than this is a burst, far below the sender's tone.
+/// Least sample that belongs to a burst, far below the sender's tone.
 const LOUD: u16 = 2000;
-/// A burst begins after so many quiet samples: 200 ms.
+/// Fewest quiet samples before a burst: 200 ms.
 const PAUSE: usize = SAMPLE_RATE as usize / 5;
-/// Bursts heard before the player has found its pace.
+/// First bursts, which are not counted: the player finds its pace.
 const SETTLING: usize = 3;
 
-/// How long each burst took; it began with a second of the clock.
+/// Time that each burst took to be heard; it began with a second of the clock.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ear(Arc<Mutex<Vec<Duration>>>);
+pub(super) struct BurstDelays(Arc<Mutex<Vec<Duration>>>);
 
-impl Ear {
+impl BurstDelays {
+    /// Begins to measure what a loudspeaker plays.
     pub(super) fn at(speaker: &Speaker) -> Self {
-        let ear = Self::default();
-        let heard = Arc::clone(&ear.0);
+        let delays = Self::default();
+        let heard = Arc::clone(&delays.0);
         let mut quiet = 0;
         speaker.on_played(move |samples, device| {
             let now = now_micros();
-            if let Some(at) = begins(samples, &mut quiet) {
+            if let Some(at) = burst_start(samples, &mut quiet) {
                 let into = at as u64 * SECOND / u64::from(SAMPLE_RATE);
                 let late = (now + device.unsigned_abs() + into) % SECOND;
                 let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
                 heard.push(Duration::from_micros(late));
             }
         });
-        ear
+        delays
     }
 
     pub(super) fn spread(&self) -> Spread {
@@ -43,8 +44,8 @@ impl Ear {
     }
 }
 
-/// Where in `samples` a burst begins. `quiet` counts the silent samples before.
-fn begins(samples: &[i16], quiet: &mut usize) -> Option<usize> {
+/// Index of the sample with which a burst begins. `quiet` counts the silent samples before.
+fn burst_start(samples: &[i16], quiet: &mut usize) -> Option<usize> {
     let mut begin = None;
     for (at, sample) in samples.iter().enumerate() {
         if sample.unsigned_abs() < LOUD {
@@ -68,12 +69,12 @@ mod tests {
         let mut quiet = 0;
         let mut block = [0i16; 480];
         block[100] = 9000;
-        assert_eq!(begins(&block, &mut quiet), None, "no pause before it");
+        assert_eq!(burst_start(&block, &mut quiet), None, "no pause before it");
         for _ in 0..20 {
-            assert_eq!(begins(&[0; 480], &mut quiet), None);
+            assert_eq!(burst_start(&[0; 480], &mut quiet), None);
         }
         block[101] = -9000;
-        assert_eq!(begins(&block, &mut quiet), Some(100));
-        assert_eq!(begins(&block, &mut quiet), None, "the same burst");
+        assert_eq!(burst_start(&block, &mut quiet), Some(100));
+        assert_eq!(burst_start(&block, &mut quiet), None, "the same burst");
     }
 }

@@ -1,7 +1,7 @@
-//! The room server under load: a process of its own on one core, killed whatever happens.
+//! The room server under load: a process of its own on one core, which never outlives this one.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,30 +9,25 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
 
-/// For the server to listen.
+use super::usage::Usage;
+use crate::bench::child::killed_with_us;
+
+/// Longest time for the server to listen.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
 /// `rtcroomd`, running.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct ServerProcess {
     child: Child,
     pid: u32,
-    /// Open as long as the server runs.
+    /// Its output, open as long as it runs.
     _out: BufReader<ChildStdout>,
     pub(super) addr: SocketAddr,
 }
 
-/// What a process has used so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Usage {
-    pub(super) cpu: Duration,
-    /// Ready to run while others had the core.
-    pub(super) waited: Duration,
-    pub(super) resident_bytes: u64,
-}
-
-impl Server {
+impl ServerProcess {
     /// Starts the `rtcroomd` beside this program with `config`, on one core; this thread then
     /// keeps to the others.
     ///
@@ -40,7 +35,7 @@ impl Server {
     /// It cannot be started, or does not say where it listens.
     pub(super) async fn start(config: &str, cores: &Cores) -> Result<Self> {
         let program = beside_this_program()?;
-        let mut command = killed_with_us(&program);
+        let mut command = killed_with_us(program);
         command
             .args(["--config", "/dev/stdin"])
             .stdin(Stdio::piped())
@@ -53,7 +48,7 @@ impl Server {
         let output = child.stdout.take().context("the server has no output")?;
         let mut out = BufReader::new(output);
         let mut line = String::new();
-        let listening = tokio::time::timeout(START_DEADLINE, out.read_line(&mut line)).await;
+        let listening = timeout(START_DEADLINE, out.read_line(&mut line)).await;
         listening.context("the server does not start to listen")??;
         let addr = address(&line).with_context(|| format!("the server says {line:?}"))?;
         Ok(Self {
@@ -64,13 +59,15 @@ impl Server {
         })
     }
 
+    /// Use of its core and of memory so far.
+    ///
     /// # Errors
     /// The server has ended.
     pub(super) fn usage(&mut self) -> Result<Usage> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the server ended: {status}");
         }
-        usage(self.pid)
+        Usage::of(self.pid)
     }
 
     /// Ends it, as dropping does, and waits for the end.
@@ -85,16 +82,6 @@ impl Server {
     }
 }
 
-/// Runs a program that is killed when this one ends in whatever way.
-pub(super) fn killed_with_us(program: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--pdeathsig", "KILL", "--"])
-        .arg(program)
-        .kill_on_drop(true);
-    command
-}
-
 fn beside_this_program() -> Result<PathBuf> {
     let this = std::env::current_exe().context("the path of this program is not known")?;
     let program = this.with_file_name("rtcroomd");
@@ -102,13 +89,13 @@ fn beside_this_program() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// `listening on http://127.0.0.1:5757/weapp (rooms) ...`
+/// The address in `listening on http://127.0.0.1:5757/weapp (rooms) ...`
 fn address(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("http://")?;
     rest.split('/').next()?.parse().ok()
 }
 
-/// Who runs where.
+/// The cores of the server and of the clients.
 #[derive(Debug)]
 pub(super) struct Cores {
     server: CpuSet,
@@ -147,64 +134,14 @@ impl Cores {
     }
 }
 
-/// Asks the kernel about a process.
-///
-/// # Errors
-/// There is no such process, or the kernel does not tell.
-pub(super) fn usage(pid: u32) -> Result<Usage> {
-    let folder = PathBuf::from(format!("/proc/{pid}"));
-    let read = |path: PathBuf| {
-        std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
-    };
-    let status = read(folder.join("status"))?;
-    let mut usage = Usage {
-        resident_bytes: resident_bytes(&status).context("the kernel tells no VmRSS")?,
-        ..Usage::default()
-    };
-    for thread in std::fs::read_dir(folder.join("task"))? {
-        let times = read(thread?.path().join("schedstat"))?;
-        let (cpu, waited) = schedule(&times).context("the kernel tells no schedstat")?;
-        usage.cpu += cpu;
-        usage.waited += waited;
-    }
-    Ok(usage)
-}
-
-fn resident_bytes(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
-/// Nanoseconds on a core, nanoseconds waiting for one, and a count.
-fn schedule(times: &str) -> Option<(Duration, Duration)> {
-    let mut fields = times.split_whitespace();
-    let mut next = || fields.next()?.parse().ok().map(Duration::from_nanos);
-    Some((next()?, next()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_server_and_kernel_say() {
+    fn reads_the_address_that_the_server_says() {
         let line = "listening on http://127.0.0.1:5757/weapp (rooms) and rtmp://127.0.0.1:1935/live (relay)\n";
         assert_eq!(address(line), "127.0.0.1:5757".parse().ok());
         assert_eq!(address("cannot listen"), None);
-        let status = "Name:\trtcroomd\nVmHWM:\t    9000 kB\nVmRSS:\t    8192 kB\n";
-        assert_eq!(resident_bytes(status), Some(8 << 20));
-        assert_eq!(resident_bytes("Name:\tkthreadd\n"), None);
-        let times = (Duration::from_nanos(1500), Duration::from_nanos(20));
-        assert_eq!(schedule("1500 20 7\n"), Some(times));
-        assert_eq!(schedule("1500\n"), None);
-    }
-
-    #[test]
-    fn this_process_uses_something() {
-        let used = usage(std::process::id()).unwrap();
-        assert!(used.cpu > Duration::ZERO && used.resident_bytes > 0);
     }
 }

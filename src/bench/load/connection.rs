@@ -12,29 +12,31 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
+use tokio::time::timeout;
 
-/// Local addresses that the lines are spread over: `127.1.0.1` and on.
+/// Count of local addresses, `127.1.0.1` and on, that the connections are spread over.
 const ADDRESSES: u32 = 200;
 
+/// A connection to a server, made when it is needed.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Connection {
     server: SocketAddr,
     local: SocketAddr,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
-/// A whole answer.
+/// A whole answer to a request.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: Bytes,
-    /// From handing over the request, on a connection that is there, to the last byte of the
-    /// answer.
+    /// Time from handing over the request, on a connection that is there, to the last byte of
+    /// the answer.
     pub(super) took: Duration,
 }
 
-impl Line {
-    /// The line of this number, not yet connected.
+impl Connection {
+    /// The connection of this number, not yet made.
     pub(super) fn new(server: SocketAddr, number: usize) -> Self {
         let first = u32::from(Ipv4Addr::new(127, 1, 0, 1));
         let host = u32::try_from(number).unwrap_or(u32::MAX) % ADDRESSES;
@@ -48,7 +50,7 @@ impl Line {
     /// POSTs JSON, or GETs when there is no body. Connects first when there is no connection.
     ///
     /// # Errors
-    /// No connection, no whole answer, or not before the deadline; the next request then uses
+    /// There is no connection or no whole answer before the deadline; the next request then uses
     /// a new connection.
     pub(super) async fn ask(
         &mut self,
@@ -56,20 +58,18 @@ impl Line {
         body: Option<String>,
         deadline: Duration,
     ) -> Result<Reply> {
-        let asked = tokio::time::timeout(deadline, self.exchange(target, body)).await;
+        let asked = timeout(deadline, self.exchange(target, body)).await;
         let failed = match asked {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(error)) => error,
             Err(_) => anyhow::anyhow!("no answer within {} s", deadline.as_secs()),
         };
         self.sender = None;
-        // Tokens stand behind the question mark.
-        let path = target.split('?').next().unwrap_or_default().to_owned();
-        Err(failed.context(path))
+        Err(failed.context(path(target).to_owned()))
     }
 
     async fn exchange(&mut self, target: &str, body: Option<String>) -> Result<Reply> {
-        let sender = self.connected().await?;
+        let mut sender = self.connected().await?;
         let method = if body.is_some() { "POST" } else { "GET" };
         let request = Request::builder()
             .method(method)
@@ -78,7 +78,6 @@ impl Line {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::from(body.unwrap_or_default()))?;
         let start = Instant::now();
-        let mut sender = sender;
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
@@ -101,7 +100,7 @@ impl Line {
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                log::debug!(error:%; "a line broke");
+                log::debug!(error:%; "a connection broke");
             }
         });
         if sender.ready().await.is_err() {
@@ -109,4 +108,9 @@ impl Line {
         }
         Ok(sender)
     }
+}
+
+/// The part of a target without tokens, which stand behind the question mark.
+pub(super) fn path(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }
