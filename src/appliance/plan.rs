@@ -7,9 +7,9 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::KioskConfig;
-use crate::config::kiosk::{Credentials, Im, Role};
+use crate::config::kiosk::{Camera, Credentials, Im, Role};
 use crate::display::DisplayConfig;
-use crate::media::CaptureConfig;
+use crate::media::{AwayText, CaptureConfig};
 use crate::process::backoff::Reconnect;
 use crate::room::{ClientSettings, ImSettings, SessionSettings};
 use crate::session::{Patience, Settings};
@@ -98,6 +98,7 @@ fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
             fps: video.fps,
             encoder: video.encoder.clone(),
             time_code: false,
+            away: away(&config.media.cameras),
             voice: audio.voice,
         },
         video: video.clone(),
@@ -112,6 +113,17 @@ fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
         },
         relay_tls,
         warnings: config.warnings(),
+    }
+}
+
+/// The words of the picture that the other side gets while no camera works.
+fn away(cameras: &[Camera]) -> AwayText {
+    AwayText {
+        title: "No picture".to_owned(),
+        reason: match cameras {
+            [camera] => format!("camera {} is away", camera.name),
+            _ => "all cameras are away".to_owned(),
+        },
     }
 }
 

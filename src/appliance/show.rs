@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::media::codecs::{Kind, Outcome, Trial};
+use crate::media::codecs::{CodecTrial, Kind, Outcome};
 use crate::media::devices::{CameraDevice, DeviceList, OwnH264Report, SoundDevice};
 
 /// The device list as a table.
@@ -128,7 +128,7 @@ fn camera(camera: &CameraDevice) -> String {
     text
 }
 
-fn codec(trial: &Trial) -> String {
+fn codec(trial: &CodecTrial) -> String {
     let (state, detail) = match &trial.outcome {
         Outcome::Untried => ("untried", ""),
         Outcome::Works(detail) => ("works", detail.as_str()),

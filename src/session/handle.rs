@@ -15,8 +15,8 @@ use super::{Command, Outgoing, Patience, Transition};
 use crate::config::kiosk::Role;
 use crate::config::kiosk::{AudioSink, Video};
 use crate::display::DisplayHandle;
-use crate::media::codecs::{Report, Shape};
-use crate::media::{Cameras, CaptureConfig, DownlinkStats, EchoStatus, LineStatus, UplinkStats};
+use crate::media::codecs::{CodecReport, Shape};
+use crate::media::{Cameras, CaptureConfig, DownlinkStats, EchoStatus, GroupStatus, UplinkStats};
 use crate::process::backoff::Reconnect;
 use crate::room::{RoomEvent, RoomHandle, RoomSnapshot};
 use crate::tls::ClientTls;
@@ -87,7 +87,7 @@ pub struct Status {
     /// In a call.
     pub echo: Option<EchoStatus>,
     /// Which encoders and decoders work, and why others do not.
-    pub codecs: Option<Report>,
+    pub codecs: Option<CodecReport>,
     /// The last messages of others, oldest first.
     pub messages: Vec<Received>,
     /// The last events, oldest first, with seconds since the start.
@@ -97,9 +97,9 @@ pub struct Status {
 /// Which devices a call uses.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceStatus {
-    pub camera: LineStatus,
-    pub microphone: LineStatus,
-    pub speaker: LineStatus,
+    pub camera: GroupStatus,
+    pub microphone: GroupStatus,
+    pub speaker: GroupStatus,
 }
 
 /// A message of somebody else.

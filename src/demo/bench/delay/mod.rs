@@ -32,7 +32,7 @@ use crate::config::kiosk::{DisplayBackend, Screen};
 use crate::demo::meter::read_time_code;
 use crate::display::{Display, DisplayConfig, Remote};
 use crate::media::{
-    self, Capture, CaptureConfig, Downlink, DownlinkConfig, PushEvent, Speaker, Uplink,
+    self, AwayText, Capture, CaptureConfig, Downlink, DownlinkConfig, PushEvent, Speaker, Uplink,
     UplinkConfig,
 };
 use crate::process::backoff::Reconnect;
@@ -234,6 +234,7 @@ fn camera() -> CaptureConfig {
         fps: FPS,
         encoder: EncoderChoice::Auto,
         time_code: true,
+        away: AwayText::default(),
         voice: VoiceConfig::default(),
     }
 }
