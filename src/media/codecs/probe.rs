@@ -6,7 +6,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use tokio::sync::watch;
 
-use super::Decoder;
+use super::decoder::Decoder;
 use super::h264::{Target, build_aac, unknown};
 use super::judge::{Finding, Run, judge};
 use super::report::{CodecReport, Kind, Outcome, Shape};
