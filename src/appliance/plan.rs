@@ -9,7 +9,8 @@ use url::Url;
 use crate::config::KioskConfig;
 use crate::config::kiosk::{Credentials, Im, Role};
 use crate::display::DisplayConfig;
-use crate::media::CaptureConfig;
+use crate::display::strings::no_picture;
+use crate::media::{AwayText, CaptureConfig};
 use crate::process::backoff::Reconnect;
 use crate::room::{ClientSettings, ImSettings, SessionSettings};
 use crate::session::{Patience, Settings};
@@ -104,6 +105,7 @@ fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
             fps: video.fps,
             encoder: video.encoder.clone(),
             time_code: false,
+            away: away(config),
             voice: audio.voice,
         },
         video: video.clone(),
@@ -119,6 +121,16 @@ fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
         relay_tls,
         warnings: config.warnings(),
     }
+}
+
+/// The words of the picture that is sent while no camera works.
+fn away(config: &KioskConfig) -> AwayText {
+    let only = match &config.media.cameras[..] {
+        [camera] => Some(camera.name.as_str()),
+        _ => None,
+    };
+    let [title, reason] = no_picture(config.language, only);
+    AwayText { title, reason }
 }
 
 /// Room server and rhythm.

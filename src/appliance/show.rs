@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::media::codecs::{Kind, Outcome, Trial};
+use crate::media::codecs::{CodecTrial, Kind, Outcome};
 use crate::media::devices::{
     CameraControl, CameraDevice, CameraMode, DeviceList, OwnH264Report, SoundDevice,
 };
@@ -125,7 +125,7 @@ fn control(control: &CameraControl) -> String {
     format!("{name} {value} ({min} to {max})")
 }
 
-fn codec(trial: &Trial) -> String {
+fn codec(trial: &CodecTrial) -> String {
     let (state, detail) = match &trial.outcome {
         Outcome::Untried => ("untried", ""),
         Outcome::Works(detail) => ("works", detail.as_str()),

@@ -3,7 +3,7 @@
 use gstreamer as gst;
 use gstreamer::prelude::PluginFeatureExtManual as _;
 
-use super::MediaError;
+use super::error::{MediaError, Missing};
 
 const CORE: &str = "libgstreamer1.0-0";
 const BASE: &str = "gstreamer1.0-plugins-base";
@@ -80,17 +80,19 @@ const REQUIRED: &[(&str, &str)] = &[
     ("alsasrc", ALSA),
 ];
 
-/// An element that this machine does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Missing {
-    pub element: &'static str,
-    /// The Debian package that brings it.
-    pub package: &'static str,
+/// Starts GStreamer (once) and checks that every element the code needs exists.
+///
+/// # Errors
+/// `Init` when GStreamer itself cannot start, `MissingElements` with each missing element and
+/// the Debian package that brings it.
+pub fn init() -> Result<(), MediaError> {
+    gstreamer::init().map_err(|error| MediaError::Init(error.to_string()))?;
+    check()
 }
 
 /// Also loads the plugins: reading libav from an SD card takes seconds, and the first call
 /// must not wait for that.
-pub(super) fn check() -> Result<(), MediaError> {
+fn check() -> Result<(), MediaError> {
     require(REQUIRED)
 }
 
@@ -120,15 +122,6 @@ fn missing(
         .collect()
 }
 
-/// "alsasrc (gstreamer1.0-alsa), v4l2src (gstreamer1.0-plugins-good)"
-pub(super) fn describe(missing: &[Missing]) -> String {
-    let listed: Vec<String> = missing
-        .iter()
-        .map(|Missing { element, package }| format!("{element} ({package})"))
-        .collect();
-    listed.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +140,6 @@ mod tests {
 
     #[test]
     fn this_machine_has_every_element() {
-        super::super::init().expect("the build machine has all elements");
+        init().expect("the build machine has all elements");
     }
 }

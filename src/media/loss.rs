@@ -1,6 +1,7 @@
 //! Why a stream was lost: GStreamer's words turned into causes that the field has numbers for.
 
-use super::{MediaError, PushEvent};
+use super::error::MediaError;
+use super::push_event::PushEvent;
 use crate::protocol::events::PushCode;
 
 /// Why a connection to the relay failed or ended.

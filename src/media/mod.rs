@@ -11,9 +11,12 @@ pub mod devices;
 pub mod downlink;
 pub mod echo;
 mod elements;
-mod encoder;
+mod error;
+mod format;
+mod group_status;
 mod loss;
 mod pipeline;
+mod play_event;
 mod progress;
 mod push_event;
 mod reach;
@@ -25,65 +28,13 @@ pub mod time_code;
 pub mod tone;
 pub mod uplink;
 
-use std::time::Duration;
-
-pub use capture::{Cameras, Capture, CaptureConfig, LineStatus, SnapshotError};
+pub use capture::{AwayText, Cameras, Capture, CaptureConfig, SnapshotError};
 pub use downlink::{Downlink, DownlinkConfig, DownlinkStats, PlayEvent};
 pub use echo::{Echo, EchoStatus};
+pub use elements::init;
+pub use error::MediaError;
+pub use group_status::GroupStatus;
 pub use loss::LossCause;
 pub use push_event::PushEvent;
 pub use speaker::Speaker;
 pub use uplink::{Uplink, UplinkConfig, UplinkStats};
-
-/// What can go wrong with devices and pipelines.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MediaError {
-    #[error("GStreamer cannot start: {0}")]
-    Init(String),
-    #[error("GStreamer elements are missing: {}", elements::describe(.0))]
-    MissingElements(Vec<elements::Missing>),
-    /// No encoder or decoder of this kind works; with what was tried and the reasons.
-    #[error("no {kind} can be used: {tried}")]
-    NoCodec { kind: &'static str, tried: String },
-    #[error("{pipeline} did not reach {state} within {deadline:?}")]
-    StateTimeout {
-        pipeline: &'static str,
-        state: &'static str,
-        deadline: Duration,
-    },
-    /// An element reported an error; `element` is its name in our pipeline.
-    #[error("{element}: {message}")]
-    Pipeline {
-        element: String,
-        message: String,
-        debug: String,
-    },
-    /// A pipeline cannot be put together: a fault of the installation.
-    #[error("a pipeline cannot be built: {0}")]
-    Build(String),
-    #[error("no camera: {wanted}")]
-    NoCamera { wanted: String },
-    #[error("no microphone: {wanted}")]
-    NoMicrophone { wanted: String },
-    #[error("no loudspeaker: {wanted}")]
-    NoSpeaker { wanted: String },
-    /// A source description from the configuration that GStreamer does not accept.
-    #[error("source description {description:?} cannot be used: {reason}")]
-    BadSource { description: String, reason: String },
-}
-
-impl From<gstreamer::glib::BoolError> for MediaError {
-    fn from(error: gstreamer::glib::BoolError) -> Self {
-        Self::Build(error.to_string())
-    }
-}
-
-/// Starts GStreamer (once) and checks that every element the code needs exists.
-///
-/// # Errors
-/// `Init` when GStreamer itself cannot start, `MissingElements` with each missing element and
-/// the Debian package that brings it.
-pub fn init() -> Result<(), MediaError> {
-    gstreamer::init().map_err(|error| MediaError::Init(error.to_string()))?;
-    elements::check()
-}

@@ -7,7 +7,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
-use super::MediaError;
+use super::error::MediaError;
 
 /// A device or a socket that takes longer than this to change state hangs.
 pub(crate) const STATE_DEADLINE: Duration = Duration::from_secs(10);

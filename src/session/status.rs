@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::transition::Transition;
-use crate::media::codecs::Report;
-use crate::media::{DownlinkStats, EchoStatus, LineStatus, UplinkStats};
+use crate::media::codecs::CodecReport;
+use crate::media::{DownlinkStats, EchoStatus, GroupStatus, UplinkStats};
 use crate::room::RoomSnapshot;
 
 /// The status of a kiosk, as `rtckiosk status` shows it.
@@ -27,7 +27,7 @@ pub struct Status {
     /// In a call.
     pub echo: Option<EchoStatus>,
     /// Encoders and decoders that work, and why others do not.
-    pub codecs: Option<Report>,
+    pub codecs: Option<CodecReport>,
     /// The last messages of others, oldest first.
     pub messages: Vec<Received>,
     /// The last events, oldest first, with seconds since the start.
@@ -37,9 +37,9 @@ pub struct Status {
 /// The devices that a call uses.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceStatus {
-    pub camera: LineStatus,
-    pub microphone: LineStatus,
-    pub speaker: LineStatus,
+    pub camera: GroupStatus,
+    pub microphone: GroupStatus,
+    pub speaker: GroupStatus,
 }
 
 /// A message of somebody else.

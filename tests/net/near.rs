@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rtckiosk::config::kiosk::{AudioSource, Camera, VideoSource};
 use rtckiosk::config::kiosk::{EncoderChoice, VoiceConfig};
-use rtckiosk::media::capture::{Capture, CaptureConfig};
+use rtckiosk::media::capture::{AwayText, Capture, CaptureConfig};
 use rtckiosk::media::congestion::Quality;
 use rtckiosk::media::downlink::{Downlink, DownlinkConfig};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
@@ -141,6 +141,7 @@ async fn kiosk(job: Job) {
         fps: FPS,
         encoder: EncoderChoice::Auto,
         time_code: true,
+        away: AwayText::default(),
         voice: VoiceConfig::default(),
     };
     let (_capture, uplink) = match job.push {

@@ -11,7 +11,7 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 use rtckiosk::config::kiosk::{AudioSource, Camera, VideoSource};
 use rtckiosk::config::kiosk::{EncoderChoice, VoiceConfig};
-use rtckiosk::media::capture::{Capture, CaptureConfig};
+use rtckiosk::media::capture::{AwayText, Capture, CaptureConfig};
 use rtckiosk::media::uplink::{Uplink, UplinkConfig};
 use rtckiosk::media::{PushEvent, time_code};
 use rtckiosk::process::backoff::Reconnect;
@@ -81,6 +81,7 @@ impl Push {
             fps: FPS,
             encoder: EncoderChoice::Auto,
             time_code,
+            away: AwayText::default(),
             voice: VoiceConfig::default(),
         };
         let capture = Capture::start(config, sender.clone())

@@ -10,7 +10,7 @@ use crate::appliance::plan::Plan;
 use crate::config::kiosk::{DisplayBackend, EchoControl, EncoderChoice};
 use crate::display::{Display, DisplayConfig, Output};
 use crate::media::codecs::{self, Kind};
-use crate::media::{self, Capture, LineStatus, MediaError, PushEvent, Speaker};
+use crate::media::{self, Capture, GroupStatus, MediaError, PushEvent, Speaker};
 use crate::protocol::events::PushCode;
 
 /// For camera and microphone to deliver.
@@ -79,7 +79,7 @@ async fn capture(plan: &Plan) -> Vec<Check> {
 /// Until it is known of camera and microphone whether they deliver.
 async fn settled(capture: &Capture, cameras: usize) {
     let known =
-        |line: &LineStatus, devices: usize| line.live.is_some() || line.faults.len() == devices;
+        |line: &GroupStatus, devices: usize| line.live.is_some() || line.faults.len() == devices;
     let mut looks = interval(LOOK);
     loop {
         looks.tick().await;
@@ -91,7 +91,7 @@ async fn settled(capture: &Capture, cameras: usize) {
 }
 
 /// One kind of device: the one that is wanted delivers, or another one stands in, or none does.
-fn line(name: &'static str, status: &LineStatus, fine: impl Fn(&str) -> String) -> Check {
+fn line(name: &'static str, status: &GroupStatus, fine: impl Fn(&str) -> String) -> Check {
     let fault = || match status.faults.get(&status.wanted) {
         Some(fault) => fault.clone(),
         None => format!("nothing came within {} s", DEVICE_DEADLINE.as_secs()),
@@ -104,7 +104,7 @@ fn line(name: &'static str, status: &LineStatus, fine: impl Fn(&str) -> String) 
 }
 
 /// Whether the H.264 that the camera makes itself is used.
-fn own_h264(cameras: &LineStatus, choice: &EncoderChoice) -> Option<Check> {
+fn own_h264(cameras: &GroupStatus, choice: &EncoderChoice) -> Option<Check> {
     const NAME: &str = "camera's own H.264";
     let own = cameras.own_h264.get(&cameras.wanted)?.clone();
     let refused = own.starts_with("refused");

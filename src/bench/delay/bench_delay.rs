@@ -22,7 +22,7 @@ use crate::appliance::run::block_on;
 use crate::bench::outcome::{print_and_keep, unless_stopped};
 use crate::config::kiosk::{AudioSource, Camera, EncoderChoice, VideoSource, VoiceConfig};
 use crate::demo::report::create_file;
-use crate::media::{self, Capture, CaptureConfig, PushEvent, Uplink, UplinkConfig};
+use crate::media::{self, AwayText, Capture, CaptureConfig, PushEvent, Uplink, UplinkConfig};
 use crate::process::backoff::Reconnect;
 use crate::protocol::events::PushCode;
 use crate::tls::ClientTls;
@@ -130,6 +130,7 @@ fn camera() -> CaptureConfig {
         fps: FPS,
         encoder: EncoderChoice::Auto,
         time_code: true,
+        away: AwayText::default(),
         voice: VoiceConfig::default(),
     }
 }

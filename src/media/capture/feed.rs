@@ -11,7 +11,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use tokio::sync::watch;
 
-use super::super::encoder::CameraEncoder;
+use super::camera_encoder::CameraEncoder;
 
 /// A captured picture or piece of sound.
 #[derive(Debug)]
@@ -273,8 +273,7 @@ fn captured(sink: &gst_app::AppSink, sample: &gst::Sample) -> Option<gst::ClockT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::devices::own_h264::OwnH264;
-    use crate::media::devices::{CameraMode, PixelFormat};
+    use crate::media::devices::{CameraMode, OwnH264, PixelFormat};
 
     fn frame(ms: u64) -> Frame {
         Frame {

@@ -2,7 +2,7 @@
 
 use gstreamer as gst;
 
-use super::super::devices::{CameraMode, PixelFormat};
+use crate::media::devices::{CameraMode, PixelFormat};
 
 /// What the uplink wants.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::super::MediaError;
+use crate::media::error::MediaError;
 
 /// Why there is no snapshot, with the SDK's number of it (`captureVideoSnapShot`).
 #[derive(Debug, thiserror::Error)]

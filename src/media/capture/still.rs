@@ -11,11 +11,10 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use tokio::sync::oneshot;
 
-use super::super::MediaError;
-use super::super::pipeline::{BusEvent, Pipeline, make};
-use super::source::broken;
-use super::video::upright;
+use super::picture_chain::upright;
 use crate::config::kiosk::Rotation;
+use crate::media::error::MediaError;
+use crate::media::pipeline::{BusEvent, Pipeline, make};
 
 /// For a camera that delivers to hand out a frame.
 const FRAME_DEADLINE: Duration = Duration::from_secs(2);
@@ -67,8 +66,10 @@ impl Stills {
         lock(&self.waiting).push(reply);
         match tokio::time::timeout(limit, frame).await {
             Ok(Ok(sample)) => Ok(sample),
-            Ok(Err(_)) => Err(broken("the camera gave a frame that cannot be copied")),
-            Err(_) => Err(broken("the camera delivers no frame")),
+            Ok(Err(_)) => Err(MediaError::broken(
+                "the camera gave a frame that cannot be copied",
+            )),
+            Err(_) => Err(MediaError::broken("the camera delivers no frame")),
         }
     }
 }
@@ -90,7 +91,8 @@ pub(super) async fn jpeg(frame: &gst::Sample, rotation: Rotation) -> Result<Vec<
     };
     let done = tokio::time::timeout(ENCODE_DEADLINE, work).await;
     let stopped = pipeline.stop().await;
-    let bytes = done.unwrap_or_else(|_| Err(broken("the still takes too long to encode")))?;
+    let bytes =
+        done.unwrap_or_else(|_| Err(MediaError::broken("the still takes too long to encode")))?;
     stopped?;
     Ok(bytes)
 }
@@ -100,7 +102,7 @@ pub(super) async fn failure(pipeline: &mut Pipeline) -> MediaError {
     loop {
         match pipeline.next_event().await {
             BusEvent::Error(error) => return error,
-            BusEvent::Eos => return broken("it ended without a frame"),
+            BusEvent::Eos => return MediaError::broken("it ended without a frame"),
             BusEvent::Warning { element, message } => log::warn!(element; "{message}"),
         }
     }
@@ -112,7 +114,9 @@ fn encoder(
     rotation: Rotation,
 ) -> Result<(Pipeline, oneshot::Receiver<Vec<u8>>), MediaError> {
     let (Some(caps), Some(buffer)) = (frame.caps(), frame.buffer_owned()) else {
-        return Err(broken("the camera gave a frame without a format"));
+        return Err(MediaError::broken(
+            "the camera gave a frame without a format",
+        ));
     };
     let input = gst_app::AppSrc::builder()
         .name("frame")
@@ -137,7 +141,7 @@ fn encoder(
     let pushed = input
         .push_buffer(buffer)
         .and_then(|_| input.end_of_stream());
-    pushed.map_err(|error| broken(&format!("the frame is not taken: {error}")))?;
+    pushed.map_err(|error| MediaError::broken(&format!("the frame is not taken: {error}")))?;
     Ok((pipeline, encoded))
 }
 

@@ -9,13 +9,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::super::MediaError;
-use super::super::devices::hotplug::Hotplug;
-use super::super::progress::Progress;
-use super::line::{Codes, Line, LineStatus, Order, Reply};
-use super::rota::{Next, Rota};
-use super::source::{Source, broken, open};
+use super::capture_pipeline::{CapturePipeline, open};
+use super::device_choice::{DeviceChoice, Next};
+use super::device_group::{Codes, DeviceGroup, Order, Reply};
+use crate::media::devices::Hotplug;
+use crate::media::error::MediaError;
+use crate::media::group_status::GroupStatus;
+use crate::media::progress::Progress;
 
 /// A device that delivered for this long is well: the next fault is a new one.
 const WELL: Duration = Duration::from_secs(5);
@@ -27,12 +29,12 @@ const CLOSING: Duration = Duration::from_millis(1500);
 struct Running {
     /// None: the stand-in.
     device: Option<usize>,
-    source: Source,
+    source: CapturePipeline,
     progress: Progress,
     since: Instant,
 }
 
-type Open = Pin<Box<dyn Future<Output = Result<Source, MediaError>> + Send>>;
+type Open = Pin<Box<dyn Future<Output = Result<CapturePipeline, MediaError>> + Send>>;
 
 /// A device that is being opened beside what delivers.
 struct Opening {
@@ -44,8 +46,8 @@ struct Opening {
 }
 
 pub(super) struct Supervisor {
-    line: Line,
-    rota: Rota,
+    group: DeviceGroup,
+    choice: DeviceChoice,
     running: Option<Running>,
     opening: Option<Opening>,
     /// What no longer delivers and is not closed yet: the next device waits for it.
@@ -55,13 +57,27 @@ pub(super) struct Supervisor {
     ever: bool,
     /// When the kernel spoke of such devices since the last one was opened.
     announced: Option<Instant>,
-    status: watch::Sender<LineStatus>,
+    status: watch::Sender<GroupStatus>,
 }
 
 impl Supervisor {
-    pub(super) fn new(line: Line, status: watch::Sender<LineStatus>, opened: Reply) -> Self {
+    /// Keeps `group` delivering until `stop`; tells `opened` how the first try of each device went,
+    /// or that one delivers.
+    pub(super) async fn run(
+        group: DeviceGroup,
+        stop: CancellationToken,
+        orders: mpsc::Receiver<Order>,
+        status: watch::Sender<GroupStatus>,
+        opened: Reply,
+    ) {
+        let mut supervisor = Self::new(group, status, opened);
+        stop.run_until_cancelled(supervisor.supervise(orders)).await;
+        supervisor.close().await;
+    }
+
+    fn new(group: DeviceGroup, status: watch::Sender<GroupStatus>, opened: Reply) -> Self {
         Self {
-            rota: Rota::new(line.devices.len()),
+            choice: DeviceChoice::new(group.devices.len()),
             running: None,
             opening: None,
             closing: None,
@@ -69,13 +85,13 @@ impl Supervisor {
             ever: false,
             announced: None,
             status,
-            line,
+            group,
         }
     }
 
     /// Never returns.
-    pub(super) async fn supervise(&mut self, mut orders: mpsc::Receiver<Order>) {
-        let mut hotplug = Hotplug::of(self.line.kind);
+    async fn supervise(&mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut hotplug = Hotplug::of(self.group.kind);
         self.show();
         loop {
             let due = self.decide();
@@ -91,7 +107,7 @@ impl Supervisor {
                 Some(order) = orders.recv() => self.obey(order),
                 () = hotplug.changed() => {
                     self.announced = Some(Instant::now());
-                    self.rota.announced();
+                    self.choice.announced();
                 }
                 () = wait_until(due) => {}
             }
@@ -105,7 +121,7 @@ impl Supervisor {
     /// Begins to open what is due; returns when to look again.
     fn decide(&mut self) -> Option<Instant> {
         if self.opening.is_none() {
-            match self.rota.next(Instant::now(), self.live()) {
+            match self.choice.next(Instant::now(), self.live()) {
                 Next::Open(device) => self.begin(device, vec![]),
                 Next::At(due) => return Some(due),
                 Next::Stay => {}
@@ -115,7 +131,7 @@ impl Supervisor {
     }
 
     fn begin(&mut self, device: usize, replies: Vec<Reply>) {
-        let build = Arc::clone(&self.line.devices[device].build);
+        let build = Arc::clone(&self.group.devices[device].build);
         let closing = self.closing.take();
         self.opening = Some(Opening {
             device,
@@ -152,12 +168,12 @@ impl Supervisor {
         }
         // What is being opened is not what is wanted any more.
         if let Some(former) = self.opening.take() {
-            let other = broken("another one was asked for meanwhile");
+            let other = MediaError::broken("another one was asked for meanwhile");
             answer(former.replies, &Err(other));
             self.keep_on();
         }
         if self.live() == Some(device) {
-            self.rota.want(device);
+            self.choice.want(device);
             self.show();
             answer(vec![reply], &Ok(()));
         } else {
@@ -173,7 +189,7 @@ impl Supervisor {
     }
 
     /// The device that was being opened delivers, or cannot.
-    async fn take(&mut self, opened: Result<Source, MediaError>) {
+    async fn take(&mut self, opened: Result<CapturePipeline, MediaError>) {
         let Some(Opening {
             device,
             begun,
@@ -194,7 +210,7 @@ impl Supervisor {
             Ok(source) => {
                 self.put_on(Some(device), source);
                 if !replies.is_empty() {
-                    self.rota.want(device);
+                    self.choice.want(device);
                 }
                 // Whoever hears of it may look at once.
                 self.show();
@@ -212,18 +228,18 @@ impl Supervisor {
     }
 
     /// `source` delivers: what delivered before is closed beside it.
-    fn put_on(&mut self, device: Option<usize>, source: Source) {
+    fn put_on(&mut self, device: Option<usize>, source: CapturePipeline) {
         // What was built before the one that delivers now comes after it all the same.
         source.turn.renew();
         self.retire();
         self.running = Some(Running {
             device,
             source,
-            progress: Source::progress(),
+            progress: CapturePipeline::progress(),
             since: Instant::now(),
         });
         if let Some(device) = device {
-            let name = &self.line.devices[device].name;
+            let name = &self.group.devices[device].name;
             self.status
                 .send_modify(|status| drop(status.faults.remove(name)));
         }
@@ -237,7 +253,7 @@ impl Supervisor {
         }
     }
 
-    fn close_beside(&mut self, source: Source) {
+    fn close_beside(&mut self, source: CapturePipeline) {
         let former = self.closing.take();
         self.closing = Some(tokio::spawn(async move {
             source.stop().await;
@@ -249,23 +265,23 @@ impl Supervisor {
 
     /// The device cannot be opened; `asked` when somebody waits for it.
     async fn failed(&mut self, device: usize, error: &MediaError, asked: bool) {
-        let name = self.line.devices[device].name.clone();
-        let what = self.line.what;
-        if asked || self.rota.tries(device) == 0 {
-            let code = self.line.codes.failed;
-            self.line
+        let name = self.group.devices[device].name.clone();
+        let what = self.group.what;
+        if asked || self.choice.tries(device) == 0 {
+            let code = self.group.codes.failed;
+            self.group
                 .events
                 .tell(code, format!("{what} {name}: {error}"));
         }
-        let wait = self.rota.failed(device, Instant::now(), rand::random());
-        let tries = self.rota.tries(device);
+        let wait = self.choice.failed(device, Instant::now(), rand::random());
+        let tries = self.choice.tries(device);
         log::warn!(error:%, wait:?, tries; "{what} {name} is tried again");
         self.note_fault(name, error);
         if self.running.is_none() {
             self.stand_in().await;
         }
         let hopeless = matches!(error, MediaError::BadSource { .. });
-        let all_tried = (0..self.line.devices.len()).all(|device| self.rota.tries(device) > 0);
+        let all_tried = (0..self.group.devices.len()).all(|device| self.choice.tries(device) > 0);
         if hopeless || all_tried {
             answer(self.opened.take(), &Err(error.clone()));
         }
@@ -276,27 +292,27 @@ impl Supervisor {
         let device = self.live();
         self.retire();
         if let Some(device) = device {
-            let name = self.line.devices[device].name.clone();
-            let what = self.line.what;
-            let code = self.line.codes.lost;
-            self.line
+            let name = self.group.devices[device].name.clone();
+            let what = self.group.what;
+            let code = self.group.codes.lost;
+            self.group
                 .events
                 .tell(code, format!("{what} {name} lost: {error}"));
-            let wait = self.rota.failed(device, Instant::now(), rand::random());
+            let wait = self.choice.failed(device, Instant::now(), rand::random());
             log::warn!(error:%, wait:?; "{what} {name} is lost");
             self.note_fault(name, &error);
         } else {
-            log::error!(error:%; "what stands in for the {} failed", self.line.what);
+            log::error!(error:%; "what stands in for the {} failed", self.group.what);
         }
         self.stand_in().await;
         self.show();
     }
 
     async fn stand_in(&mut self) {
-        match open(Arc::clone(&self.line.stand_in)).await {
+        match open(Arc::clone(&self.group.stand_in)).await {
             Ok(source) => self.put_on(None, source),
             Err(error) => {
-                log::error!(error:%; "nothing can stand in for the {}", self.line.what);
+                log::error!(error:%; "nothing can stand in for the {}", self.group.what);
             }
         }
     }
@@ -309,14 +325,16 @@ impl Supervisor {
         }) = self.running
             && since.elapsed() >= WELL
         {
-            self.rota.well(device);
+            self.choice.well(device);
         }
     }
 
     /// Says in the status what is known of the camera's own H.264, which may fail at any time.
     fn note_own_h264(&self) {
         let Some(running) = &self.running else { return };
-        let name = running.device.map(|device| &self.line.devices[device].name);
+        let name = running
+            .device
+            .map(|device| &self.group.devices[device].name);
         if let (Some(name), Some(own)) = (name, running.source.own_h264()) {
             self.status.send_if_modified(|status| {
                 let news = status.own_h264.get(name) != Some(&own);
@@ -335,8 +353,8 @@ impl Supervisor {
 
     /// Says in the status what delivers.
     fn show(&self) {
-        let name = |device: usize| self.line.devices[device].name.clone();
-        let (live, wanted) = (self.live().map(name), name(self.rota.wanted()));
+        let name = |device: usize| self.group.devices[device].name.clone();
+        let (live, wanted) = (self.live().map(name), name(self.choice.wanted()));
         self.status.send_modify(|status| {
             status.live = live;
             status.wanted = wanted;
@@ -349,14 +367,14 @@ impl Supervisor {
             first_frame,
             back,
             ..
-        } = self.line.codes;
+        } = self.group.codes;
         let codes = if self.ever {
             [back, None]
         } else {
             [opened, first_frame]
         };
         self.ever = true;
-        let (what, name) = (self.line.what, &self.line.devices[device].name);
+        let (what, name) = (self.group.what, &self.group.devices[device].name);
         let mut message = format!(
             "{what} {name} delivers, {} ms after it was tried",
             took.as_millis()
@@ -369,12 +387,12 @@ impl Supervisor {
         }
         log::info!("{message}");
         for code in codes.into_iter().flatten() {
-            self.line.events.tell(code, message.clone());
+            self.group.events.tell(code, message.clone());
         }
     }
 
     /// Closes everything; the devices are free when this returns.
-    pub(super) async fn close(mut self) {
+    async fn close(mut self) {
         self.opening = None;
         self.retire();
         if let Some(closing) = self.closing.take() {
@@ -392,7 +410,7 @@ async fn look(running: &mut Option<Running>) -> Option<MediaError> {
 }
 
 /// Waits for the device that is being opened. Safe to drop and call again.
-async fn finish(opening: &mut Option<Opening>) -> Result<Source, MediaError> {
+async fn finish(opening: &mut Option<Opening>) -> Result<CapturePipeline, MediaError> {
     match opening {
         Some(opening) => opening.open.as_mut().await,
         None => pending().await,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Kind, Outcome, Shape};
+use super::report::{Kind, Outcome, Shape};
 
 /// What happened when an element was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,13 +6,14 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use tokio::sync::watch;
 
-use super::super::capture::sound_caps;
-use super::super::downlink::decoder;
-use super::super::encoder::{self, H264, Target};
-use super::super::pipeline::make;
+use super::decoder::Decoder;
+use super::h264::{Target, build_aac, unknown};
 use super::judge::{Finding, Run, judge};
+use super::report::{CodecReport, Kind, Outcome, Shape};
+use super::table::H264;
 use super::trial::{Output, nal_types, pictures, replay, run as attempt, tone};
-use super::{Kind, Outcome, Report, Shape};
+use crate::media::format::{side, sound_caps};
+use crate::media::pipeline::make;
 
 /// Frames that an encoder must give. Its source has no end, as in a call.
 const FRAMES: usize = 10;
@@ -22,8 +23,8 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const SOFTWARE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Starts the trials on a thread of their own.
-pub(super) fn in_background(shape: Shape) -> watch::Receiver<Report> {
-    let (sender, report) = watch::channel(Report::new(shape));
+pub(super) fn in_background(shape: Shape) -> watch::Receiver<CodecReport> {
+    let (sender, report) = watch::channel(CodecReport::new(shape));
     let tries = move || {
         let found = run(shape, |now| {
             sender.send_replace(now.clone());
@@ -40,8 +41,8 @@ pub(super) fn in_background(shape: Shape) -> watch::Receiver<Report> {
 }
 
 /// Makes the trials; `news` is told after each.
-pub(super) fn run(shape: Shape, mut news: impl FnMut(&Report)) -> Report {
-    let mut report = Report::new(shape);
+pub(super) fn run(shape: Shape, mut news: impl FnMut(&CodecReport)) -> CodecReport {
+    let mut report = CodecReport::new(shape);
     let (mut picture, mut sound) = (Vec::new(), Vec::new());
     for (kind, hardware) in [
         (Kind::H264Encoder, false),
@@ -86,9 +87,7 @@ pub(super) fn run(shape: Shape, mut news: impl FnMut(&Report)) -> Report {
 pub(super) fn is_hardware(kind: Kind, element: &str) -> bool {
     match kind {
         Kind::H264Encoder => H264::named(element).is_some_and(H264::is_hardware),
-        Kind::H264Decoder => {
-            decoder::Decoder::named(element).is_some_and(decoder::Decoder::is_hardware)
-        }
+        Kind::H264Decoder => Decoder::named(element).is_some_and(Decoder::is_hardware),
         Kind::AacEncoder | Kind::AacDecoder => false,
     }
 }
@@ -136,7 +135,7 @@ fn attempt_one(
             let build = move || {
                 let raw = raw_caps(shape);
                 let mut chain = pictures(&raw)?;
-                let h264 = H264::named(element).ok_or_else(|| encoder::unknown(element))?;
+                let h264 = H264::named(element).ok_or_else(|| unknown(element))?;
                 let target = Target {
                     kbps: shape.kbps,
                     gop: shape.fps.max(1),
@@ -150,7 +149,7 @@ fn attempt_one(
             let build = move || {
                 let mut chain = tone(&sound_caps())?;
                 chain.push(make("audioconvert", "convert").build()?);
-                chain.push(encoder::build_aac(element, 64)?);
+                chain.push(build_aac(element, 64)?);
                 chain.push(make("aacparse", "parse").build()?);
                 Ok(chain)
             };
@@ -159,8 +158,8 @@ fn attempt_one(
         }
         Kind::H264Decoder => {
             let build = move || {
-                let decoder = decoder::Decoder::named(element);
-                let decoder = decoder.ok_or_else(|| encoder::unknown(element))?;
+                let decoder = Decoder::named(element);
+                let decoder = decoder.ok_or_else(|| unknown(element))?;
                 Ok(vec![
                     replay(&stream)?,
                     make("h264parse", "parse").build()?,
@@ -213,12 +212,11 @@ fn look_at(kind: Kind, output: &Output, put_in: usize) -> Run {
 }
 
 fn raw_caps(shape: Shape) -> gst::Caps {
-    let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
     gst_video::VideoCapsBuilder::new()
         .format(gst_video::VideoFormat::I420)
-        .width(number(shape.width))
-        .height(number(shape.height))
-        .framerate(gst::Fraction::new(number(shape.fps), 1))
+        .width(side(shape.width))
+        .height(side(shape.height))
+        .framerate(gst::Fraction::new(side(shape.fps), 1))
         .build()
 }
 
@@ -227,7 +225,7 @@ fn i420() -> gst::Caps {
     caps.format(gst_video::VideoFormat::I420).build()
 }
 
-fn log_result(report: &Report) {
+fn log_result(report: &CodecReport) {
     for kind in Kind::ALL {
         let name = kind.name();
         let refused = report.refused(kind, |_| true);

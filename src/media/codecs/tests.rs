@@ -1,7 +1,13 @@
-use std::time::Duration;
+//! The judge, the choices made from a report, and real trials on this machine.
+
+use std::time::{Duration, Instant};
 
 use super::judge::{Finding, Run, judge};
-use super::*;
+use super::known::now;
+use super::report::{CodecReport, Kind, Outcome, Shape};
+use super::table::H264;
+use crate::config::kiosk::EncoderChoice;
+use crate::media::elements;
 
 /// A board: what is known to GStreamer there and does not simply work, and what works.
 struct Board {
@@ -42,8 +48,8 @@ fn good() -> Finding {
     })
 }
 
-fn report(board: &Board) -> Report {
-    let mut report = Report::new(SHAPE);
+fn report(board: &Board) -> CodecReport {
+    let mut report = CodecReport::new(SHAPE);
     for kind in Kind::ALL {
         for &(element, package) in kind.elements() {
             let failed = board.fails.iter().find(|(name, _)| *name == element);
@@ -251,8 +257,8 @@ fn a_name_in_the_configuration_is_obeyed() {
 
 #[test]
 fn a_call_takes_what_is_known_and_waits_only_for_the_first() {
-    let mut report = Report::new(SHAPE);
-    let choose = |report: &Report| {
+    let mut report = CodecReport::new(SHAPE);
+    let choose = |report: &CodecReport| {
         let chosen = H264::choose(&EncoderChoice::Auto, &[], report);
         chosen.map(|chosen| chosen.expect("nothing is refused yet").element)
     };
@@ -265,7 +271,7 @@ fn a_call_takes_what_is_known_and_waits_only_for_the_first() {
 
 #[test]
 fn what_this_machine_has_passes_its_trials() {
-    super::super::init().expect("GStreamer starts");
+    elements::init().expect("GStreamer starts");
     let report = now(Shape::default());
     assert!(report.done && report.is_enough(), "{report:#?}");
     let works: Vec<_> = report
@@ -288,7 +294,7 @@ fn what_this_machine_has_passes_its_trials() {
 
 #[test]
 fn a_codec_that_hangs_is_given_up() {
-    super::super::init().expect("GStreamer starts");
+    elements::init().expect("GStreamer starts");
     let caps = gstreamer::Caps::new_any();
     // A live source that never ends stands for a driver that never answers.
     let endless = || {
@@ -313,7 +319,7 @@ fn a_codec_that_hangs_is_given_up() {
 
 #[test]
 fn an_encoder_that_fails_says_why() {
-    super::super::init().expect("GStreamer starts");
+    elements::init().expect("GStreamer starts");
     let broken = || {
         let source = gstreamer::ElementFactory::make("v4l2src")
             .property("device", "/dev/no-such-encoder")

@@ -7,9 +7,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::super::MediaError;
-use super::super::pipeline::make;
 use super::judge::Finding;
+use crate::media::error::MediaError;
+use crate::media::pipeline::make;
 
 /// Between two looks for an error.
 const LOOK: gst::ClockTime = gst::ClockTime::from_mseconds(20);

@@ -25,12 +25,12 @@ const LONGEST: usize = 16 * 1024;
 
 /// What kind of device is watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum DeviceKind {
     Camera,
     Sound,
 }
 
-impl Kind {
+impl DeviceKind {
     const fn subsystem(self) -> &'static [u8] {
         match self {
             Self::Camera => b"video4linux",
@@ -48,7 +48,7 @@ pub(crate) struct Hotplug {
 
 impl Hotplug {
     /// Begins to listen. Must be called on a tokio runtime.
-    pub(crate) fn of(kind: Kind) -> Self {
+    pub(crate) fn of(kind: DeviceKind) -> Self {
         let (told, news) = watch::channel(0);
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
@@ -86,7 +86,7 @@ fn open() -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(socket)
 }
 
-async fn listen(socket: AsyncFd<OwnedFd>, kind: Kind, told: watch::Sender<u64>) {
+async fn listen(socket: AsyncFd<OwnedFd>, kind: DeviceKind, told: watch::Sender<u64>) {
     let mut message = vec![0; LONGEST];
     loop {
         let read = socket.async_io(tokio::io::Interest::READABLE, |socket| {
@@ -115,7 +115,7 @@ async fn listen(socket: AsyncFd<OwnedFd>, kind: Kind, told: watch::Sender<u64>) 
 }
 
 /// The action of a message about a device of this kind, such as "add".
-fn concerns(message: &[u8], kind: Kind) -> Option<&str> {
+fn concerns(message: &[u8], kind: DeviceKind) -> Option<&str> {
     let properties = if message.starts_with(UDEV_PREFIX) {
         let at = message.get(UDEV_PROPERTIES)?.try_into().ok()?;
         message.get(usize::try_from(u32::from_ne_bytes(at)).ok()?..)?
@@ -161,19 +161,19 @@ mod tests {
         let sound = b"remove@/x\0ACTION=remove\0SUBSYSTEM=sound\0";
         let plain = b"ACTION=add\0SUBSYSTEM=video4linux\0";
         for (message, kind, expected) in [
-            (CAMERA.to_vec(), Kind::Camera, Some("add")),
-            (CAMERA.to_vec(), Kind::Sound, None),
-            (sound.to_vec(), Kind::Sound, Some("remove")),
-            (from_udev(plain, 40), Kind::Camera, Some("add")),
-            (from_udev(plain, 40), Kind::Sound, None),
+            (CAMERA.to_vec(), DeviceKind::Camera, Some("add")),
+            (CAMERA.to_vec(), DeviceKind::Sound, None),
+            (sound.to_vec(), DeviceKind::Sound, Some("remove")),
+            (from_udev(plain, 40), DeviceKind::Camera, Some("add")),
+            (from_udev(plain, 40), DeviceKind::Sound, None),
             // Nonsense is no news.
-            (from_udev(plain, 4000), Kind::Camera, None),
-            (UDEV_PREFIX.to_vec(), Kind::Camera, None),
-            (vec![], Kind::Camera, None),
-            (vec![0xff; 300], Kind::Camera, None),
+            (from_udev(plain, 4000), DeviceKind::Camera, None),
+            (UDEV_PREFIX.to_vec(), DeviceKind::Camera, None),
+            (vec![], DeviceKind::Camera, None),
+            (vec![0xff; 300], DeviceKind::Camera, None),
             (
                 b"ACTION=\xff\xfe\0SUBSYSTEM=sound\0".to_vec(),
-                Kind::Sound,
+                DeviceKind::Sound,
                 None,
             ),
         ] {
@@ -183,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_news_it_waits() {
-        let mut hotplug = Hotplug::of(Kind::Camera);
+        let mut hotplug = Hotplug::of(DeviceKind::Camera);
         tokio::task::yield_now().await;
         let waited = futures_util::FutureExt::now_or_never(hotplug.changed());
         assert!(waited.is_none());

@@ -1,92 +1,25 @@
 //! What this machine has: cameras with their modes, microphones, loudspeakers, displays,
-//! encoders, GPIO lines.
+//! encoders, GPIO lines; and news of those that come and go.
 
-mod cameras;
+mod camera_list;
+mod camera_mode;
 mod displays;
 mod gpio;
-pub(crate) mod hotplug;
-pub(crate) mod mixer;
-pub(super) mod own_h264;
+mod hotplug;
+mod list;
+mod mixer;
+mod own_h264;
 mod sound;
 
-use serde::Serialize;
-
-use super::codecs::{self, Kind, Shape, Trial};
-
-pub use cameras::{CameraControl, CameraDevice, CameraMode, PixelFormat, cameras};
-pub(super) use cameras::{controls, identify, modes, nodes};
+pub use camera_list::{CameraDevice, cameras};
+pub(super) use camera_list::{controls, identify, modes, nodes};
+pub use camera_mode::{CameraControl, CameraMode, PixelFormat};
 pub use displays::Display;
 pub use gpio::{GpioChip, GpioLine};
+pub(super) use hotplug::{DeviceKind, Hotplug};
+pub use list::{DeviceList, list};
 pub use mixer::MixerControl;
+pub(super) use mixer::set_level;
 pub use own_h264::OwnH264Report;
+pub(super) use own_h264::{BITRATE, FORCE_KEY, OwnH264, decide as decide_own_h264};
 pub use sound::{SoundDevice, microphones, speakers};
-
-/// All devices; a list is empty when the machine has none of the kind.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct DeviceList {
-    pub cameras: Vec<CameraDevice>,
-    pub microphones: Vec<SoundDevice>,
-    pub speakers: Vec<SoundDevice>,
-    pub displays: Vec<Display>,
-    /// H.264 encoders that work, best first; empty if GStreamer cannot start.
-    pub encoders: Vec<&'static str>,
-    /// Every encoder and decoder that is known, best first, and how it went when it was tried.
-    pub codecs: Vec<Trial>,
-    pub gpio_chips: Vec<GpioChip>,
-}
-
-/// Looks at all devices. Blocks: call it off the async workers. A device that cannot be asked
-/// (busy, no permission) is left out, or listed without what it did not tell.
-#[must_use]
-pub fn list() -> DeviceList {
-    let codecs = super::init().ok().map(|()| codecs::now(Shape::default()));
-    DeviceList {
-        cameras: whole_cameras(),
-        microphones: microphones(),
-        speakers: speakers(),
-        displays: displays::displays(),
-        encoders: codecs
-            .iter()
-            .flat_map(|found| found.working(Kind::H264Encoder))
-            .collect(),
-        codecs: codecs.map_or_else(Vec::new, |found| found.trials),
-        gpio_chips: gpio::chips(),
-    }
-}
-
-/// Cameras with all that they tell.
-fn whole_cameras() -> Vec<CameraDevice> {
-    let mut cameras = cameras();
-    let shape = Shape::default();
-    for camera in &mut cameras {
-        camera.controls = controls(&camera.path);
-        let (modes, controls) = (&camera.modes, &camera.controls);
-        let size = (shape.width, shape.height);
-        camera.own_h264 = Some(own_h264::report(modes, controls, size, shape.fps));
-    }
-    cameras
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_without_an_error_whatever_the_machine_has() {
-        let list = serde_json::to_value(list()).expect("plain data");
-        for kind in [
-            "cameras",
-            "microphones",
-            "speakers",
-            "displays",
-            "gpio_chips",
-        ] {
-            assert!(list[kind].is_array(), "{kind}");
-        }
-        assert!(
-            list["encoders"]
-                .as_array()
-                .is_some_and(|list| list.contains(&"x264enc".into()))
-        );
-    }
-}

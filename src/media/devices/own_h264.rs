@@ -4,22 +4,22 @@
 
 use serde::Serialize;
 
-use super::{CameraControl, CameraMode, PixelFormat};
+use super::camera_mode::{CameraControl, CameraMode, PixelFormat};
 
 /// V4L2 controls by GStreamer's names of them, as `extra-controls` takes them.
-pub(in crate::media) const BITRATE: &str = "video_bitrate";
-pub(in crate::media) const FORCE_KEY: &str = "force_key_frame";
+pub(crate) const BITRATE: &str = "video_bitrate";
+pub(crate) const FORCE_KEY: &str = "force_key_frame";
 /// Frames from one key frame to the next; drivers have one or the other.
 const DISTANCE: [&str; 2] = ["h264_i_frame_period", "video_gop_size"];
 
 /// How a camera's own H.264 is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::media) struct OwnH264 {
-    pub(in crate::media) mode: CameraMode,
+pub(crate) struct OwnH264 {
+    pub(crate) mode: CameraMode,
     /// It makes a key frame when it is asked for one.
-    pub(in crate::media) force_key: bool,
+    pub(crate) force_key: bool,
     /// The control that spaces its key frames.
-    pub(in crate::media) distance: Option<&'static str>,
+    pub(crate) distance: Option<&'static str>,
 }
 
 /// The same as `devices` shows it.
@@ -36,7 +36,7 @@ pub enum OwnH264Report {
 ///
 /// # Errors
 /// Why its own H.264 cannot be used.
-pub(in crate::media) fn decide(
+pub(crate) fn decide(
     modes: &[CameraMode],
     controls: &[CameraControl],
     size: (u32, u32),

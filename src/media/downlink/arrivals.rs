@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decoder::Decoder;
+use super::facts::Facts;
 use super::passage::Passage;
-use super::progress::Facts;
+use crate::media::codecs::Decoder;
 use crate::media::tone::AudioLevel;
 
 /// A level that is older than this says nothing about what is heard now.
@@ -30,7 +30,7 @@ pub(super) struct Arrivals {
     pub(super) sound_bytes: AtomicU64,
     /// Coded pictures that the decoder was not given.
     pub(super) undecoded: AtomicU64,
-    /// Decoded pictures given to [`Picture`](crate::media::Picture).
+    /// Decoded pictures given to [`Picture`](crate::picture::Picture).
     pub(super) frames: AtomicU64,
     /// Samples of sound decoded.
     pub(super) samples: AtomicU64,

@@ -21,16 +21,15 @@ use tokio::sync::watch;
 
 use super::arrivals::{Arrivals, Unplayable};
 use super::catch_up::Verdict;
-use super::decoder::Decoders;
-use crate::media::MediaError;
-use crate::media::capture::sound_caps;
+use super::fault::{DECODER, SOURCE};
+use crate::media::codecs::Decoders;
+use crate::media::error::MediaError;
+use crate::media::format::{SAMPLE_RATE, samples, sound_caps};
 use crate::media::pipeline::{Pipeline, make};
-use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
+use crate::media::speaker::SpeakerInput;
 use crate::media::time_code::now_micros;
 use crate::media::tone::Meter;
 
-pub(super) const SOURCE: &str = "rtmp-source";
-pub(super) const DECODER: &str = "video-decoder";
 /// More than a relay replays on joining.
 const VIDEO_QUEUE: Duration = Duration::from_secs(4);
 const AUDIO_QUEUE: Duration = Duration::from_secs(1);
@@ -269,7 +268,7 @@ fn audio(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaEr
 
 fn play_sound(outlets: &Outlets) -> AppSinkCallbacks {
     let (arrivals, speaker) = (Arc::clone(&outlets.arrivals), outlets.speaker.clone());
-    let (mut meter, mut samples) = (Meter::new(SAMPLE_RATE), Vec::new());
+    let (mut meter, mut sound) = (Meter::new(SAMPLE_RATE), Vec::new());
     let callback = move |sink: &AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         let map = sample
@@ -278,19 +277,18 @@ fn play_sound(outlets: &Outlets) -> AppSinkCallbacks {
         let Some(map) = map else {
             return Ok(gst::FlowSuccess::Ok);
         };
-        samples.clear();
-        let bytes = map.chunks_exact(2);
-        samples.extend(bytes.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
-        if let Some(level) = meter.push(&samples) {
+        sound.clear();
+        sound.extend(samples(&map));
+        if let Some(level) = meter.push(&sound) {
             arrivals.heard(level);
         }
         if let Some(speaker) = &speaker {
             let media = micros(sample.buffer().and_then(gst::BufferRef::pts));
             let played = speaker.played();
             let timing = arrivals.passage.sound_decoded(now(), media, played);
-            speaker.push(&samples, timing);
+            speaker.push(&sound, timing);
         }
-        arrivals.samples.fetch_add(samples.len() as u64, Relaxed);
+        arrivals.samples.fetch_add(sound.len() as u64, Relaxed);
         Ok(gst::FlowSuccess::Ok)
     };
     AppSinkCallbacks::builder().new_sample(callback).build()

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use crate::media::loss::Loss;
-use crate::media::{LossCause, MediaError, relay_url};
+use crate::media::error::MediaError;
+use crate::media::loss::{Loss, LossCause};
+use crate::media::relay_url;
 use crate::protocol::events::PlayCode;
+
+/// Name of the element that talks to the relay.
+pub(super) const SOURCE: &str = "rtmp-source";
+/// Name of the element that decodes the picture.
+pub(super) const DECODER: &str = "video-decoder";
 
 /// Why a connection ended or never came to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +118,7 @@ impl Fault {
             Self::Pipeline {
                 error: MediaError::Pipeline { element, .. },
                 ..
-            } => element == super::branch::DECODER,
+            } => element == DECODER,
             _ => false,
         }
     }
@@ -127,7 +133,7 @@ fn pipeline_code(error: &MediaError, connected: bool) -> PlayCode {
     else {
         return PlayCode::ServerConnFail;
     };
-    if element != super::branch::SOURCE {
+    if element != SOURCE {
         return match element.starts_with("audio") {
             true => PlayCode::AudioDecodeFail,
             false => PlayCode::VideoDecodeFail,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
 
-use super::DownlinkStats;
 use super::arrivals::Arrivals;
+use super::play_stats::DownlinkStats;
 use crate::media::cpu::CpuMeter;
 use crate::media::relay_url;
 use crate::protocol::net_status::NetStatus;

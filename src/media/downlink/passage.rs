@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::catch_up::{CatchUp, Coded, Verdict};
+use super::play_stats::{PictureDelay, PlayDelay, SoundDelay};
 use super::playout::{Due, Playout};
-use super::{PictureDelay, PlayDelay, SoundDelay};
 use crate::media::smooth::{Smooth, tenths};
 use crate::media::speaker::{Played, Timing};
 

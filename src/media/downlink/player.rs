@@ -13,20 +13,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::arrivals::Arrivals;
 use super::branch::{self, Outlets};
-use super::decoder::{self, Decoder, Decoders};
-use super::fault::{self, Fault};
+use super::fault::{self, DECODER, Fault};
 use super::figures::Figures;
 use super::passage::Tally;
+use super::play_config::DownlinkConfig;
+use super::play_stats::{DownlinkStats, PlayDelay};
 use super::progress::{Notice, Progress};
 use super::rates::Rates;
-use super::{DownlinkConfig, DownlinkStats, PlayEvent};
-use crate::media::MediaError;
-use crate::media::codecs::{self, Report, Shape};
+use crate::media::codecs::{self, CodecReport, Decoder, Decoders, Shape, choose_decoders};
+use crate::media::error::MediaError;
+use crate::media::format::SAMPLE_RATE;
 use crate::media::pipeline::{BusEvent, Pipeline};
+use crate::media::play_event::PlayEvent;
 use crate::media::reach::Question;
 use crate::media::relay_link::{self, RelayLink};
 use crate::media::relay_url;
-use crate::media::speaker::{SAMPLE_RATE, SpeakerInput};
+use crate::media::speaker::SpeakerInput;
+use crate::media::tone::AudioLevel;
 use crate::process::backoff::Backoff;
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
@@ -198,7 +201,7 @@ impl Player {
 
     /// The best that are known to work.
     async fn decoders(&self) -> Result<Decoders, MediaError> {
-        let decide = |report: &Report| decoder::choose(self.software_only, report);
+        let decide = |report: &CodecReport| choose_decoders(self.software_only, report);
         let chosen = codecs::settle(Shape::default(), decide).await;
         chosen.unwrap_or_else(|| Err(MediaError::Build("no decoder answers".to_owned())))
     }
@@ -322,8 +325,8 @@ impl Player {
         let stats = &mut self.stats;
         (stats.fps, stats.kbps, stats.buffer_ms) = (0.0, 0.0, 0);
         stats.connected = false;
-        stats.audio = super::AudioLevel::default();
-        stats.delay_ms = super::PlayDelay::default();
+        stats.audio = AudioLevel::default();
+        stats.delay_ms = PlayDelay::default();
         self.stats_out.send_replace(self.stats.clone());
     }
 
@@ -353,7 +356,7 @@ impl Player {
 
     fn warn(&mut self, element: &str, message: String) {
         match element {
-            branch::DECODER => {
+            DECODER => {
                 self.report((PlayCode::VideoDecodeFail, [None; 2]), message);
             }
             "audio-decoder" => {

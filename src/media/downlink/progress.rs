@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decoder::Decoder;
+use super::facts::Facts;
 use super::fault::Fault;
 use crate::protocol::events::PlayCode;
 
@@ -25,21 +25,6 @@ const LOADING_AFTER: Duration = Duration::from_millis(500);
 const LAG_AFTER: Duration = Duration::from_millis(800);
 /// Sound that flows this long before any video: the stream has none.
 const AUDIO_ONLY_AFTER: Duration = Duration::from_secs(1);
-
-/// What has arrived so far over one connection. Counters only grow.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Facts {
-    pub(super) connected: bool,
-    /// Coded video frames, key frames among them, and coded audio frames.
-    pub(super) video: u64,
-    pub(super) keys: u64,
-    pub(super) audio: u64,
-    /// Decoded pictures, and samples of sound.
-    pub(super) frames: u64,
-    pub(super) samples: u64,
-    pub(super) decoder: Option<Decoder>,
-    pub(super) size: Option<(u32, u32)>,
-}
 
 /// An event to report, with its parameters.
 pub(super) type Notice = (PlayCode, [Option<i64>; 2]);
@@ -244,6 +229,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::codecs::Decoder;
 
     const TICK: u64 = 50;
 

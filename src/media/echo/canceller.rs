@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::super::capture::sound_caps;
-use super::super::pipeline::make;
-use super::super::{MediaError, elements};
-use super::Block;
 use crate::config::kiosk::VoiceConfig;
+use crate::media::elements;
+use crate::media::error::MediaError;
+use crate::media::format::{Block, samples, sound_caps};
+use crate::media::pipeline::make;
 
 /// Length of a block.
 const LENGTH: gst::ClockTime = gst::ClockTime::from_mseconds(10);
@@ -25,8 +25,8 @@ static PROBES: AtomicU64 = AtomicU64::new(0);
 /// The elements at work. Dropping it stops them.
 #[derive(Debug)]
 pub(super) struct Canceller {
-    microphone: Stage,
-    far: Option<Stage>,
+    microphone: PaddedElement,
+    far: Option<PaddedElement>,
     bus: gst::Bus,
     blocks: u64,
 }
@@ -44,7 +44,7 @@ impl Canceller {
         // First, since the canceller looks for it when it starts.
         let far = echo.then(|| {
             let probe = make("webrtcechoprobe", &name).build()?;
-            let far = Stage::start(probe, &bus)?;
+            let far = PaddedElement::start(probe, &bus)?;
             // What is handed in is played at its own time. Without this the probe gives nothing.
             far.output
                 .push_event(gst::event::Latency::new(gst::ClockTime::ZERO));
@@ -58,7 +58,7 @@ impl Canceller {
             .build()?;
         Ok(Self {
             far: far.transpose()?,
-            microphone: Stage::start(dsp, &bus)?,
+            microphone: PaddedElement::start(dsp, &bus)?,
             bus,
             blocks: 0,
         })
@@ -90,16 +90,24 @@ impl Canceller {
     }
 }
 
+/// Tries the voice processor for a moment.
+///
+/// # Errors
+/// Why it does not work: it is missing, or does not start.
+pub fn probe() -> Result<(), MediaError> {
+    Canceller::start(VoiceConfig::default(), true).map(drop)
+}
+
 /// One element between two pads of ours.
 #[derive(Debug)]
-struct Stage {
+struct PaddedElement {
     element: gst::Element,
     input: gst::Pad,
     output: gst::Pad,
     out: Arc<Mutex<Option<Block>>>,
 }
 
-impl Stage {
+impl PaddedElement {
     fn start(element: gst::Element, bus: &gst::Bus) -> Result<Self, MediaError> {
         let out = Arc::new(Mutex::new(None));
         let taken = Arc::clone(&out);
@@ -154,8 +162,8 @@ impl Stage {
     }
 
     /// What the element makes of a block.
-    fn push(&self, samples: &Block, time: gst::ClockTime) -> Result<Block, MediaError> {
-        let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+    fn push(&self, block: &Block, time: gst::ClockTime) -> Result<Block, MediaError> {
+        let bytes: Vec<u8> = block.iter().flat_map(|s| s.to_le_bytes()).collect();
         let mut buffer = gst::Buffer::from_mut_slice(bytes);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(time);
@@ -169,7 +177,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for PaddedElement {
     fn drop(&mut self) {
         // No device behind it: this does not wait.
         let _ = self.element.set_state(gst::State::Null);
@@ -180,7 +188,7 @@ impl Drop for Stage {
 
 fn block(buffer: &gst::Buffer) -> Option<Block> {
     let bytes = buffer.map_readable().ok()?;
-    let mut samples = super::samples(&bytes);
+    let mut samples = samples(&bytes);
     let block = std::array::from_fn(|_| samples.next().unwrap_or_default());
     (bytes.len() == size_of::<Block>()).then_some(block)
 }

@@ -6,7 +6,7 @@
 //! correlated with the microphone's, coarsely, and the reference delayed by what is found.
 
 use super::level::SPEECH_DB;
-use super::{BLOCK, Block};
+use crate::media::format::{BLOCK, Block};
 
 /// Samples that are averaged into one: the correlation runs at 2 kHz.
 const STEP: usize = 24;

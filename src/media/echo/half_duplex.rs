@@ -7,8 +7,8 @@
 
 use std::collections::VecDeque;
 
-use super::BLOCK;
 use super::level::SPEECH_DB;
+use crate::media::format::BLOCK;
 
 /// Gain of a closed gate: -40 dB.
 const CLOSED: f64 = 0.01;

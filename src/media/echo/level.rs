@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::tone::SILENCE_DB;
+use crate::media::tone::SILENCE_DB;
 
 /// Above this, in dB below full scale, the far end is said to speak. Codecs and mixers leave
 /// less than -70 in pauses, speech is -40 and more.

@@ -13,9 +13,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{BLOCK, Block};
+use crate::media::format::{BLOCK, Block, SAMPLE_RATE};
 
-const RATE: i64 = 48_000;
+const RATE: i64 = SAMPLE_RATE as i64;
 const SECOND: i64 = 1_000_000_000;
 const MILLISECOND: i64 = SECOND / 1000;
 /// How much is kept: more than a microphone can be late.
@@ -88,7 +88,7 @@ pub(super) struct Reference {
 
 /// What was played, mono at 48 kHz.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Played {
+pub(super) struct FarEnd {
     /// What is handed to the device now.
     pub(super) now: Block,
     /// What is to be heard now.
@@ -131,9 +131,9 @@ impl Reference {
 
     /// The block whose first sample is handed to the device at `at`; silence where there is
     /// none. Asked for block after block.
-    pub(super) fn at(&mut self, at: Duration) -> Played {
+    pub(super) fn at(&mut self, at: Duration) -> FarEnd {
         let Some(origin) = self.origin.get() else {
-            return Played {
+            return FarEnd {
                 now: [0; BLOCK],
                 echoing: [0; BLOCK],
             };
@@ -142,7 +142,7 @@ impl Reference {
         let wanted = (since * i128::from(RATE) / i128::from(SECOND)) as i64;
         let reader = self.reader.get_or_insert_with(|| Reader::standing(wanted));
         let now = reader.step(wanted);
-        Played {
+        FarEnd {
             now: self.from(now),
             echoing: self.from(now - self.delay),
         }
@@ -333,7 +333,7 @@ mod tests {
         let at = time(5 * SECOND / 2);
         let mut later = |found: usize| {
             player.reference.echoes_after(found * 48);
-            let Played { now, echoing } = player.reference.at(at);
+            let FarEnd { now, echoing } = player.reference.at(at);
             off(i64::from(now[0]), i64::from(echoing[0])) / 48
         };
         let cases = [

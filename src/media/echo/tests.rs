@@ -1,15 +1,20 @@
 //! Our loudspeaker and our microphone with a simulated room between them, in real time.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::level::erle_db;
-use super::*;
-use crate::config::kiosk::{AudioSink, AudioSource, Camera, EncoderChoice, VideoSource};
-use crate::media::speaker::Timing;
+use super::shared::lock;
+use crate::config::kiosk::{
+    AudioSink, AudioSource, Camera, EchoControl, EncoderChoice, VideoSource, VoiceConfig,
+};
+use crate::media::capture::{AwayText, Capture, CaptureConfig};
+use crate::media::elements;
+use crate::media::format::{BLOCK, samples};
+use crate::media::speaker::{Speaker, Timing};
 use crate::media::time_code::now_micros;
-use crate::media::{Capture, CaptureConfig, Speaker};
 
 #[path = "../../../tests/echo/room.rs"]
 mod room;
@@ -34,7 +39,7 @@ async fn play(speaker: &Speaker, far: &[i16]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_loudspeaker_plays_is_not_sent() {
-    super::super::init().expect("GStreamer starts");
+    elements::init().expect("GStreamer starts");
     let room = Room::open(Path::new(60, -8.0));
     let (sender, _events) = mpsc::channel(64);
     let config = CaptureConfig {
@@ -46,6 +51,7 @@ async fn what_the_loudspeaker_plays_is_not_sent() {
         fps: 5,
         encoder: EncoderChoice::Auto,
         time_code: false,
+        away: AwayText::default(),
         voice: VoiceConfig {
             echo: EchoControl::Cancel,
             noise_suppression: true,

@@ -1,15 +1,17 @@
 //! The microphone's sound on its way to whoever sends it: cut into blocks, each freed of the
 //! echo and cleaned.
 
+use std::sync::Arc;
+
 use gstreamer as gst;
 
 use super::canceller::Canceller;
 use super::delay::DelayFinder;
 use super::half_duplex::{self, HalfDuplex};
 use super::level::{ReturnMeter, SPEECH_DB, db, power};
-use super::{BLOCK, Block, Echo};
+use super::shared::Shared;
 use crate::config::kiosk::EchoControl;
-use crate::media::speaker::SAMPLE_RATE;
+use crate::media::format::{BLOCK, Block, SAMPLE_RATE};
 
 /// Blocks of the far end's first speech, 1.5 s, in which the microphone is turned down as well,
 /// unless somebody in front of it is louder than an echo: the delay is found meanwhile, and the room
@@ -19,7 +21,7 @@ const LEARNING: u32 = 150;
 /// What is done to the sound of one microphone, from its opening to its end.
 #[derive(Debug)]
 pub struct Voice {
-    echo: Echo,
+    shared: Arc<Shared>,
     /// Samples that do not fill a block yet.
     waiting: Vec<i16>,
     canceller: Option<Canceller>,
@@ -33,9 +35,9 @@ pub struct Voice {
 }
 
 impl Voice {
-    pub(super) fn new(echo: Echo) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         let mut voice = Self {
-            echo,
+            shared,
             waiting: Vec::with_capacity(2 * BLOCK),
             canceller: None,
             finder: DelayFinder::default(),
@@ -44,11 +46,11 @@ impl Voice {
             gain: 1.0,
             meter: ReturnMeter::default(),
         };
-        let config = voice.echo.config();
+        let config = voice.shared.config;
         if config.echo == EchoControl::HalfDuplex {
             voice.gate = Some(HalfDuplex::default());
         }
-        voice.echo.tell(config.echo, None);
+        voice.shared.set_mode(config.echo, None);
         let cancel = config.echo == EchoControl::Cancel;
         if cancel || config.noise_suppression || config.gain_control {
             match Canceller::start(config, cancel) {
@@ -69,14 +71,14 @@ impl Voice {
     fn do_without(&mut self, reason: &str) {
         (self.canceller, self.learning) = (None, None);
         let reason = format!("the voice processor does not work: {reason}");
-        if self.echo.config().echo == EchoControl::Off {
+        if self.shared.config.echo == EchoControl::Off {
             log::warn!("{reason}");
-            self.echo.tell(EchoControl::Off, Some(reason));
+            self.shared.set_mode(EchoControl::Off, Some(reason));
             return;
         }
         log::warn!("{reason}; the microphone is turned down while the far end speaks");
         self.gate = Some(HalfDuplex::default());
-        self.echo.tell(EchoControl::HalfDuplex, Some(reason));
+        self.shared.set_mode(EchoControl::HalfDuplex, Some(reason));
     }
 
     /// Takes mono samples at 48 kHz, the first of them captured at `captured`, and gives every
@@ -103,13 +105,13 @@ impl Voice {
     }
 
     fn process(&mut self, time: gst::ClockTime, block: &mut Block) {
-        let far = self.echo.played_at(time);
+        let far = self.shared.played_at(time);
         let (far_power, heard) = (power(&far.now), power(block));
         if let Some(canceller) = &mut self.canceller {
             let delay = self.finder.add(&far.now, db(far_power), block);
             let done = canceller.process(&far.echoing, block);
             if let Some(delay) = delay {
-                self.echo.found(delay);
+                self.shared.found(delay);
             }
             if let Err(error) = done {
                 self.do_without(&error.to_string());
@@ -131,7 +133,7 @@ impl Voice {
             *left -= u32::from(db(far_power) > SPEECH_DB && *left > 0);
         }
         if let Some(found) = self.meter.add(far_power, heard, power(block)) {
-            self.echo.measured(found);
+            self.shared.measured(found);
         }
     }
 }

@@ -7,7 +7,8 @@
 
 use std::collections::VecDeque;
 
-use super::{SAMPLE_RATE, stretch};
+use super::stretch;
+use crate::media::format::SAMPLE_RATE;
 
 /// More than the longest delay that any clock asks for.
 pub(super) const LONGEST: usize = SAMPLE_RATE as usize / 2;
@@ -211,8 +212,8 @@ fn decide(off: f64, quiet: bool, ready: bool) -> Correction {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BLOCK;
     use super::*;
+    use crate::media::format::BLOCK;
 
     /// Samples of an AAC frame at 48 kHz.
     const FRAME: usize = 1024;

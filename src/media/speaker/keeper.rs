@@ -8,13 +8,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::super::MediaError;
-use super::super::capture::LineStatus;
-use super::super::devices::hotplug::{Hotplug, Kind};
-use super::super::devices::{self, mixer};
-use super::super::pipeline::{BusEvent, Pipeline, off_runtime};
-use super::{Shared, device, named, open, play_into};
+use super::device::{device, named, open, play_into, stop_pipeline};
+use super::shared_mixer::SharedMixer;
 use crate::config::kiosk::AudioSink;
+use crate::media::devices::{self, DeviceKind, Hotplug, set_level};
+use crate::media::error::MediaError;
+use crate::media::group_status::GroupStatus;
+use crate::media::pipeline::{BusEvent, Pipeline, off_runtime};
 use crate::process::backoff::{Backoff, Reconnect};
 
 /// A device may come back any time: never give up.
@@ -30,23 +30,23 @@ pub(super) struct Keeper {
     sink: AudioSink,
     /// What the card's own mixer is set to, percent.
     level: Option<u8>,
-    mixer: Shared,
+    mixer: SharedMixer,
     hotplug: Hotplug,
-    status: watch::Sender<LineStatus>,
+    status: watch::Sender<GroupStatus>,
 }
 
 impl Keeper {
     pub(super) fn new(
         sink: AudioSink,
         level: Option<u8>,
-        mixer: Shared,
-    ) -> (Self, watch::Receiver<LineStatus>) {
-        let (status, shown) = watch::channel(LineStatus::default());
+        mixer: SharedMixer,
+    ) -> (Self, watch::Receiver<GroupStatus>) {
+        let (status, shown) = watch::channel(GroupStatus::default());
         let keeper = Self {
             sink,
             level,
             mixer,
-            hotplug: Hotplug::of(Kind::Sound),
+            hotplug: Hotplug::of(DeviceKind::Sound),
             status,
         };
         (keeper, shown)
@@ -133,11 +133,11 @@ impl Keeper {
         let sink = self.sink.clone();
         off_runtime(move || {
             let set = match &sink {
-                AudioSink::Auto => mixer::set_level("default", Direction::Playback, percent),
-                AudioSink::Device(device) => mixer::set_level(device, Direction::Playback, percent),
+                AudioSink::Auto => set_level("default", Direction::Playback, percent),
+                AudioSink::Device(device) => set_level(device, Direction::Playback, percent),
                 AudioSink::Name(name) => named(name, devices::speakers())
                     .map_err(|error| error.to_string())
-                    .and_then(|device| mixer::set_level(&device, Direction::Playback, percent)),
+                    .and_then(|device| set_level(&device, Direction::Playback, percent)),
                 AudioSink::None | AudioSink::Gst(_) => Ok(()),
             };
             if let Err(reason) = set {
@@ -150,18 +150,12 @@ impl Keeper {
         let wanted = self.sink.to_string();
         let live = fault.is_none().then(|| wanted.clone());
         let faults = fault.map(|fault| (wanted.clone(), fault));
-        self.status.send_replace(LineStatus {
+        self.status.send_replace(GroupStatus {
             live,
             wanted,
             faults: faults.into_iter().collect(),
-            ..LineStatus::default()
+            ..GroupStatus::default()
         });
-    }
-}
-
-pub(super) async fn stop_pipeline(pipeline: &mut Pipeline) {
-    if let Err(error) = pipeline.stop().await {
-        log::warn!(error:%; "the loudspeaker does not stop");
     }
 }
 

@@ -59,12 +59,10 @@ impl Mixer {
 mod tests {
     use super::super::input::Timing;
     use super::*;
+    use crate::media::format;
 
     fn samples(bytes: &[u8]) -> Vec<i16> {
-        let pairs = bytes.chunks_exact(2);
-        pairs
-            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-            .collect()
+        format::samples(bytes).collect()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::SAMPLE_RATE;
+use crate::media::format::SAMPLE_RATE;
 
 /// Samples over which one wave fades into the other: 10 ms.
 const OVERLAP: usize = SAMPLE_RATE as usize / 100;

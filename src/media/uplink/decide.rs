@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::loss::{Loss, LossCause};
-use super::leg::Counters;
+use super::counters::Counters;
+use crate::media::loss::{Loss, LossCause};
 
 /// How often the figures are told (200001).
 const FIGURES: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
-use crate::media::capture::feed::Frame;
+use crate::media::capture::Frame;
 
 /// How long ago something was captured.
 pub(super) fn age(captured: gst::ClockTime) -> Duration {

@@ -19,22 +19,25 @@ use gstreamer_app as gst_app;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::super::MediaError;
-use super::super::capture::feed::{Attachment, Encoded, Feed, Frame};
-use super::super::capture::{Capture, SOUND_HZ, picture_caps, sound_caps};
-use super::super::encoder::{self, H264, Target};
-use super::super::pipeline::{Pipeline, make};
 use super::batch::Batch;
+use super::counters::{Counters, Meter, meter};
+use super::encoders::Encoders;
 use super::flv::{self, Metadata, Packet};
 use super::frames::{age, black, silence, timed};
 use super::outbox::Outbox;
 use super::pace::Pace;
+use super::push_config::UplinkConfig;
 use super::queue::{Tag, Track};
 use super::stages::Point;
-use super::switch::{Meter, Switch};
+use super::switch::Switch;
 use super::tagger::{self, Tagger};
-use super::{Mutes, UplinkConfig};
+use super::taps::{Taps, at_rate};
+use crate::media::capture::{Attachment, Encoded, Frame};
+use crate::media::codecs::{H264, Target, build_aac};
 use crate::media::congestion::Quality;
+use crate::media::error::MediaError;
+use crate::media::format::{side, sound_caps};
+use crate::media::pipeline::{Pipeline, make};
 use crate::media::relay_link::RelayLink;
 
 /// Name of the element that talks to the relay.
@@ -46,84 +49,6 @@ const SOUND_WAITS: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 pub(super) const NETWORK_SECONDS: u32 = 5;
 /// RTMP's default of 128 bytes costs a header for each of a frame's many pieces.
 const CHUNK_BYTES: u32 = 4096;
-
-/// Where the frames of every leg come from.
-#[derive(Debug)]
-pub(super) struct Taps {
-    video: Arc<Feed>,
-    sound: Arc<Feed>,
-    video_caps: gst::Caps,
-    pub(super) size: (u32, u32),
-    pub(super) fps: u32,
-    mutes: Arc<Mutes>,
-}
-
-impl Taps {
-    pub(super) fn new(capture: &Capture, mutes: Arc<Mutes>) -> Self {
-        let fps = capture.config.fps;
-        let video_caps = at_rate(&picture_caps(&capture.config), fps);
-        Self {
-            video: Arc::clone(&capture.video),
-            sound: Arc::clone(&capture.sound),
-            video_caps,
-            size: (capture.config.width, capture.config.height),
-            fps,
-            mutes,
-        }
-    }
-
-    fn metadata(&self, config: &UplinkConfig) -> Metadata {
-        Metadata {
-            width: self.size.0,
-            height: self.size.1,
-            fps: self.fps,
-            video_kbps: config.bitrate_kbps,
-            audio_kbps: config.audio_kbps,
-            audio_hz: SOUND_HZ.unsigned_abs(),
-        }
-    }
-}
-
-/// What the streams of a leg are made with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Encoders {
-    pub(super) h264: &'static H264,
-    pub(super) aac: &'static str,
-}
-
-/// What a leg has done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counters {
-    /// To the relay, with the handshake; zero until the relay has accepted the stream.
-    pub(super) bytes: u64,
-    /// Encoded frames, by our encoder or the camera's.
-    pub(super) frames: u64,
-    /// Of those, key frames.
-    pub(super) keys: u64,
-    /// Encoded bytes of picture and of sound.
-    pub(super) picture_bytes: u64,
-    pub(super) sound_bytes: u64,
-    /// Pictures given to our encoder, those that wait for it, and those that it encoded.
-    pub(super) given: u64,
-    pub(super) encoder_queue: u64,
-    pub(super) encoded: u64,
-}
-
-/// Counts what leaves an encoder.
-fn meter(encoder: &gst::Element) -> Arc<Meter> {
-    let meter = Arc::new(Meter::default());
-    let counts = Arc::clone(&meter);
-    if let Some(pad) = encoder.static_pad("src") {
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            if let Some(buffer) = info.buffer() {
-                let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-                counts.note(key, buffer.size());
-            }
-            gst::PadProbeReturn::Ok
-        });
-    }
-    meter
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -167,7 +92,7 @@ impl Leg {
             gop,
         };
         let stage = encoders.h264.stage(target, &sized(quality))?;
-        let aac = encoder::build_aac(encoders.aac, config.audio_kbps)?;
+        let aac = build_aac(encoders.aac, config.audio_kbps)?;
         let tags = input("tags", &gst::Caps::new_empty_simple("video/x-flv")).build();
         let outbox = Arc::new(Outbox::new(tags.clone()));
         let network = network(link.location())?;
@@ -341,16 +266,7 @@ impl Leg {
     }
 }
 
-/// The caps of captured pictures, that come so often.
-fn at_rate(caps: &gst::Caps, fps: u32) -> gst::Caps {
-    let mut caps = caps.clone();
-    let rate = gst::Fraction::new(i32::try_from(fps).unwrap_or(30), 1);
-    caps.make_mut().set("framerate", rate);
-    caps
-}
-
 fn sized(quality: Quality) -> gst::Caps {
-    let side = |pixels| i32::try_from(pixels).unwrap_or(i32::MAX);
     gst::Caps::builder("video/x-raw")
         .field("width", side(quality.width))
         .field("height", side(quality.height))

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::push_stats::{PushDelay, SendDelay};
 use super::queue::Track;
-use super::{PushDelay, SendDelay};
 use crate::media::smooth::{Smooth, tenths};
 
 /// A point on the way of a picture or a piece of sound.

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::counters::Counters;
 use super::kernel_queue::KernelQueue;
-use super::leg::{Counters, Leg, Taps};
+use super::leg::Leg;
 use super::outbox::Waiting;
+use super::push_config::UplinkConfig;
 use super::sock_diag::Held;
-use super::{UplinkConfig, stall};
+use super::stall;
+use super::taps::Taps;
 use crate::media::congestion::{Controller, Facts, Ledger, Limits, Quality, Reading, Step};
 use crate::media::reach::Question;
 

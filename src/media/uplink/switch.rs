@@ -1,20 +1,21 @@
 //! Puts the pictures of one connection into its outbox: the camera's own, or our encoder's (see
 //! `selector`). What is asked of the encoder goes to whom it concerns.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
 use tokio::time::Instant;
 
-use super::Mutes;
+use super::counters::Meter;
+use super::mutes::Mutes;
 use super::queue::Track;
 use super::selector::{Branch, Raw, Selector};
 use super::tagger::{self, Tagger};
-use crate::media::capture::feed::{Encoded, Frame};
+use crate::media::capture::{CameraEncoder, Encoded, Frame};
+use crate::media::codecs::{Target, request_key};
 use crate::media::congestion::{Quality, Stage};
-use crate::media::encoder::{CameraEncoder, Target, request_key};
 
 /// Between two requests for a key frame that somebody waits for.
 const KEY_AGAIN: Duration = Duration::from_millis(500);
@@ -39,22 +40,6 @@ struct State {
     told: Option<Arc<CameraEncoder>>,
     /// Who was asked for a key frame last.
     asked: Option<(Branch, Instant)>,
-}
-
-/// Counts packets.
-#[derive(Debug, Default)]
-pub(super) struct Meter {
-    pub(super) packets: AtomicU64,
-    pub(super) keys: AtomicU64,
-    pub(super) bytes: AtomicU64,
-}
-
-impl Meter {
-    pub(super) fn note(&self, key: bool, bytes: usize) {
-        self.packets.fetch_add(1, Ordering::Relaxed);
-        self.keys.fetch_add(u64::from(key), Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
 }
 
 impl Switch {

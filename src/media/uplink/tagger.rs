@@ -8,6 +8,7 @@ use gstreamer_app as gst_app;
 use super::flv::{self, Packet};
 use super::outbox::Outbox;
 use super::queue::{Tag, Track};
+use crate::media::format::{aac_caps, avc_caps};
 
 /// Makes a tag of each packet of one track, and one of the decoder configuration before the first
 /// and whenever it changes.
@@ -101,22 +102,6 @@ pub(super) fn sound_sink(outbox: &Arc<Outbox>) -> gst::Element {
 pub(super) fn is_key(sample: &gst::Sample) -> bool {
     let flags = sample.buffer().map(gst::BufferRef::flags);
     flags.is_some_and(|flags| !flags.contains(gst::BufferFlags::DELTA_UNIT))
-}
-
-/// H.264 as FLV carries it.
-pub(in super::super) fn avc_caps() -> gst::Caps {
-    gst::Caps::builder("video/x-h264")
-        .field("stream-format", "avc")
-        .field("alignment", "au")
-        .build()
-}
-
-/// AAC as FLV carries it.
-fn aac_caps() -> gst::Caps {
-    gst::Caps::builder("audio/mpeg")
-        .field("mpegversion", 4i32)
-        .field("stream-format", "raw")
-        .build()
 }
 
 /// Encoders may count from any time; the segment tells from which.

@@ -1,15 +1,24 @@
 //! Captures of live sources that end, stall, or were never there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::*;
-use crate::config::kiosk::{Rotation, VideoSource};
+use super::capture_config::{AwayText, CaptureConfig};
+use super::feed;
+use super::open_devices::Capture;
+use crate::config::kiosk::{
+    AudioSource, Camera, EncoderChoice, Rotation, VideoSource, VoiceConfig,
+};
+use crate::media::elements;
+use crate::media::error::MediaError;
+use crate::media::push_event::PushEvent;
+use crate::picture::Picture;
 use crate::protocol::events::PushCode;
 
-mod own_h264;
+mod camera_h264;
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// A camera that works for one second.
@@ -17,7 +26,7 @@ const SHORT_CAMERA: &str =
     "videotestsrc is-live=true num-buffers=30 ! video/x-raw,framerate=30/1,width=640,height=480";
 
 fn config(video: VideoSource, audio: AudioSource) -> CaptureConfig {
-    super::super::init().expect("GStreamer starts");
+    elements::init().expect("GStreamer starts");
     CaptureConfig {
         cameras: vec![Camera::only(video)],
         audio,
@@ -27,6 +36,7 @@ fn config(video: VideoSource, audio: AudioSource) -> CaptureConfig {
         fps: 30,
         encoder: EncoderChoice::Auto,
         time_code: false,
+        away: AwayText::default(),
         voice: VoiceConfig::default(),
     }
 }

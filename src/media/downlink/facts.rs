@@ -1,0 +1,18 @@
+//! What has arrived over one connection, as its owner reads it.
+
+use crate::media::codecs::Decoder;
+
+/// What has arrived so far over one connection. Counters only grow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Facts {
+    pub(super) connected: bool,
+    /// Coded video frames, key frames among them, and coded audio frames.
+    pub(super) video: u64,
+    pub(super) keys: u64,
+    pub(super) audio: u64,
+    /// Decoded pictures, and samples of sound.
+    pub(super) frames: u64,
+    pub(super) samples: u64,
+    pub(super) decoder: Option<Decoder>,
+    pub(super) size: Option<(u32, u32)>,
+}

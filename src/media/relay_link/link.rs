@@ -1,0 +1,176 @@
+//! Opens the way to the relay of a stream's URL, and finds out why a plain one fails.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::time::timeout;
+
+use super::tunnel::Tunnel;
+use crate::media::loss::{Loss, LossCause};
+use crate::media::relay_url;
+use crate::tls::{ClientTls, ConnectError};
+
+/// For the question whether a relay speaks TLS.
+const ASK: Duration = Duration::from_secs(3);
+
+/// An open way to a relay; dropping it closes a tunnel.
+#[derive(Debug)]
+pub(crate) struct RelayLink {
+    location: SecretString,
+    tunnel: Option<Tunnel>,
+}
+
+impl RelayLink {
+    /// Opens the way; for `rtmps://` that makes the TLS session with the relay.
+    pub(crate) async fn open(url: &str, tls: &ClientTls) -> Result<Self, Loss> {
+        let Some(parts) = Parts::of(url).filter(|parts| parts.tls) else {
+            warn_if_seen(url);
+            return Ok(Self {
+                location: url.into(),
+                tunnel: None,
+            });
+        };
+        let (host, port) = (parts.host, parts.port());
+        let meant = format!("rtmps://{}", parts.address);
+        let tunnel = Tunnel::open(host, port, meant, tls)
+            .await
+            .map_err(Loss::from)?;
+        log::debug!(host, session = tunnel.session; "TLS with the relay");
+        Ok(Self {
+            location: parts.through(tunnel.port).into(),
+            tunnel: Some(tunnel),
+        })
+    }
+
+    /// What GStreamer's element is to connect to.
+    pub(crate) fn location(&self) -> &SecretString {
+        &self.location
+    }
+
+    /// Of `sent` bytes of the element, those that no queue of the kernel's to the relay has yet.
+    pub(crate) fn holds(&self, sent: u64) -> u64 {
+        let forwarded = |tunnel: &Tunnel| tunnel.forwarded.load(Ordering::Relaxed);
+        let forwarded = self.tunnel.as_ref().map(forwarded);
+        forwarded.map_or(0, |forwarded| sent.saturating_sub(forwarded))
+    }
+
+    /// What was agreed on with the relay; empty without TLS.
+    pub(crate) fn session(&self) -> &str {
+        self.tunnel.as_ref().map_or("", |tunnel| &tunnel.session)
+    }
+}
+
+/// Plain RTMP to another machine is the room server's choice; it is not a silent one.
+fn warn_if_seen(url: &str) {
+    let Some(Parts { host, .. }) = Parts::of(url) else {
+        return;
+    };
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    if host != "localhost" && !ip.is_ok_and(|ip| ip.is_loopback()) {
+        log::warn!(host; "plain RTMP: pictures and sound can be seen on the way");
+    }
+}
+
+/// Why a plain connection to `url` failed, when the reason is that the relay speaks TLS there.
+pub(crate) async fn plain_to_tls(url: &str, tls: &ClientTls) -> Option<Loss> {
+    let parts = Parts::of(url).filter(|parts| !parts.tls)?;
+    let speaks = match timeout(ASK, tls.connect(parts.host, parts.port())).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(ConnectError::Tls { fault, .. })) => fault.is_distrust(),
+        Ok(Err(_)) | Err(_) => false,
+    };
+    speaks.then(|| Loss {
+        cause: LossCause::Tls,
+        message: "the relay speaks TLS at this port: its URL must start with rtmps://".to_owned(),
+    })
+}
+
+impl From<ConnectError> for Loss {
+    fn from(error: ConnectError) -> Self {
+        let cause = match &error {
+            ConnectError::Dns { .. } => LossCause::Dns,
+            ConnectError::Unreachable { .. } => LossCause::Unreachable,
+            ConnectError::Tls { fault, .. } if fault.is_distrust() => LossCause::Untrusted,
+            ConnectError::Tls { .. } => LossCause::Tls,
+        };
+        Self {
+            cause,
+            message: error.to_string(),
+        }
+    }
+}
+
+/// A stream's URL as it is written: it may hold what a parser would change.
+struct Parts<'a> {
+    tls: bool,
+    url: &'a str,
+    /// User and password, with their `@`.
+    login: &'a str,
+    /// Host and port as written.
+    address: &'a str,
+    host: &'a str,
+    /// Path and query.
+    rest: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(url: &'a str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, rest) = rest.split_at(rest.find('/')?);
+        let address = authority.rsplit('@').next()?;
+        let login = &authority[..authority.len() - address.len()];
+        let host = match address.rsplit_once(':') {
+            Some((host, _)) if !address.ends_with(']') => host,
+            _ => address,
+        };
+        Some(Self {
+            tls: scheme.eq_ignore_ascii_case("rtmps"),
+            url,
+            login,
+            address,
+            host,
+            rest,
+        })
+    }
+
+    fn port(&self) -> u16 {
+        relay_url::port(self.url).unwrap_or_default()
+    }
+
+    fn through(&self, port: u16) -> String {
+        let Self { login, rest, .. } = self;
+        format!("rtmp://{login}127.0.0.1:{port}{rest}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_lead_through_the_tunnel_and_keep_the_rest() {
+        for (url, host, port, through) in [
+            (
+                "rtmps://h.example/live/s?txSecret=a%2f/b",
+                "h.example",
+                443,
+                "rtmp://127.0.0.1:9/live/s?txSecret=a%2f/b",
+            ),
+            (
+                "rtmps://u:p@[::1]:8443/a/b/c",
+                "[::1]",
+                8443,
+                "rtmp://u:p@127.0.0.1:9/a/b/c",
+            ),
+            ("RTMPS://[::1]/l/s", "[::1]", 443, "rtmp://127.0.0.1:9/l/s"),
+        ] {
+            let parts = Parts::of(url).expect(url);
+            assert!(parts.tls);
+            assert_eq!((parts.host, parts.port()), (host, port), "{url}");
+            assert_eq!(parts.through(9), through);
+        }
+        assert!(!Parts::of("rtmp://h/live/s").expect("parts").tls);
+    }
+}
