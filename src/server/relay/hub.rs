@@ -57,7 +57,7 @@ struct Stream {
 #[derive(Debug)]
 struct Inner {
     publisher: Option<Publisher>,
-    /// The moment at which the last publisher went.
+    /// Start of the time without a publisher.
     vacant_since: Instant,
     cache: Cache,
     players: Vec<Arc<Player>>,
