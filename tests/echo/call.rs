@@ -1,5 +1,5 @@
 //! A whole call: the agent speaks, the kiosk's loudspeaker leaks into its microphone, and what
-//! the agent hears of himself depends on the kiosk's configuration alone.
+//! agents hear of themselves depends on the kiosk's configuration alone.
 
 use std::net::UdpSocket;
 use std::process::Command;
