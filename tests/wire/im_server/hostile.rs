@@ -74,7 +74,7 @@ async fn nobody_acts_for_another_user() {
     let body = alice.text("r", "x").to_string();
     let answer = post(server.addr, &target, "application/json", &body).await;
     assert_eq!(answer.json()["ErrorCode"], 60010);
-    // Alice is still who she was.
+    // Alice still has the same name.
     assert_eq!(alice.say("r", "it is me").await, 0);
     assert_eq!(eves.read().await, ["eve: I am alice", "alice: it is me"]);
     server.stop().await;
