@@ -19,7 +19,7 @@ fn report(arguments: &[&str]) -> Value {
 #[test]
 fn a_small_load_is_served_without_a_failure() {
     let _turn = turn();
-    // How fast, is for a machine that does nothing else.
+    // The speed is for a machine that does nothing else.
     let load = [
         "server",
         "--members",

@@ -66,7 +66,7 @@ fn good_call(path: &Path) -> Value {
     report
 }
 
-/// What is not as it is on an idle machine.
+/// Lists what is not as it is on an idle machine.
 fn shortcomings(report: &Value) -> Vec<String> {
     let mut found = vec![];
     let mut expect = |holds: bool, what: String| {

@@ -1,5 +1,5 @@
-//! A room of up to four: members come and go one by one, and one without a stream is his own
-//! trouble alone.
+//! A room of at most four: members come and go one by one, and the fault of one without a stream
+//! stays its own.
 
 use serde_json::json;
 

@@ -20,7 +20,7 @@ mod keys;
 #[path = "../support/mod.rs"]
 mod support;
 
-/// What is wrong with a text: line, column and key; the value as shown; what is allowed.
+/// Mistakes in a text: line, column and key; the value as shown; what is allowed.
 const KIOSK: [(&str, &str, &str); 8] = [
     ("1:8: name", r#""""#, "1 to 64 characters"),
     ("2:1: langauge", "", "did you mean language?"),

@@ -1,5 +1,5 @@
 //! A whole call: the agent speaks, the kiosk's loudspeaker leaks into its microphone, and what
-//! the agent hears of himself depends on the kiosk's configuration alone.
+//! agents hear of themselves depends on the kiosk's configuration alone.
 
 use std::net::UdpSocket;
 use std::process::Command;
@@ -115,7 +115,7 @@ fn the_agent_does_not_hear_himself() {
         std::thread::sleep(Duration::from_secs(2));
         heard.push(agent_hears(&agent));
         let echo = &kiosk.status()["echo"];
-        println!("{mode}: the agent hears {heard:.1?} dB of himself, {echo}");
+        println!("{mode}: the agent hears {heard:.1?} dB of themselves, {echo}");
         assert_eq!(echo["mode"], mode.replace('-', "_"), "{echo}");
         assert_eq!(echo["reason"], Value::Null, "{echo}");
         let answer = kiosk.ask(&json!({ "command": "hangup" })).unwrap();

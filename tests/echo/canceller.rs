@@ -69,7 +69,7 @@ fn seconds(wave: &[i16], from: f64, to: f64) -> &[i16] {
 }
 
 impl Kiosk {
-    /// How much quieter the echo is in what is sent, between two times in seconds.
+    /// Measures the loss of echo from microphone to uplink, between two times in seconds.
     fn erle(&self, from: f64, to: f64) -> f64 {
         erle_db(
             seconds(&self.heard, from, to),
@@ -126,11 +126,11 @@ fn alike(spoken: &[i16], sent: &[i16]) -> (usize, f64) {
 
 /// By how much the near end may be quieter in double talk than when it speaks alone.
 const SENDING_LOSS_DB: f64 = 6.0;
-/// What gain control may add to a voice of the usual level.
+/// Maximum that gain control may add to a voice of the usual level.
 const GAIN_DB: f64 = 12.0;
 
-/// How much louder the near end is sent than it was spoken, once it is known, while nobody else
-/// speaks.
+/// Measures the gain from the near end's voice to the uplink, once it is known, while nobody
+/// else speaks.
 fn gain_alone(config: VoiceConfig, near: &[i16]) -> f64 {
     let mut kiosk = Kiosk::new(config, Path::new(40, -6.0));
     kiosk.talk(&vec![0; near.len()], near);

@@ -1,4 +1,4 @@
-//! The agent must not hear himself: echo return loss and double talk with the real canceller,
+//! Agents must not hear themselves: echo return loss and double talk with the real canceller,
 //! faster than real time, and a whole call whose kiosk stands in a simulated room.
 #![cfg(feature = "kiosk")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

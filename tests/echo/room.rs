@@ -48,7 +48,7 @@ impl Room {
         room
     }
 
-    /// What the microphone has heard since this was asked last.
+    /// Takes the microphone's sound since the last call.
     pub(crate) fn heard(&self) -> Vec<i16> {
         std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -161,7 +161,7 @@ impl Path {
         }
     }
 
-    /// What the microphone hears while `far` is played, and `near` spoken in front of it.
+    /// Returns the microphone's sound while `far` is played, and `near` spoken in front of it.
     pub(crate) fn hear(&mut self, far: &[i16], near: &[i16]) -> Vec<i16> {
         self.played.extend(far.iter().map(|&s| f64::from(s)));
         let start = self.played.len() - far.len();

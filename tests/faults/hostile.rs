@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What the next requests meet.
+/// The reception of the next requests.
 #[derive(Debug, Clone)]
 pub(crate) enum Mood {
     /// The real server answers.

@@ -1,4 +1,4 @@
-//! What goes wrong in a branch, for real: relays and servers die, peers vanish, answers are
+//! The troubles of a branch, for real: relays and servers die, peers vanish, answers are
 //! garbage. The daemon says what is going on, and the call comes back.
 
 #![allow(

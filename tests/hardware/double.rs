@@ -9,7 +9,7 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer::subclass::prelude::*;
 
-/// How it fails.
+/// The way in which it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fails {
     WithError,
@@ -20,12 +20,12 @@ pub(crate) enum Fails {
 /// GStreamer's own words when `identity` is told to fail.
 pub(crate) const REASON: &str = "Failed after iterations as requested.";
 
-/// What stands for what.
+/// An element, and the software that stands in for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Double {
     /// The name it goes by.
     pub(crate) element: &'static str,
-    /// What does the work, and how it is set beforehand.
+    /// The element that does the work, and how it is set beforehand.
     pub(crate) software: &'static str,
     pub(crate) fixed: &'static [(&'static str, &'static str)],
     /// Properties that are numbers, and those that are words: their name, and the software's name
@@ -89,7 +89,7 @@ impl Inner {
         self.software.get().expect("made with the bin")
     }
 
-    /// What makes it fail, behind the software.
+    /// Makes the element behind the software that fails.
     fn trap(&self) -> gst::Element {
         let Double { after, fails, .. } = *double();
         let trap = gst::ElementFactory::make("identity");

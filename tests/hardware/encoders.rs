@@ -14,7 +14,7 @@ use crate::{PATIENCE, expect_no_pause, with_double};
 
 /// Pictures of a call until the double fails: more than the trial makes.
 const AFTER: i32 = 100;
-/// What a player waits before it joins again.
+/// Pause of a player before it joins again.
 const REJOIN: Duration = Duration::from_millis(100);
 /// Whoever looks sees no longer pause when hardware reports an error: reconnecting and a new
 /// encoder, measured 0.5 to 0.6 s.

@@ -19,7 +19,7 @@ pub(crate) fn init() {
     rtckiosk::media::init().expect("GStreamer with all elements");
 }
 
-/// What has arrived; times are microseconds.
+/// The arrivals; times are microseconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
     pub(crate) pictures: Vec<Seen>,
@@ -48,7 +48,7 @@ impl Player {
         Self { notes, stop }
     }
 
-    /// What has arrived until now.
+    /// Returns the arrivals until now.
     pub(crate) fn notes(&self) -> Notes {
         lock(&self.notes).clone()
     }
@@ -129,7 +129,7 @@ impl Drop for Agent {
     }
 }
 
-/// When the frame of a sample was captured.
+/// Reads the moment at which the frame of a sample was captured.
 pub(crate) fn stamped(sample: &gst::Sample) -> Option<u64> {
     let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;

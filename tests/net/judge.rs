@@ -1,4 +1,4 @@
-//! What arrivals of pictures mean: delay, freezes, rates. Times are microseconds on the clock
+//! Judges arrivals of pictures: delay, freezes, rates. Times are microseconds on the clock
 //! that all processes share.
 
 use std::ops::Range;
@@ -13,7 +13,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// How old it was, in ms.
+    /// Returns its age, in ms.
     pub(crate) fn age(&self) -> f64 {
         millis(self.captured, self.at)
     }
@@ -30,7 +30,7 @@ pub(crate) fn during(seen: &[Seen], span: &Range<u64>) -> Vec<Seen> {
     seen.iter().filter(inside).copied().collect()
 }
 
-/// How old what was shown ever became in a span, in ms: what came late, and what did not come.
+/// Returns the maximum age of the shown picture in a span, in ms: late and missing ones count.
 pub(crate) fn oldest_shown(seen: &[Seen], span: &Range<u64>) -> f64 {
     let before = seen.iter().rposition(|seen| seen.at < span.start);
     let from = seen.get(before.unwrap_or(0)..).unwrap_or_default();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::near::{Job, Said};
 use crate::wire::{DEVICE, FAR, Weather, Wire};
 
-/// What a router queues: 0.1 s at 3 Mbit/s, 1 s at 400 kbit/s.
+/// Queue of a router, in bytes: 0.1 s at 3 Mbit/s, 1 s at 400 kbit/s.
 const QUEUE_BYTES: u32 = 48_000;
 const BURST_BYTES: u32 = 6_000;
 pub(crate) const WIDE: u32 = 3_000_000;
@@ -43,7 +43,7 @@ pub(crate) fn in_namespace(name: &str, test: impl FnOnce(Lab)) {
     assert!(status.is_ok_and(|status| status.success()), "{name} failed");
 }
 
-/// What CI does not test, nobody does.
+/// Skips a test, but not in CI: what CI does not test, nobody does.
 fn skip(name: &str, reason: &str) {
     let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     assert!(!ci, "{name} is never skipped in CI: {reason}");
@@ -75,7 +75,7 @@ fn itself(args: &[&str]) -> Command {
 pub(crate) struct Lab {
     near: Child,
     wire: Wire,
-    /// What the near side says.
+    /// The reports of the near side.
     lines: mpsc::Receiver<String>,
 }
 

@@ -34,7 +34,7 @@ const FPS: u32 = 30;
 const STREAM: &str = "kiosk";
 const AGENT: &str = "agent";
 
-/// Where the near side runs; not a test by itself.
+/// Runs the near side; not a test by itself.
 #[test]
 #[ignore = "the other tests start it in a network namespace"]
 fn near_side() {

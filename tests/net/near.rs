@@ -20,20 +20,20 @@ use crate::judge::Seen;
 use crate::other::{self, Other};
 use crate::{CAMERA, FPS, SIZE, far};
 
-/// What the near side is to do.
+/// The job of the near side.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Job {
     /// URL to push to.
     pub(crate) push: Option<String>,
-    /// Least, first and most kbit/s of the picture.
+    /// Minimum, first and maximum bitrate of the picture, kbit/s.
     pub(crate) rates: [u32; 3],
-    /// Who pushes in place of the kiosk, at the most of `rates`.
+    /// A program that pushes in place of the kiosk, at the maximum of `rates`.
     pub(crate) other: Option<Other>,
     /// URL to play.
     pub(crate) play: Option<String>,
 }
 
-/// What the near side says, as a line of JSON. Times are microseconds on the clock that all
+/// A report of the near side, as a line of JSON. Times are microseconds on the clock that all
 /// processes share.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Said {
@@ -42,7 +42,7 @@ pub(crate) enum Said {
     /// A picture is shown.
     Shown {
         at: u64,
-        /// When it was captured, unless the encoder left too little of that.
+        /// Moment of its capture, unless the encoder left too little of that.
         captured: Option<u64>,
         /// The same on the sender's own clock, which every picture has.
         media: u64,
@@ -71,7 +71,7 @@ pub(crate) struct Up {
     pub(crate) connected: bool,
     pub(crate) reconnects: u32,
     pub(crate) kbps: u32,
-    /// What is given up: a `Stage`, by name.
+    /// The quality that is given up: a `Stage`, by name.
     pub(crate) stage: String,
 }
 

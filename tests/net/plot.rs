@@ -14,7 +14,7 @@ use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 
 const SIZE: Size = Size::new(1200, 620);
-/// Where the curves are.
+/// The edges of the curves, in pixels.
 const LEFT: i32 = 90;
 const RIGHT: i32 = 1170;
 const TOP: i32 = 60;

@@ -16,13 +16,13 @@ use crate::{sleep, told};
 const AGENT_KBPS: u32 = 350;
 const SECONDS: u64 = 25;
 
-/// What both sides saw of each other.
+/// The view of both sides of each other.
 struct Saw {
     far: Vec<Seen>,
     near: Vec<Seen>,
     said: Vec<Said>,
     span: std::ops::Range<u64>,
-    /// How the machine was.
+    /// The state of the machine.
     wakes: Wakes,
 }
 
@@ -139,7 +139,8 @@ fn few_are_late(lab: Lab) -> bool {
     few
 }
 
-/// When each picture of the span was shown, and its time on the sender's clock, in µs.
+/// Lists the moments at which the pictures of the span were shown, each with its time on the
+/// sender's clock, in µs.
 fn paced(saw: &Saw) -> Vec<(u64, u64)> {
     let pictures = saw.said.iter().filter_map(|said| match *said {
         Said::Shown { at, media, .. } => Some((at, media)),

@@ -27,7 +27,7 @@ const ON_THE_WAY: usize = 4096;
 /// So often the delay changes when it is unsteady.
 const STEADY_FOR: Duration = Duration::from_millis(50);
 
-/// What happens to packets, in each direction.
+/// The treatment of packets, in each direction.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Weather {
     pub(crate) delay: Duration,

@@ -6,7 +6,7 @@ use std::process::Command;
 use rtckiosk::server::Settings;
 use rtckiosk::tls::{Pin, ServerTls, Trust, TrustSettings};
 
-/// When a certificate is valid.
+/// The time in which a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Valid {
     Now,

@@ -1,5 +1,6 @@
-//! What RTMPS costs in delay and processor time, beside plain RTMP and beside GStreamer's own TLS:
-//! `cargo test --test tls -- --ignored --nocapture cost`. nginx is the relay in all cases.
+//! Measures the cost of RTMPS in delay and processor time, beside plain RTMP and beside
+//! GStreamer's TLS: `cargo test --test tls -- --ignored --nocapture cost`. nginx is the relay in
+//! all cases.
 
 use std::time::Duration;
 

@@ -137,7 +137,7 @@ async fn a_changed_ca_file_counts_from_the_next_connection_on() {
     assert_eq!(trusted(&ours_at).await, Ok(()));
     assert_eq!(trusted(&stranger_at).await, refused);
 
-    // What cannot be read changes nothing.
+    // A file that cannot be read changes nothing.
     for wrong in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAA"] {
         std::fs::write(&file, wrong).unwrap();
         assert_eq!(trusted(&ours_at).await, Ok(()), "{wrong:?}");

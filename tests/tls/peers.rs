@@ -63,7 +63,7 @@ pub(crate) async fn openssl_server(issued: &Issued, arguments: &str) -> (Child, 
     (child, port)
 }
 
-/// What `openssl s_client` says of `addr`; it sends nothing.
+/// Returns the words of `openssl s_client` on `addr`; it sends nothing.
 pub(crate) async fn openssl_client(addr: SocketAddr, arguments: &str) -> String {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", &addr.to_string()]);

@@ -1,5 +1,5 @@
-//! Where a kiosk has its identity from, and where it then looks for messages: against a real
-//! room server and exact bytes.
+//! The sources of a kiosk's identity, and the places where it then looks for messages: against a
+//! real room server and exact bytes.
 
 #![allow(
     clippy::unwrap_used,

@@ -96,7 +96,7 @@ impl Member {
         assert!(waiting.is_ok(), "{what}: {:?}", state.borrow());
     }
 
-    /// What the next event that `pick` knows says; all others are passed over.
+    /// Waits for the next event that `pick` knows; all others are passed over.
     async fn next<T>(&mut self, what: &str, pick: impl Fn(&RoomEvent) -> Option<T>) -> T {
         let waiting = async {
             loop {

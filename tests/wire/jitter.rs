@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::downlink::{PATIENCE, Player, Sender, strict_gstreamer};
 use crate::nginx::Nginx;
 
-/// What the network does to what the relay sends.
+/// The network's way with the relay's stream.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Way {
     Even,

@@ -1,5 +1,5 @@
-//! How old the picture is that the player shows, beside a bare GStreamer pipeline on the same
-//! stream at the same time.
+//! Measures the age of the picture that the player shows, beside a bare GStreamer pipeline on
+//! the same stream at the same time.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

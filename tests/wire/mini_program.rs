@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::room_server::peer::{Reply, Server};
 
-/// What wx.request sends along.
+/// The headers that wx.request sends.
 const WX_HEADERS: &str = "content-type: application/json\r\n\
     User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 11_2 like Mac OS X) MicroMessenger/6.6.6 NetType/WIFI Language/zh_CN\r\n\
     Referer: https://servicewechat.com/wx0123456789abcdef/0/page-frame.html\r\n\
@@ -28,12 +28,12 @@ const OPENIM: &str = "v4/openim";
 const GROUP: &str = "v4/group_open_http_svc";
 const BIG_GROUP: &str = "v1/group_open_long_polling_http_noauth_svc";
 
-/// What the loops hand to the page.
+/// An event that the loops hand to the page.
 #[derive(Debug, PartialEq)]
 enum Event {
     PushersChanged,
     RoomClosed,
-    /// Who, and the strings of all elements one after the other.
+    /// The sender, and the strings of all elements one after the other.
     Text(String, String),
 }
 
@@ -270,7 +270,7 @@ impl Mini {
     }
 }
 
-/// What the client makes of an entry; it skips what has no sender or body.
+/// Reads an entry as the client does; it skips those without sender or body.
 fn understand(message: &Value) -> Event {
     assert!(!message["From_Account"].as_str().unwrap().is_empty());
     let info = &message["GroupInfo"];
@@ -346,7 +346,7 @@ async fn two_mini_programs_call_each_other_from_login_to_exit() {
     );
     assert!(joining.elapsed() < Duration::from_millis(300));
 
-    // Texts, both ways; the sender shows his own when it comes back.
+    // Texts, both ways; the sender shows its own when it comes back.
     let header = |nick: &str| {
         format!(r#"{{"cmd":"CustomTextMsg","data":{{"nickName":"{nick}","headPic":"123"}}}}"#)
     };

@@ -41,7 +41,7 @@ fn camera(name: &str, source: &str) -> Camera {
     }
 }
 
-/// What a player shows.
+/// A picture that a player shows.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     width: u32,
@@ -58,7 +58,7 @@ const RED: std::ops::Range<u8> = 60..100;
 struct Player {
     pipeline: gst::Pipeline,
     shown: Arc<Mutex<Vec<Shown>>>,
-    /// When the pictures that came over the wire were captured.
+    /// Moments of capture of the pictures that came over the wire.
     times: Arc<Mutex<Vec<gst::ClockTime>>>,
     begun: Instant,
 }

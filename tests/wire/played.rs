@@ -47,7 +47,7 @@ impl Seen {
     }
 }
 
-/// What is played back.
+/// An answer that is played back.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// 200 with this body; the connection stays open.

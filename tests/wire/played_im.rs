@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::played::{Played, Reply, Seen};
 
-/// How long a poll with nothing new is held.
+/// Time for which a poll with nothing new is held.
 pub(crate) const HOLD: Duration = Duration::from_millis(600);
 
 #[derive(Debug, Default)]

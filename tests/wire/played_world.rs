@@ -72,7 +72,7 @@ impl World {
         self.0.lock().unwrap().rooms.remove(room);
     }
 
-    /// Somebody else enters, or renews his entry; the room is created if need be.
+    /// Lets somebody else enter, or renew their entry; the room is created if need be.
     pub(crate) fn put(&self, room: &str, user: &str, url: &str) {
         let member = json!({"userID":user,"userName":user,"userAvatar":"","accelerateURL":url});
         put_member(

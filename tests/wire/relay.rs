@@ -11,7 +11,7 @@ use super::rtmp_client::Client;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What ffprobe finds under `url`, as sorted codec names.
+/// Lists the codecs that ffprobe finds at `url`, sorted by name.
 async fn codecs(url: &str) -> Vec<String> {
     #[rustfmt::skip]
     let args = ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", url];
@@ -192,7 +192,7 @@ async fn players_stay_while_a_publisher_is_killed_and_comes_back() {
     let mut back = Vec::new();
     while back.len() < 30 {
         let picture = player.picture().await;
-        // What was still on its way has stamps just behind the last one.
+        // Media that were on their way have stamps just behind the last one.
         if !back.is_empty() || picture.timestamp > before.timestamp + 500 {
             back.push(picture);
         }

@@ -1,4 +1,5 @@
-//! How long the embedded relay holds a picture, beside nginx with its RTMP module.
+//! Measures the time for which the embedded relay holds a picture, beside nginx with its RTMP
+//! module.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the embedded relay refuses, and what slow and hostile clients cannot do to it.
+//! Holds that the embedded relay keeps to its limits, and stands slow and hostile clients.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -114,7 +114,7 @@ async fn a_slow_player_loses_gops_and_delays_nobody() {
         "{players:?}"
     );
 
-    // When it reads again it goes on with whole GOPs: after a gap comes a key frame.
+    // Reading again, it goes on with whole GOPs: after a gap comes a key frame.
     let mut slow = slow;
     let mut last = slow.picture().await;
     let mut gaps = 0;

@@ -145,7 +145,7 @@ impl Member {
     }
 }
 
-/// An agent who waits, and a kiosk that found him.
+/// Starts an agent that waits, and a kiosk that found it.
 async fn call(server: &Server) -> (Member, Member, String) {
     let mut agent = Member::start(server, "agent", RoomType::Double);
     let mut kiosk = Member::start(server, "kiosk", RoomType::Double);

@@ -235,7 +235,7 @@ async fn a_new_push_url_is_told_to_the_room() {
     eventually("back", || snapshot.borrow().re_adds == 1).await;
     assert_eq!(world.members("r"), ["kiosk rtmp://h/live/new?x"]);
     assert_eq!(kiosk.names_so_far(), ["LoggedIn"]);
-    // Who leaves meanwhile does not come back by it.
+    // A kiosk that leaves meanwhile does not come back by it.
     world.force("add_pusher", Reply::Silence);
     let (renewed, left) = tokio::join!(kiosk.handle.enter(seat(Role::Guest)), async {
         sleep(Duration::from_millis(50)).await;
@@ -339,7 +339,7 @@ async fn a_restart_with_empty_memory_is_survived() {
     let state = snapshot.borrow().clone();
     assert_eq!((state.logins, state.re_adds, state.reachable), (2, 1, true));
     assert!(state.heartbeats_failed > 0);
-    // Who does not come back has left.
+    // A member that does not come back has left.
     world.forget_everything();
     kiosk.expect("LoggedIn").await;
     let forgotten = Instant::now();

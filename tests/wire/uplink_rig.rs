@@ -1,4 +1,4 @@
-//! What the uplink's tests share: a push of test patterns, a plain player that measures delay,
+//! The rig of the uplink's tests: a push of test patterns, a plain player that measures delay,
 //! and a link that can be made slow or silent.
 
 use std::process::Stdio;
@@ -152,7 +152,7 @@ pub(crate) async fn run(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// How long after its capture each of so many frames is seen, in µs.
+/// Measures the time from capture to sight of so many frames, in µs.
 pub(crate) fn delays(url: &str, for_frames: usize) -> Vec<u64> {
     let mut delays = Vec::new();
     watch(url, |captured| {
@@ -233,7 +233,7 @@ pub(crate) fn watch(url: &str, mut more: impl FnMut(u64) -> bool) {
     pipeline.set_state(gst::State::Null).expect("stops");
 }
 
-/// What a link lets through towards the relay.
+/// The traffic that a link lets through towards the relay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Link {
     Open,

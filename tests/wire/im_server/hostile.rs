@@ -1,4 +1,4 @@
-//! What a hostile client cannot do.
+//! Attempts of hostile clients, all of which fail.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ async fn nobody_acts_for_another_user() {
     let mut alices = alice.join("r").await;
     let eve = Client::login(&server, &key, "eve").await;
     let mut eves = eve.join("r").await;
-    // Under his name.
+    // Under Alice's name.
     let mut forged = eve.text("r", "send the money");
     forged["From_Account"] = "alice".into();
     assert_eq!(eve.code(SEND, forged).await, 10007);
@@ -47,7 +47,7 @@ async fn nobody_acts_for_another_user() {
     let said = &read["RspMsgList"][0];
     assert_eq!(said["From_Account"], "eve");
     assert_eq!(said["GroupInfo"]["From_AccountNick"], "eve");
-    // With half of his login, or none.
+    // With half of Alice's login, or none.
     let tiny_id = alice.identity.split('&').next().unwrap().to_owned();
     for identity in [
         tiny_id.clone(),
@@ -74,7 +74,7 @@ async fn nobody_acts_for_another_user() {
     let body = alice.text("r", "x").to_string();
     let answer = post(server.addr, &target, "application/json", &body).await;
     assert_eq!(answer.json()["ErrorCode"], 60010);
-    // Alice is still who she was.
+    // Alice still has the same name.
     assert_eq!(alice.say("r", "it is me").await, 0);
     assert_eq!(eves.read().await, ["eve: I am alice", "alice: it is me"]);
     server.stop().await;
@@ -106,12 +106,12 @@ async fn nobody_reads_or_writes_in_a_group_without_joining() {
     let history = eve.code("v4/group_open_http_svc/group_msg_get", history);
     assert_eq!(history.await, 10007);
     assert_eq!(eves.read().await, [""; 0]);
-    // Without a login nobody joins, unless the operator lets him.
+    // Without a login nobody joins, unless the operator allows it.
     let nobody = Client::nobody(&server);
     let join = "v1/group_open_http_noauth_svc/apply_join_group";
     assert_eq!(nobody.code(join, json!({"GroupId": "r"})).await, 10007);
     assert_eq!(nobody.code(JOIN, json!({"GroupId": "r"})).await, 70001);
-    // What was said before is not for who comes later.
+    // Earlier messages are not for members that come later.
     let mut late = eve.join("r").await;
     assert_eq!(alice.say("r", "hello eve").await, 0);
     assert_eq!(late.read().await, ["alice: hello eve"]);
@@ -195,7 +195,7 @@ async fn open_polls_are_bounded_by_user_and_by_address() {
     for poll in [other, listening] {
         poll.abort();
     }
-    // Who hangs up frees his place.
+    // A client that hangs up frees its place.
     for _ in 0..50 {
         if server.handle.stats().polls == 0 {
             break;
@@ -317,7 +317,7 @@ async fn who_never_reads_an_answer_is_cut_and_delays_nobody() {
         assert!(start.elapsed() < Duration::from_millis(500));
         sleep(Duration::from_millis(100)).await;
     }
-    // What was under way still comes, and then the end.
+    // Messages under way still come, and then the end.
     let mut rest = Vec::new();
     let ended = timeout(Duration::from_secs(5), lazy.read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "still connected after {} bytes", rest.len());

@@ -111,7 +111,7 @@ async fn users_write_to_each_other() {
         (&json!(5), &json!(7))
     );
     assert_eq!(message["MsgBody"], body);
-    // What is not acknowledged comes again, with what came since.
+    // Unacknowledged messages come again, with those that came since.
     assert_eq!(alice.code("v4/openim/sendmsg", letter(6)).await, 0);
     let heard = bob.listen(&poll_id, 0).await;
     let messages = heard["EventArray"][0]["C2cMsgArray"].as_array().unwrap();

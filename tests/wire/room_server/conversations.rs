@@ -1,4 +1,4 @@
-//! What the official clients say, in their order and with their habits.
+//! The conversations of the official clients, in their order and with their habits.
 
 use rtckiosk::protocol::{RoomType, Verb, stream_url};
 use serde_json::{Value, json};
@@ -218,7 +218,7 @@ async fn foreign_push_urls_keep_their_stream_id() {
     server.stop().await;
 }
 
-/// Who listens on all addresses hands out the one by which it was reached.
+/// Holds that a server that listens on all addresses hands out the one by which it was reached.
 #[tokio::test]
 async fn stream_urls_name_the_host_that_the_client_used() {
     let server = Server::with(|settings| {

@@ -1,4 +1,4 @@
-//! What the front door keeps out: too much, too often, too slow, from the wrong page.
+//! Holds that the front door keeps out: too much, too often, too slow, from the wrong page.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};

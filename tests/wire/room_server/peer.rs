@@ -158,7 +158,7 @@ impl User<'_> {
         json!({"roomID": room, "userID": self.id})
     }
 
-    /// Who is in `room`; empty when there is no such room.
+    /// Lists the members of `room`; empty if there is no such room.
     pub(crate) async fn members(&self, room: &str) -> Vec<String> {
         let room = self.call(Verb::GetPushers, json!({"roomID": room})).await;
         let members = room["pushers"].as_array().cloned().unwrap_or_default();

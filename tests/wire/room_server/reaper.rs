@@ -1,4 +1,4 @@
-//! Who goes without goodbye, with real streams on the embedded relay and on nginx.
+//! Members that go without goodbye, with real streams on the embedded relay and on nginx.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -64,7 +64,7 @@ async fn play_url(user: &User<'_>, room: &str, who: &str) -> String {
         .to_owned()
 }
 
-/// What ffprobe finds at `url`, once somebody pushes there.
+/// Lists the codecs that ffprobe finds at `url`, once somebody pushes there.
 async fn codecs(url: String) -> String {
     let probe = tokio::task::spawn_blocking(move || {
         Command::new("ffprobe")
