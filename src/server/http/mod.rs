@@ -1,6 +1,6 @@
 //! The front door: the RTCRoom protocol over HTTP/1.1.
 //!
-//! Floors: `app` (what a request may need), `peer`, `body`, `stall_guard`; `serve` (connections
+//! Floors: `app` (what a request may need), `peer`, `body`; `serve` (connections
 //! within bounds), `reply` (answers); `call` (a request, read); `member_call` (one whose sender is
 //! known), `utility_verbs`; `live_verbs`; `verbs`; on top `router`.
 
@@ -13,7 +13,6 @@ mod peer;
 mod reply;
 mod router;
 mod serve;
-mod stall_guard;
 mod utility_verbs;
 mod verbs;
 

@@ -12,12 +12,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::app::HttpSettings;
 use super::peer::Peer;
-use super::stall_guard::StallGuard;
 use crate::tls::AcceptError;
 
 /// Longest head of a request in bytes: a userSig in a query has some hundred.
@@ -122,14 +122,15 @@ async fn serve_client(
         request.extensions_mut().insert(peer);
         service.call(request)
     });
+    // A client that never reads an answer would keep it in memory, and its own place among the
+    // connections, for as long as it likes.
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(settings.request_timeout));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(
-            TokioIo::new(StallGuard::new(stream, settings.request_timeout)),
-            service,
-        );
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
@@ -165,4 +166,38 @@ async fn send_to_https(mut stream: TcpStream, remote: SocketAddr) {
 async fn until_old_or_stopped(age: Duration, stop: &CancellationToken) {
     // Whichever comes first.
     let _ = tokio::time::timeout(age, stop.cancelled()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_gets_all_and_one_that_never_reads_is_left() {
+        let (mut peer, stream) = duplex(10);
+        let mut stream = Box::pin(TimeoutWriter::new(stream));
+        stream.as_mut().set_timeout_pinned(Some(LIMIT));
+        let sending = tokio::spawn(async move {
+            let sent = stream.write_all(&[7; 40]).await;
+            (sent, stream)
+        });
+        let mut taken = [0; 10];
+        for _ in 0..4 {
+            sleep(LIMIT * 9 / 10).await;
+            peer.read_exact(&mut taken).await.unwrap();
+        }
+        let (sent, mut stream) = sending.await.unwrap();
+        sent.unwrap();
+        let begun = Instant::now();
+        let error = stream.write_all(&[7; 40]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), LIMIT.as_secs());
+    }
 }
