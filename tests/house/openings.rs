@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use crate::house::House;
 use crate::source::{Finding, Source};
 
-const QUESTION_WORDS: [&str; 10] = [
-    "how", "what", "when", "where", "which", "who", "whom", "whose", "why", "what's",
+const QUESTION_WORDS: [&str; 9] = [
+    "how", "what", "when", "where", "which", "who", "whom", "whose", "why",
 ];
 /// Files of one name in one room, at most.
 const SAME_NAME: usize = 2;
@@ -49,10 +49,7 @@ fn first_lines(text: &str) -> Vec<(usize, &str)> {
 
 fn is_question(line: &str) -> bool {
     let text = line.trim_start_matches(['/', '!', ' ', '*', '`', '"']);
-    let word: String = text
-        .chars()
-        .take_while(|c| c.is_alphabetic() || *c == '\'')
-        .collect();
+    let word: String = text.chars().take_while(|c| c.is_alphabetic()).collect();
     QUESTION_WORDS.contains(&word.to_lowercase().as_str())
 }
 
