@@ -5,7 +5,7 @@ use crate::source::Source;
 /// A path of names without the colons: `crate::media::X` is `[crate, media, X]`.
 pub(crate) type Names = Vec<String>;
 
-/// What the checks know of one file.
+/// The facts of one file.
 pub(crate) struct File {
     pub(crate) source: Source,
     /// The path of its module, from the root of the crate and without `crate`.

@@ -9,7 +9,7 @@ use crate::facts::{Binding, File, Form, Names, joined};
 #[derive(Default)]
 pub(crate) struct Modules(HashMap<Names, Module>);
 
-/// What is found under a module's name.
+/// The names that a module knows.
 #[derive(Default)]
 struct Module {
     file: usize,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-/// Which rooms each room may import.
+/// The rooms that each room may import.
 pub(crate) struct Rooms {
     /// `None` = all of them.
     allowed: HashMap<String, Option<HashSet<String>>>,
@@ -139,7 +139,7 @@ fn unit(cell: &str) -> String {
     name.strip_suffix(".rs").unwrap_or(name).to_owned()
 }
 
-/// What stands between backticks.
+/// The parts between backticks.
 pub(crate) fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
