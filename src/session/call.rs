@@ -317,7 +317,7 @@ async fn open(
     // Without one that works now the call goes on, and it is tried again.
     let speaker = Speaker::start_or_wait(sink, level).await;
     speaker.set_volume(volume);
-    speaker.tell(capture.echo());
+    speaker.report_to(capture.echo());
     Ok(Devices { capture, speaker })
 }
 

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::media::error::MediaError;
 
-/// Why there is no snapshot, with the SDK's number of it (`captureVideoSnapShot`).
+/// A reason for which there is no snapshot, with the SDK's number (`captureVideoSnapShot`).
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     #[error("no snapshot (-1): {0}")]

@@ -1,4 +1,4 @@
-//! Which H.264 decoder plays a stream, and which AAC decoder.
+//! The decoders that play a stream: one of H.264 and one of AAC.
 
 use gstreamer as gst;
 
@@ -64,7 +64,7 @@ impl Decoder {
     }
 }
 
-/// What a connection decodes with.
+/// The decoders of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decoders {
     pub(crate) h264: Decoder,

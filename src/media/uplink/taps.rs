@@ -10,7 +10,7 @@ use super::push_config::UplinkConfig;
 use crate::media::capture::{Capture, Feed};
 use crate::media::format::{SAMPLE_RATE, picture_caps};
 
-/// Where the frames of every leg come from.
+/// The source of the frames of every leg.
 #[derive(Debug)]
 pub(super) struct Taps {
     pub(super) video: Arc<Feed>,
