@@ -17,7 +17,7 @@ const AGAIN: Reconnect = Reconnect {
 };
 /// The longest wait while nothing delivers.
 const NOTHING_DELIVERS: Duration = Duration::from_millis(2500);
-/// Least time between two tries, whatever the kernel announces: our choice.
+/// Minimum time between two tries, whatever the kernel announces: our choice.
 const BREATH: Duration = Duration::from_millis(200);
 
 /// The wanted device, and the health of each.

@@ -1,4 +1,4 @@
-//! Chooses the mode of a camera that gives the wanted picture at the least cost.
+//! Chooses the mode of a camera that gives the wanted picture at the lowest cost.
 
 use gstreamer as gst;
 

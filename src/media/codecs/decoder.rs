@@ -85,7 +85,7 @@ pub(crate) fn choose_decoders(
     let found = report.choose(Kind::H264Decoder, wanted)?;
     let aac = report.choose(Kind::AacDecoder, |_| true)?;
     let known = |name: &str| {
-        let unknown = || MediaError::Build(format!("{name} is no decoder of ours"));
+        let unknown = || MediaError::Build(format!("{name} is not a decoder that is known"));
         Decoder::named(name).ok_or_else(unknown)
     };
     let h264 = found.and_then(known);

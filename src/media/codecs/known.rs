@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::probe;
 use super::report::{CodecReport, Shape};
 
-/// Least time until a probe that found too little is made again, at the next call: our choice.
+/// Minimum time until a probe that found too little is made again, at the next call: our choice.
 const AGAIN: Duration = Duration::from_secs(30);
 
 struct Running {

@@ -44,7 +44,7 @@ const GROWTH: f64 = 1.15;
 const FIRST_HOLD: Duration = Duration::from_secs(2);
 /// Maximum of that wait.
 const LONGEST_HOLD: Duration = Duration::from_secs(6);
-/// Least wait for a picture that had to go.
+/// Minimum wait for a picture that had to go.
 const PICTURE_HOLD: Duration = Duration::from_secs(4);
 /// Time in which even key frames pass at once if the link takes much more than we send.
 const SMOOTH: Duration = Duration::from_secs(3);
@@ -176,7 +176,7 @@ impl Controller {
         })
     }
 
-    /// The least backlog of the last moments; `None` until there were enough of them.
+    /// The minimum backlog of the last moments; `None` until there were enough of them.
     fn standing(&mut self, backlog: Duration, now: Instant) -> Option<Duration> {
         self.backlogs.push_back((now, backlog));
         let old = |at: Instant| now.saturating_duration_since(at) >= STANDING;

@@ -26,7 +26,7 @@ pub enum Stage {
 /// The range that the configuration and its preset allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Least rate of the picture; below this it is not sent at all.
+    /// Minimum rate of the picture; below this it is not sent at all.
     pub min_kbps: u32,
     pub max_kbps: u32,
     /// Rate with which the stream begins.
@@ -81,7 +81,7 @@ impl Limits {
         }
     }
 
-    /// The least bitrate at which a picture of this stage is worth its size: the range from
+    /// The minimum bitrate at which a picture of this stage is worth its size: the range from
     /// maximum to minimum in three equal ratios (800, 400, 200, 100 kbit/s).
     pub(super) fn floor(&self, stage: Stage) -> f64 {
         let (min, max) = (f64::from(self.min_kbps), f64::from(self.max_kbps));

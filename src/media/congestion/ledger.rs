@@ -28,7 +28,7 @@ pub struct Reading {
     pub taken_kbps: u32,
     /// Age of the oldest byte that was written and not taken, less the path's own time.
     pub lag: Duration,
-    /// The least time seen from writing a byte to its acknowledgement, to the next look.
+    /// The minimum time seen from writing a byte to its acknowledgement, to the next look.
     pub rtt: Option<Duration>,
     /// Change of that time from one acknowledgement to the next, as RFC 3550 counts it.
     pub jitter: Duration,

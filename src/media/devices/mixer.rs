@@ -136,7 +136,7 @@ fn describe(selem: &Selem<'_>, direction: Direction) -> MixerControl {
     }
 }
 
-/// Least and most of the control's volume, if it has one that can be changed.
+/// Minimum and maximum of the control's volume, if it has one that can be changed.
 fn range(selem: &Selem<'_>, direction: Direction) -> Option<(i64, i64)> {
     let (has, range) = match direction {
         Direction::Playback => (

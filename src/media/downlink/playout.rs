@@ -11,9 +11,9 @@ use super::jitter::{Jitter, Spread};
 const BUDGET: i64 = 250_000;
 /// Divisor of the jitter seen, which gives the reserve for that not seen yet.
 const RESERVE_PART: i64 = 8;
-/// Least reserve of pictures, in µs.
+/// Minimum reserve of pictures, in µs.
 const PICTURE_RESERVE: i64 = 5_000;
-/// Least reserve of sound, in µs: it is pulled in blocks of 10 ms, and a gap in it is worse than a
+/// Minimum reserve of sound, in µs: it is pulled in blocks of 10 ms, and a gap in it is worse than a
 /// late picture.
 const SOUND_RESERVE: i64 = 20_000;
 /// Time in µs by which a picture is shown before it is due if it can be: nobody sees it, and a

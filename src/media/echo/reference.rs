@@ -46,7 +46,7 @@ const WINDOW: i64 = 30 * RATE / 1000;
 /// Place in that window of an echo that was newly found, in samples.
 const INTO_WINDOW: i64 = 12 * RATE / 1000;
 
-/// The least of the last one to two stretches of values.
+/// The minimum of the last one to two stretches of values.
 #[derive(Debug, Default)]
 struct Least {
     before: Option<i64>,

@@ -23,7 +23,7 @@ const AGAIN: Reconnect = Reconnect {
     min: Duration::from_millis(500),
     max: Duration::from_millis(2500),
 };
-/// Least time between two tries, whatever the kernel announces: our choice.
+/// Minimum time between two tries, whatever the kernel announces: our choice.
 const BREATH: Duration = Duration::from_millis(200);
 
 pub(super) struct Keeper {

@@ -7,9 +7,9 @@ use crate::media::format::SAMPLE_RATE;
 
 /// Samples over which one wave fades into the other: 10 ms.
 const OVERLAP: usize = SAMPLE_RATE as usize / 100;
-/// Fewest samples taken out or put in at a time: 2.5 ms, a period of a high voice.
+/// Minimum of samples taken out or put in at a time: 2.5 ms, a period of a high voice.
 const LEAST: usize = SAMPLE_RATE as usize / 400;
-/// Most samples taken out or put in at a time: 12.5 ms, a period of a deep voice or a few of
+/// Maximum of samples taken out or put in at a time: 12.5 ms, a period of a deep voice or a few of
 /// others.
 const MOST: usize = SAMPLE_RATE as usize / 80;
 /// Samples that must wait for any change.

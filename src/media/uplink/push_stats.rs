@@ -22,7 +22,7 @@ pub struct UplinkStats {
     pub bytes_sent: u64,
     /// Time that what is encoded now waits in our queue and the kernel's.
     pub backlog_ms: f64,
-    /// The least time seen from sending to the peer's acknowledgement.
+    /// The minimum time seen from sending to the peer's acknowledgement.
     pub rtt_ms: Option<f64>,
     /// Target bitrate, frame rate and size that the link allows.
     pub quality: Quality,

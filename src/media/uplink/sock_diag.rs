@@ -57,7 +57,7 @@ pub(super) struct Held {
     pub(super) bytes: u64,
     /// The peer acknowledges nothing, and this long from now it is sent again.
     pub(super) next_try: Option<Duration>,
-    /// The least time that the kernel saw from a segment to its acknowledgement.
+    /// The minimum time that the kernel saw from a segment to its acknowledgement.
     pub(super) rtt: Option<Duration>,
 }
 

@@ -50,7 +50,7 @@ impl Taps {
     }
 }
 
-/// The caps of captured pictures, that come so often.
+/// The caps of captured pictures at another rate.
 pub(super) fn at_rate(caps: &gst::Caps, fps: u32) -> gst::Caps {
     let mut caps = caps.clone();
     let rate = gst::Fraction::new(i32::try_from(fps).unwrap_or(30), 1);
