@@ -88,7 +88,7 @@ impl Side {
         self.kiosk.user_id().unwrap_or_default()
     }
 
-    /// What the screen's status line says.
+    /// The state in one line.
     pub(crate) fn line(&self) -> String {
         self.session().transitions().borrow().to_string()
     }

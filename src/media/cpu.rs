@@ -1,13 +1,13 @@
-//! How busy the processor is, with us and with all, from the kernel's own account.
+//! Measures how busy the processor is, with us and with all, from the kernel's own account.
 
 /// The account at one moment, in ticks since the machine's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Account {
-    /// Of this process.
+    /// Ticks of this process.
     own: u64,
-    /// Of all, without idling.
+    /// Ticks of all, without idling.
     busy: u64,
-    /// Of all, idling included, over all processors.
+    /// Ticks of all, idling included, over all processors.
     all: u64,
 }
 

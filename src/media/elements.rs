@@ -5,20 +5,29 @@ use gstreamer::prelude::PluginFeatureExtManual as _;
 
 use super::error::{MediaError, Missing};
 
+/// Debian's packages of GStreamer: its core.
 const CORE: &str = "libgstreamer1.0-0";
+/// Its base plugins.
 const BASE: &str = "gstreamer1.0-plugins-base";
+/// Its good plugins.
 const GOOD: &str = "gstreamer1.0-plugins-good";
+/// Its bad plugins.
 const BAD: &str = "gstreamer1.0-plugins-bad";
+/// Its plugin for ALSA.
 const ALSA: &str = "gstreamer1.0-alsa";
+/// Its ugly plugins.
 const UGLY: &str = "gstreamer1.0-plugins-ugly";
+/// Its plugin for libav.
 const LIBAV: &str = "gstreamer1.0-libav";
+/// Its older plugin for VA.
 const VAAPI: &str = "gstreamer1.0-vaapi";
+/// Its plugin for Fraunhofer's AAC.
 const FDKAAC: &str = "gstreamer1.0-fdkaac";
 
 /// An element, and the Debian package that brings it.
 pub(super) type Element = (&'static str, &'static str);
 
-/// What may encode and decode, in the order of preference, hardware first. One of each must work;
+/// Encoders of H.264 in the order of preference, hardware first. One of each kind must work;
 /// `codecs` tries them.
 pub(super) const H264_ENCODERS: &[Element] = &[
     ("v4l2h264enc", GOOD),
@@ -30,6 +39,7 @@ pub(super) const H264_ENCODERS: &[Element] = &[
     ("x264enc", UGLY),
     ("openh264enc", BAD),
 ];
+/// Decoders of H.264 in the order of preference.
 pub(super) const H264_DECODERS: &[Element] = &[
     ("v4l2h264dec", GOOD),
     ("v4l2slh264dec", BAD),
@@ -38,18 +48,20 @@ pub(super) const H264_DECODERS: &[Element] = &[
     ("avdec_h264", LIBAV),
     ("openh264dec", BAD),
 ];
+/// Encoders of AAC in the order of preference.
 pub(super) const AAC_ENCODERS: &[Element] = &[
     ("avenc_aac", LIBAV),
     ("voaacenc", BAD),
     ("fdkaacenc", FDKAAC),
 ];
+/// Decoders of AAC in the order of preference.
 pub(super) const AAC_DECODERS: &[Element] =
     &[("avdec_aac", LIBAV), ("faad", BAD), ("fdkaacdec", FDKAAC)];
 
-/// Without these there is no echo cancellation; the image may lack them.
+/// Elements of the voice processing: the image may lack them, and then no echo is cancelled.
 const VOICE: &[Element] = &[("webrtcdsp", BAD), ("webrtcechoprobe", BAD)];
 
-/// What no choice is about.
+/// Elements without an alternative.
 const REQUIRED: &[(&str, &str)] = &[
     ("capsfilter", CORE),
     ("fakesink", CORE),
@@ -90,8 +102,8 @@ pub fn init() -> Result<(), MediaError> {
     check()
 }
 
-/// Also loads the plugins: reading libav from an SD card takes seconds, and the first call
-/// must not wait for that.
+/// Looks for all, and loads the plugins: reading libav from an SD card takes seconds, and the first
+/// call must not wait for that.
 fn check() -> Result<(), MediaError> {
     require(REQUIRED)
 }

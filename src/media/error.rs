@@ -1,8 +1,8 @@
-//! What can go wrong with devices, codecs and pipelines.
+//! The errors of devices, codecs and pipelines.
 
 use std::time::Duration;
 
-/// What can go wrong with devices and pipelines.
+/// Something that went wrong with a device, a codec or a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
     #[error("GStreamer cannot start: {0}")]

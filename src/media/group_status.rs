@@ -1,4 +1,4 @@
-//! How the devices of one kind are.
+//! The state of the devices of one kind.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ pub struct GroupStatus {
     pub live: Option<String>,
     /// The device that is to deliver.
     pub wanted: String,
-    /// Why a device does not deliver, by name; renewed with each try.
+    /// The reason why a device does not deliver, by its name; renewed with each try.
     pub faults: BTreeMap<String, String>,
-    /// Of cameras, by name: whether the H.264 that they make themselves can be sent, or why not.
+    /// The H.264 that cameras make themselves, by their names: usable, or why not.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub own_h264: BTreeMap<String, String>,
 }

@@ -1,10 +1,10 @@
-//! Why a stream was lost: GStreamer's words turned into causes that the field has numbers for.
+//! The causes of a lost stream: GStreamer's words, turned into what the field has numbers for.
 
 use super::error::MediaError;
 use super::push_event::PushEvent;
 use crate::protocol::events::PushCode;
 
-/// Why a connection to the relay failed or ended.
+/// The cause for which a connection to the relay failed or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(i64)]
@@ -80,7 +80,7 @@ impl LossCause {
 }
 
 impl PushEvent {
-    /// Why the stream was lost, for the events that tell of a loss (1102, -1307, 3001..3005):
+    /// The cause, for the events that report a loss (1102, -1307, 3001..3005):
     /// their first parameter.
     #[must_use]
     pub fn cause(&self) -> Option<LossCause> {

@@ -1,7 +1,17 @@
 //! Cameras, microphones, encoders and streams: what the kiosk pushes and what it plays.
 //!
 //! Devices live in `capture`, the stream we push in `uplink`; both meet only through frames, so
-//! that trouble on the network never touches a device. Pictures leave this room as [`Picture`](crate::picture::Picture).
+//! that trouble on the network never touches a device. Pictures leave this room as
+//! [`Picture`](crate::picture::Picture).
+//!
+//! The folders form floors; a file imports from its own floor or from those below:
+//!
+//! 1. the files of this folder, from `error` and `format` to `pipeline` and `loss`, and
+//!    `relay_link`;
+//! 2. `codecs`, `devices`; of these `devices` uses `codecs`;
+//! 3. `echo`, `capture`, `speaker`; of these `capture` and `speaker` use `echo`;
+//! 4. `congestion`, `uplink`, `downlink`; `uplink` uses `congestion` and the feeds of `capture`,
+//!    `downlink` the inputs of `speaker`.
 
 pub mod capture;
 pub mod codecs;

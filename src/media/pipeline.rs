@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::MediaError;
 
-/// A device or a socket that takes longer than this to change state hangs.
+/// Time after which a device or a socket that changes its state hangs: our choice.
 pub(crate) const STATE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Messages that may wait for the owner.
@@ -17,11 +17,12 @@ const WAITING: usize = 64;
 /// Room that warnings leave to errors, of which an element that fails posts a few.
 const FOR_ERRORS: usize = 16;
 
-/// Sound comes before pictures, because an ear hears a gap that an eye overlooks; PulseAudio
-/// takes the same value. Without the right to it (LimitNICE) the threads stay as they are.
+/// Niceness of threads of sound, which come before pictures, because an ear hears a gap that an eye
+/// overlooks; PulseAudio takes the same value. Without the right to it (LimitNICE) the threads stay
+/// as they are.
 const URGENT_NICENESS: i32 = -11;
 
-/// What a pipeline tells its owner.
+/// News of a pipeline for its owner.
 #[derive(Debug)]
 pub(crate) enum BusEvent {
     Error(MediaError),
@@ -164,7 +165,7 @@ impl Pipeline {
         }
     }
 
-    /// Why a state change failed: elements say it on the bus before the change returns.
+    /// The reason why a state change failed: elements post it on the bus before the change returns.
     fn first_error(&mut self) -> MediaError {
         while let Ok(event) = self.events.try_recv() {
             if let BusEvent::Error(error) = event {
@@ -198,7 +199,7 @@ fn hand_over(message: &gst::Message, name: &str, events: &mpsc::Sender<BusEvent>
         gst::MessageView::Eos(_) => BusEvent::Eos,
         _ => return,
     };
-    // Refused when the owner has gone, or has as many errors unread as he can use.
+    // Refused when the owner has gone, or has as many errors unread as it can use.
     let _ = events.try_send(event);
 }
 

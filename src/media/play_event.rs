@@ -1,4 +1,4 @@
-//! What the player of a stream reports, by Tencent's numbers.
+//! Events of the player of a stream, by Tencent's numbers.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::protocol::events::PlayCode;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlayEvent {
     pub code: PlayCode,
-    /// For people; carries no secret.
+    /// Text for people; carries no secret.
     pub message: String,
     /// `EVT_PARAM1` and `EVT_PARAM2`: width and height of 2009, the try of 2103, the stall in
     /// ms of 2105, kbit/s and frames per second of 200002.

@@ -21,7 +21,7 @@ impl Progress {
         }
     }
 
-    /// For how long the counter has not grown, if that is `limit` or more. What it reached once
+    /// Time for which the counter has not grown, if that is `limit` or more. What it reached once
     /// counts: one that goes back and forth stands still.
     pub(crate) fn stalled(&mut self, now: Instant, count: u64) -> Option<Duration> {
         if count > self.count {

@@ -1,4 +1,4 @@
-//! What capture and uplink report, by Tencent's numbers.
+//! Events of capture and uplink, by Tencent's numbers.
 
 use tokio::sync::mpsc;
 
@@ -8,19 +8,20 @@ use crate::protocol::events::PushCode;
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PushEvent {
     pub code: PushCode,
-    /// For the technician; never carries a secret.
+    /// Text for the technician; never carries a secret.
     pub message: String,
     /// `EVT_PARAM1` and `EVT_PARAM2`; for events of a loss the cause and the number of tries,
     /// for the figures of 200001 kbit/s and frames per second.
     pub params: [Option<i64>; 2],
 }
 
-/// Where events go. Never waits: whoever reads them late must not hold up media.
+/// The way out for events. Never waits: a reader that is late must not hold up media.
 #[derive(Debug, Clone)]
 pub(super) struct Events(pub(super) mpsc::Sender<PushEvent>);
 
 impl Events {
-    pub(super) fn send(&self, code: PushCode, params: [Option<i64>; 2], message: String) {
+    /// Reports an event with its parameters.
+    pub(super) fn report_with(&self, code: PushCode, params: [Option<i64>; 2], message: String) {
         log::debug!(code = code.code(), name = code.name(); "{message}");
         match self.0.try_send(PushEvent {
             code,
@@ -35,7 +36,8 @@ impl Events {
         }
     }
 
-    pub(super) fn tell(&self, code: PushCode, message: impl Into<String>) {
-        self.send(code, [None, None], message.into());
+    /// Reports an event without parameters.
+    pub(super) fn report(&self, code: PushCode, message: impl Into<String>) {
+        self.report_with(code, [None, None], message.into());
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a relay can be reached, asked often: when a link comes back, streams come back with
+//! Asks often whether a relay can be reached: when a link comes back, streams come back with
 //! it, and do not wait for the next of their own ever rarer tries.
 
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Longest time between two questions, and for an answer: a far relay may answer after the next
-/// question was asked.
+/// Longest time between two questions: our choice.
 const AGAIN: Duration = Duration::from_millis(400);
+/// Longest time for an answer: a far relay may answer after the next question was asked.
 const ANSWER: Duration = Duration::from_millis(1500);
 
 /// Asks a relay again and again whether it takes connections; ends when it does, or when
@@ -42,7 +42,7 @@ impl Question {
         Self { answer, asking }
     }
 
-    /// Since when the relay can be reached; does not wait.
+    /// Time since which the relay can be reached; does not wait.
     pub(super) fn answered(&self) -> Option<Instant> {
         *self.answer.borrow()
     }
@@ -60,7 +60,7 @@ impl Drop for Question {
     }
 }
 
-/// Not all kiosks of a branch at once.
+/// A random pause, so that not all kiosks of a branch ask at once.
 fn pause() -> Duration {
     AGAIN.mul_f64(0.5 + rand::random::<f64>() / 2.0)
 }

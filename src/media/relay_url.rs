@@ -6,7 +6,7 @@ use url::Url;
 /// GStreamer's elements take their defaults for what they cannot read, and call a wrong server.
 ///
 /// # Errors
-/// What is wrong, without quoting what may be secret.
+/// The fault in words, without a quote of what may be secret.
 pub(super) fn check(url: &str) -> Result<(), String> {
     let parsed = Url::parse(url).map_err(|_| "is not a URL".to_owned())?;
     if !matches!(parsed.scheme(), "rtmp" | "rtmps") {

@@ -15,7 +15,7 @@ impl Smooth {
         self.0 = Some(self.0.map_or(ms, |before| before + (ms - before) * NEWEST));
     }
 
-    /// In ms, to a tenth; `None` before the first value.
+    /// Value in ms, to a tenth; `None` before the first one.
     pub(crate) fn ms(self) -> Option<f64> {
         self.0.map(tenths)
     }

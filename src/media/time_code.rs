@@ -9,20 +9,26 @@ use gstreamer as gst;
 
 /// Cells in one row.
 const COLUMNS: usize = 40;
+/// Rows of cells.
 const ROWS: usize = 2;
+/// Bits of microseconds: nearly nine years.
 const TIME_BITS: usize = 48;
+/// Bits of the whole code, one a cell.
 const BITS: usize = COLUMNS * ROWS;
-/// Below this a cell is too small for a lossy encoder.
+/// Minimum of a cell's pixels: a smaller one is lost in a lossy encoder.
 const MIN_CELL: usize = 4;
-/// Rows are at least this high: one transform block of H.264's high profile.
+/// Minimum of a row's pixels: one transform block of H.264's high profile.
 const MIN_ROW: usize = 8;
+/// Luma of a 0.
 const DARK: u8 = 40;
+/// Luma of a 1.
 const BRIGHT: u8 = 215;
+/// Luma between the two.
 const MIDDLE: u32 = 128;
 /// A cell's mean must be this far from the middle, or the picture carries no code.
 const MARGIN: u32 = 20;
 
-/// Where the cells of a picture lie, in pixels.
+/// Places of the cells in a picture, in pixels.
 #[derive(Clone, Copy)]
 struct Grid {
     cell: usize,

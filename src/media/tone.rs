@@ -6,16 +6,17 @@ use serde::Serialize;
 
 /// Level of digital silence in dBFS: JSON has no minus infinity.
 pub const SILENCE_DB: f64 = -120.0;
-/// Under this level no tone is looked for.
+/// Level in dBFS under which no tone is looked for.
 const QUIET_DB: f64 = -60.0;
 /// The part of the energy that one frequency must hold to be called a tone.
 const TONE_SHARE: f64 = 0.5;
 /// Frequencies that are looked for, in Hz.
 const TONES: std::ops::RangeInclusive<f64> = 50.0..=8000.0;
-/// A tenth of a second: 10 Hz wide in frequency, and short enough for a level meter.
+/// Windows per second: a tenth of one is 10 Hz wide in frequency, and short enough for a level
+/// meter.
 const WINDOWS_PER_SECOND: u32 = 10;
 
-/// What a stretch of sound holds.
+/// Level and tone of a stretch of sound.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AudioLevel {
     /// Root mean square in dB below full scale; a full-scale sine has -3, silence -120.

@@ -23,7 +23,7 @@ impl Devices {
         // Without one that works now the call goes on, and it is tried again.
         let speaker = Speaker::start_or_wait(settings.speaker, settings.speaker_level).await;
         speaker.set_volume(settings.volume);
-        speaker.tell(capture.echo());
+        speaker.report_to(capture.echo());
         Ok(Self { capture, speaker })
     }
 

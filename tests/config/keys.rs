@@ -77,14 +77,14 @@ fn changes(table: &'static str, folder: &Path) -> Vec<Change> {
         .collect()
 }
 
-/// What a kiosk would be started with, or why it would not start.
+/// The plan that a kiosk would be started with, or the reason why it would not start.
 fn kiosk(text: &str) -> String {
     let config = KioskConfig::parse("k", text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let plan = Plan::from(&config).map_err(|error| error.to_string());
     format!("{plan:#?} {:?}", config.log)
 }
 
-/// What a server would be started with, or why it would not start.
+/// The settings that a server would be started with, or the reason why it would not start.
 fn server(text: &str) -> String {
     let config = ServerConfig::parse("s", text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let settings = Settings::load(&config).map_err(|error| error.to_string());

@@ -96,7 +96,7 @@ pub struct Settings {
     pub name: String,
     /// Language of the screen.
     pub language: Language,
-    /// What must survive a reboot: the user id that a server made up.
+    /// Keeps over reboots the user id that a server made up.
     pub state_dir: PathBuf,
     /// The control socket; gone after a reboot.
     pub runtime_dir: PathBuf,

@@ -8,7 +8,7 @@ use super::placeholder;
 use super::test_pattern::test_pattern;
 use crate::media::error::MediaError;
 
-/// What flows while the camera is away.
+/// Makes the source that flows while no camera works.
 pub(super) fn away_picture(config: &CaptureConfig) -> Result<CameraSource, MediaError> {
     let (width, height) = (config.width, config.height);
     let elements = test_pattern("black", config.fps, Some((width, height)))?;

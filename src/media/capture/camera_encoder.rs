@@ -11,19 +11,19 @@ use crate::media::devices::{BITRATE, FORCE_KEY, OwnH264};
 #[derive(Debug)]
 pub(crate) struct CameraEncoder {
     name: String,
-    hand: Hand,
+    way: Way,
 }
 
-/// How it is told.
+/// The way in which it gets its orders.
 #[derive(Debug)]
-enum Hand {
-    /// By controls of the V4L2 device that this element has open.
+enum Way {
+    /// Controls of the V4L2 device that this element has open.
     Device {
         source: gst::Element,
         force_key: bool,
         distance: Option<&'static str>,
     },
-    /// As an encoder of the table.
+    /// Properties, as those of an encoder of the table.
     Element {
         h264: &'static H264,
         encoder: gst::Element,
@@ -31,8 +31,8 @@ enum Hand {
 }
 
 impl CameraEncoder {
-    /// That of a camera which `v4l2src` opens, in a mode that needs it. The source must not have
-    /// been started.
+    /// The encoder of a camera which `v4l2src` opens in a mode that needs it. The source must not
+    /// have been started.
     pub(crate) fn of_device(source: &gst::Element, device: &str, own: &OwnH264) -> Self {
         let mut controls = gst::Structure::builder("controls")
             .field("video_bitrate_mode", 1i32)
@@ -45,7 +45,7 @@ impl CameraEncoder {
         }
         let encoder = Self {
             name: format!("camera ({device})"),
-            hand: Hand::Device {
+            way: Way::Device {
                 source: source.clone(),
                 force_key: own.force_key,
                 distance: own.distance,
@@ -55,10 +55,10 @@ impl CameraEncoder {
         encoder
     }
 
-    /// The one among the elements of a source of the configuration.
+    /// The encoder among the elements of a source of the configuration.
     ///
     /// # Errors
-    /// What would be right, when there is none, or more than one.
+    /// There is none, or more than one: says what would be right.
     pub(crate) fn inside(source: &gst::Element) -> Result<Self, String> {
         let bin = source.downcast_ref::<gst::Bin>();
         let elements = bin
@@ -78,7 +78,7 @@ impl CameraEncoder {
         };
         Ok(Self {
             name: format!("camera ({})", h264.element),
-            hand: Hand::Element { h264, encoder },
+            way: Way::Element { h264, encoder },
         })
     }
 
@@ -90,10 +90,10 @@ impl CameraEncoder {
     /// Sets bitrate and, where a device can, the distance of key frames; in a source of the
     /// configuration that is its author's.
     pub(crate) fn set_target(&self, target: Target) {
-        if let Hand::Device {
+        if let Way::Device {
             distance: Some(distance),
             ..
-        } = &self.hand
+        } = &self.way
         {
             let frames = i32::try_from(target.gop).unwrap_or(i32::MAX);
             let controls = gst::Structure::builder("controls").field(*distance, frames);
@@ -103,31 +103,31 @@ impl CameraEncoder {
     }
 
     pub(crate) fn set_rate(&self, kbps: u32) {
-        match &self.hand {
-            Hand::Device { .. } => {
+        match &self.way {
+            Way::Device { .. } => {
                 let rate = gst::Structure::builder("controls").field(BITRATE, bps(kbps));
                 self.control(rate.build());
             }
-            Hand::Element { h264, encoder } => h264.set_rate(encoder, kbps),
+            Way::Element { h264, encoder } => h264.set_rate(encoder, kbps),
         }
     }
 
     /// Asks for a key frame; a camera that can only space them makes its next one when it is due.
     pub(crate) fn request_key(&self) {
-        match &self.hand {
-            Hand::Device {
+        match &self.way {
+            Way::Device {
                 force_key: true, ..
             } => {
                 let button = gst::Structure::builder("controls").field(FORCE_KEY, 1i32);
                 self.control(button.build());
             }
-            Hand::Device { .. } => {}
-            Hand::Element { encoder, .. } => request_key(encoder),
+            Way::Device { .. } => {}
+            Way::Element { encoder, .. } => request_key(encoder),
         }
     }
 
     fn control(&self, controls: gst::Structure) {
-        if let Hand::Device { source, .. } = &self.hand
+        if let Way::Device { source, .. } = &self.way
             && let Err(reason) = set_controls(source, controls)
         {
             log::warn!(camera = self.name; "the camera stays as it is: {reason}");
@@ -143,7 +143,7 @@ mod tests {
     use crate::media::pipeline::{make, parse_source};
 
     /// The controls that the source was told last.
-    fn told(source: &gst::Element) -> gst::Structure {
+    fn controls(source: &gst::Element) -> gst::Structure {
         source.property::<gst::Structure>("extra-controls")
     }
 
@@ -167,22 +167,25 @@ mod tests {
         let period = "h264_i_frame_period";
         let encoder = CameraEncoder::of_device(&source, "/dev/video0", &own(true, Some(period)));
         assert_eq!(encoder.name(), "camera (/dev/video0)");
-        assert_eq!(told(&source).get::<i32>("repeat_sequence_header"), Ok(1));
-        assert_eq!(told(&source).get::<i32>(period), Ok(30));
+        assert_eq!(
+            controls(&source).get::<i32>("repeat_sequence_header"),
+            Ok(1)
+        );
+        assert_eq!(controls(&source).get::<i32>(period), Ok(30));
         encoder.set_target(Target { kbps: 800, gop: 60 });
-        assert_eq!(told(&source).get::<i32>("video_bitrate"), Ok(800_000));
+        assert_eq!(controls(&source).get::<i32>("video_bitrate"), Ok(800_000));
         encoder.request_key();
-        assert_eq!(told(&source).get::<i32>("force_key_frame"), Ok(1));
+        assert_eq!(controls(&source).get::<i32>("force_key_frame"), Ok(1));
         encoder.set_rate(350);
-        assert_eq!(told(&source).get::<i32>("video_bitrate"), Ok(350_000));
+        assert_eq!(controls(&source).get::<i32>("video_bitrate"), Ok(350_000));
         assert!(
-            !told(&source).has_field("force_key_frame"),
+            !controls(&source).has_field("force_key_frame"),
             "pushed once only"
         );
         // One that can only space its key frames is not asked for any.
         let encoder = CameraEncoder::of_device(&source, "/dev/video0", &own(false, Some(period)));
         encoder.request_key();
-        assert!(!told(&source).has_field("force_key_frame"));
+        assert!(!controls(&source).has_field("force_key_frame"));
     }
 
     #[test]

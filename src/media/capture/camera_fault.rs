@@ -1,4 +1,4 @@
-//! What GStreamer's errors of a camera mean, where its words do not tell.
+//! Explains GStreamer's errors of a camera where its words do not.
 
 use crate::media::error::MediaError;
 

@@ -26,22 +26,22 @@ use crate::media::error::MediaError;
 use crate::media::format::{avc_caps, side};
 use crate::media::pipeline::{Pipeline, make};
 
-/// From the camera's first bytes to a key frame that was asked for. Longer than the second that a
-/// camera takes which can only space its key frames.
+/// Time from the camera's first bytes to a key frame that was asked for. Longer than the second
+/// that a camera takes which can only space its key frames.
 const KEY_DEADLINE: Duration = Duration::from_secs(2);
-/// Pictures that may wait for the decoder before some are lost.
+/// Pictures that may wait for the decoder before some are lost: half a second, our choice.
 const DECODER_WAITS: u32 = 15;
-/// Between two requests for a key frame because the decoder lost pictures.
+/// Time between two requests for a key frame because the decoder lost pictures: our choice.
 const KEY_AGAIN: Duration = Duration::from_millis(500);
 
-/// How trials went in the life of the process, by camera. What failed once is not tried again.
+/// Outcomes of trials in the life of the process, by camera. One that failed is not tried again.
 static VERDICTS: Mutex<BTreeMap<String, Result<(), String>>> = Mutex::new(BTreeMap::new());
 
 fn verdicts() -> MutexGuard<'static, BTreeMap<String, Result<(), String>>> {
     VERDICTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Why no camera's own H.264 is used with this configuration.
+/// Checks whether the configuration allows a camera's own H.264.
 ///
 /// # Errors
 /// The reason.
@@ -64,19 +64,20 @@ pub(super) fn allowed(config: &CaptureConfig, camera: &Camera) -> Result<(), Str
     }
 }
 
-/// What is known of the H.264 that a camera makes itself.
+/// The H.264 that a camera makes itself, as far as it is known.
 #[derive(Debug)]
 pub(super) enum H264Offer {
-    /// There is none to speak of.
+    /// No H.264 to speak of.
     None,
-    /// With the reason.
+    /// Refusal, with the reason.
     Refused(String),
-    /// To be tried, or tried before.
+    /// Tried now, or tried before.
     Of(CameraH264),
 }
 
 impl H264Offer {
-    /// What `find` finds of a camera known as `camera`, unless something speaks against it.
+    /// The offer that `find` finds at a camera known as `camera`, unless something speaks against
+    /// it.
     pub(super) fn of(
         config: &CaptureConfig,
         camera: &str,
@@ -102,7 +103,7 @@ impl H264Offer {
         }
     }
 
-    /// What is used, and why it is not.
+    /// The stream that is used, or the reason why there is none.
     pub(super) fn parts(self) -> (Option<Arc<CameraH264>>, Option<String>) {
         match self {
             Self::Of(h264) => (Some(Arc::new(h264)), None),
@@ -116,11 +117,11 @@ impl H264Offer {
 #[derive(Debug)]
 pub(super) struct CameraH264 {
     encoder: Arc<CameraEncoder>,
-    /// What the camera is remembered by.
+    /// Name and place by which the camera is remembered.
     camera: String,
-    /// It has delivered something.
+    /// Whether it has delivered something.
     arrived: AtomicBool,
-    /// It has passed.
+    /// Whether it has passed.
     settled: AtomicBool,
     trial: Mutex<H264Trial>,
 }
@@ -136,7 +137,8 @@ impl CameraH264 {
         passed.then(|| Arc::clone(&self.encoder))
     }
 
-    /// It has passed its trial: the pictures decoded from it are shown, also if it fails later.
+    /// Whether it has passed its trial: the pictures decoded from it are shown, also if it fails
+    /// later.
     pub(super) fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Relaxed)
     }
@@ -164,7 +166,7 @@ impl CameraH264 {
         })
     }
 
-    /// In the words of `status`.
+    /// Its state in the words of `status`.
     pub(super) fn describe(&self) -> String {
         match self.trial().stage() {
             Stage::Passed => format!("usable: {}", self.encoder.name()),
@@ -173,7 +175,7 @@ impl CameraH264 {
         }
     }
 
-    /// It does not hold what it promises, for as long as the process runs.
+    /// Refuses it, which does not hold what it promises, for as long as the process runs.
     pub(super) fn refuse(&self, reason: &str) {
         log::warn!(reason; "the H.264 of {} is not used any more", self.encoder.name());
         verdicts().insert(self.camera.clone(), Err(reason.to_owned()));
@@ -196,7 +198,7 @@ impl CameraH264 {
     }
 }
 
-/// Where the ways of pictures and of access units part.
+/// The element at which the ways of pictures and of access units part.
 pub(super) fn tee(h264: &Arc<CameraH264>) -> Result<gst::Element, MediaError> {
     let tee = make("tee", "own").build()?;
     let h264 = Arc::clone(h264);
@@ -209,7 +211,7 @@ pub(super) fn tee(h264: &Arc<CameraH264>) -> Result<gst::Element, MediaError> {
     Ok(tee)
 }
 
-/// The elements that decode a camera's H.264. What they cannot take in time is lost, and `own`
+/// The elements that decode a camera's H.264. What they cannot take in time is lost, and `h264`
 /// is asked for a key frame in its place.
 pub(super) fn decoding(h264: Option<&Arc<CameraH264>>) -> Result<Vec<gst::Element>, MediaError> {
     let waiting = make("queue", "encoded")

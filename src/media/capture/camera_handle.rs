@@ -20,14 +20,14 @@ use crate::media::pipeline::{Pipeline, STATE_DEADLINE, make, off_runtime};
 use crate::media::push_event::Events;
 use crate::protocol::events::PushCode;
 
-/// For another camera to deliver: less than a caller of the control socket waits.
+/// Time for another camera to deliver: less than a caller of the control socket waits.
 const SWITCH_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a camera that is opened for one still gets to find its exposure.
+/// Time that a camera which is opened for one still gets to find its exposure.
 const WARM_UP: Duration = Duration::from_millis(700);
-/// For such a camera to deliver its first frame.
+/// Time for such a camera to deliver its first frame: our choice.
 const FIRST_FRAME: Duration = Duration::from_secs(4);
 
-/// For a whole snapshot: less than a caller of the control socket waits.
+/// Seconds for a whole snapshot: less than a caller of the control socket waits.
 const SNAPSHOT_SECONDS: u64 = 12;
 
 /// Switches between the cameras of a capture and takes stills of them. Cheap to clone.
@@ -54,7 +54,7 @@ impl Cameras {
         }
     }
 
-    /// Which camera delivers, and why others do not.
+    /// The camera that delivers, and why others do not.
     #[must_use]
     pub fn status(&self) -> GroupStatus {
         self.status.borrow().clone()
@@ -64,7 +64,7 @@ impl Cameras {
     /// camera stays; so it does when the new one cannot be used.
     ///
     /// # Errors
-    /// When there is no such camera, or it does not deliver within ten seconds.
+    /// There is no such camera, or it does not deliver within ten seconds.
     pub async fn switch(&self, name: &str) -> Result<(), MediaError> {
         let place = self.place(name)?;
         let (reply, answer) = oneshot::channel();
@@ -86,7 +86,7 @@ impl Cameras {
     /// for it in its largest mode. The stream goes on meanwhile. Event 1012 says how it went.
     ///
     /// # Errors
-    /// When there is no such camera, none delivers, the path cannot be used, or a file exists
+    /// There is no such camera, none delivers, the path cannot be used, or a file exists
     /// there.
     pub async fn snapshot(&self, name: Option<&str>, path: &Path) -> Result<(), SnapshotError> {
         let work = async {
@@ -103,7 +103,8 @@ impl Cameras {
             Err(error) => (error.code(), error.to_string()),
         };
         let params = [Some(code.into()), None];
-        self.events.send(PushCode::SnapshotResult, params, message);
+        self.events
+            .report_with(PushCode::SnapshotResult, params, message);
         done
     }
 

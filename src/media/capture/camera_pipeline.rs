@@ -21,6 +21,7 @@ use crate::media::pipeline::{Pipeline, make};
 use crate::media::push_event::Events;
 use crate::protocol::events::PushCode;
 
+/// Tencent's numbers for cameras.
 const CODES: Codes = Codes {
     opened: Some(PushCode::OpenCameraSucc),
     first_frame: Some(PushCode::FirstFrameAvailable),
@@ -47,7 +48,7 @@ pub(super) fn group(config: &Arc<CaptureConfig>, feed: &Arc<Feed>, events: Event
     }
 }
 
-/// Opens a camera, in a mode of its own H.264 if `own` and it has one.
+/// Opens a camera, in a mode of its own H.264 if `h264` and it has one.
 fn opener(
     config: &Arc<CaptureConfig>,
     camera: &Camera,

@@ -12,7 +12,7 @@ pub(super) struct CameraSource {
     pub(super) h264: H264Offer,
 }
 
-/// What the camera makes.
+/// The form of the frames that a camera makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CameraFormat {
     Raw,

@@ -1,26 +1,26 @@
-//! What to capture.
+//! The settings of a capture.
 
 use crate::config::kiosk::{AudioSource, Camera, EncoderChoice, VoiceConfig};
 
-/// What to capture. The picture leaves as I420 of exactly this size, with black borders if the
-/// camera's shape differs, and at no more than this rate.
+/// The devices and the form of what they deliver. The picture leaves as I420 of exactly this size,
+/// with black borders if the camera's shape differs, and at no more than this rate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaptureConfig {
-    /// At least one. The first is used as long as it can be; the others stand in for it.
+    /// Cameras, at least one. The first is used as long as it can be; the others stand in for it.
     pub cameras: Vec<Camera>,
     pub audio: AudioSource,
-    /// What the microphone's mixer is set to when it is opened, percent; `None` leaves it.
+    /// Setting of the microphone's mixer when it is opened, percent; `None` leaves it.
     pub microphone_level: Option<u8>,
     pub width: u32,
     pub height: u32,
     pub fps: u32,
-    /// Whether the H.264 that a camera makes itself may be what is sent.
+    /// The encoder of what is sent, which may be the camera itself.
     pub encoder: EncoderChoice,
     /// Stamps each frame with the time at which it was captured (see `time_code`).
     pub time_code: bool,
-    /// What the picture says while no camera works.
+    /// Words of the picture while no camera works.
     pub away: AwayText,
-    /// What is done to the microphone's sound.
+    /// The processing of the microphone's sound.
     pub voice: VoiceConfig,
 }
 
@@ -29,6 +29,6 @@ pub struct CaptureConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AwayText {
     pub title: String,
-    /// Below the title.
+    /// Line below the title.
     pub reason: String,
 }

@@ -14,12 +14,13 @@ use crate::media::error::MediaError;
 use crate::media::pipeline::{BusEvent, Pipeline, STATE_DEADLINE, off_runtime};
 use crate::media::progress::Progress;
 
-/// A device that delivers nothing for this long is gone.
+/// Time after which a device that delivers nothing is gone: our choice.
 const STALL: Duration = Duration::from_secs(2);
-/// A USB camera may take this long from being opened to its first frame.
+/// Time that a USB camera may take from being opened to its first frame: our choice.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
+/// Length of one look at a source that runs.
 const LOOK: Duration = Duration::from_millis(250);
-/// Until the first frame: somebody may wait for it.
+/// Length of one look until the first frame, for which somebody may wait.
 const SHORT_LOOK: Duration = Duration::from_millis(10);
 
 /// Finds a device and builds its pipeline; may block.
@@ -31,11 +32,11 @@ pub(super) struct CapturePipeline {
     pub(super) frames: Arc<AtomicU64>,
     /// Its way into the feed.
     pub(super) turn: Arc<Turn>,
-    /// Where its frames can be had as the device made them; a camera's only.
+    /// The outlet of frames as the device made them; a camera's only.
     pub(super) stills: Option<Stills>,
     /// The camera's own H.264.
     pub(super) h264: Option<Arc<CameraH264>>,
-    /// Why that is not used.
+    /// The reason why that is not used.
     pub(super) refused: Option<String>,
     /// Opens the same camera without it.
     pub(super) plain: Option<Build>,
@@ -89,14 +90,14 @@ impl CapturePipeline {
         Ok(())
     }
 
-    /// What is known of the camera's own H.264, in the words of `status`.
+    /// The state of the camera's own H.264, in the words of `status`.
     pub(super) fn own_h264(&self) -> Option<String> {
         let refused = |reason: &String| format!("refused: {reason}");
         let h264 = self.h264.as_ref().map(|h264| h264.describe());
         h264.or_else(|| self.refused.as_ref().map(refused))
     }
 
-    /// What a source that runs well is measured by.
+    /// The measure of a source that runs well.
     pub(super) fn progress() -> Progress {
         Progress::new(STALL, Instant::now())
     }

@@ -1,4 +1,4 @@
-//! Which of several devices is to be opened, and when: decided purely.
+//! Decides which of several devices is to be opened, and when. Pure.
 //!
 //! One device is wanted. While it cannot be used, the others stand in for it in the order of the
 //! configuration, and it is tried again beside them. Without any device all are tried.
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::process::backoff::{Backoff, Reconnect};
 
-/// A device may come back any time: never give up.
+/// Waits between tries of one device; it may come back any time, so they never end.
 const AGAIN: Reconnect = Reconnect {
     window: Duration::MAX,
     min: Duration::from_millis(500),
@@ -17,10 +17,10 @@ const AGAIN: Reconnect = Reconnect {
 };
 /// The longest wait while nothing delivers.
 const NOTHING_DELIVERS: Duration = Duration::from_millis(2500);
-/// Between two tries, whatever the kernel announces.
+/// Minimum time between two tries, whatever the kernel announces: our choice.
 const BREATH: Duration = Duration::from_millis(200);
 
-/// What is known of each device.
+/// The wanted device, and the health of each.
 #[derive(Debug)]
 pub(super) struct DeviceChoice {
     wanted: usize,
@@ -39,19 +39,19 @@ struct Failed {
     wait: Duration,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// Open this device now.
     Open(usize),
     /// Look again then.
     At(Instant),
-    /// What delivers is what is wanted.
+    /// Do nothing: the wanted device delivers.
     Stay,
 }
 
 impl DeviceChoice {
-    /// Of so many devices, at least one; the first is wanted.
+    /// A choice of so many devices, at least one; the first is wanted.
     pub(super) fn new(devices: usize) -> Self {
         let health = || Health {
             backoff: Backoff::new(AGAIN),
@@ -67,18 +67,18 @@ impl DeviceChoice {
         self.wanted
     }
 
-    /// Somebody asked for this device, and it delivers.
+    /// Notes that somebody asked for this device, and that it delivers.
     pub(super) fn want(&mut self, device: usize) {
         self.wanted = device;
     }
 
-    /// How often the device has failed since it was last well.
+    /// Failures of the device since it was last well.
     pub(super) fn tries(&self, device: usize) -> u32 {
         self.health.get(device).map_or(0, |h| h.backoff.failures())
     }
 
-    /// The device cannot be opened, or worked and is gone. `random` is in 0..1. Returns how long
-    /// it is left alone.
+    /// Notes that the device cannot be opened, or worked and is gone. `random` is in 0..1. Returns
+    /// how long it is left alone.
     pub(super) fn failed(&mut self, device: usize, now: Instant, random: f64) -> Duration {
         let Some(health) = self.health.get_mut(device) else {
             return AGAIN.max;
@@ -88,7 +88,7 @@ impl DeviceChoice {
         wait
     }
 
-    /// The device has delivered for a while.
+    /// Notes that the device has delivered for a while.
     pub(super) fn well(&mut self, device: usize) {
         if let Some(health) = self.health.get_mut(device) {
             health.backoff.reset();
@@ -96,7 +96,7 @@ impl DeviceChoice {
         }
     }
 
-    /// The kernel announced devices: each may work now.
+    /// Notes that the kernel announced devices: each may work now.
     pub(super) fn announced(&mut self) {
         for health in &mut self.health {
             health.backoff.reset();
@@ -106,7 +106,7 @@ impl DeviceChoice {
         }
     }
 
-    /// What follows while `live` delivers, or nothing does.
+    /// Decides what follows while `live` delivers, or nothing does.
     pub(super) fn next(&self, now: Instant, live: Option<usize>) -> Next {
         let order = (0..self.health.len()).map(|n| (self.wanted + n) % self.health.len());
         let candidates = match live {
@@ -150,7 +150,7 @@ mod tests {
     }
     use Fact::{Announced, Failed, Want, Well};
 
-    /// What is due at `at` ms with `live` delivering, after facts with their times in ms.
+    /// The step at `at` ms with `live` delivering, after facts with their times in ms.
     fn next(devices: usize, facts: &[(u64, Fact)], at: u64, live: Option<usize>) -> String {
         let start = Instant::now();
         let time = |ms| start + Duration::from_millis(ms);

@@ -31,11 +31,11 @@ pub(super) struct Device {
     pub(super) build: Build,
 }
 
-/// What is asked of a group that delivers.
+/// A request to a group that delivers.
 pub(super) enum Order {
     /// Deliver from this device, by its place in the group. Answered when it does.
     Switch(usize, Reply),
-    /// Where stills of what delivers now can be had, and its place.
+    /// Tell the outlet of stills of what delivers now, and its place.
     Stills(oneshot::Sender<Option<(usize, Stills)>>),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct DeviceGroup {
     pub(super) kind: DeviceKind,
     pub(super) codes: Codes,
     pub(super) events: Events,
-    /// At least one; the first is wanted at the start.
+    /// Devices, at least one; the first is wanted at the start.
     pub(super) devices: Vec<Device>,
     /// Builds what flows while no device delivers.
     pub(super) stand_in: Build,

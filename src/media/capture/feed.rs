@@ -1,4 +1,4 @@
-//! Where captured frames come out: the newest one for the self-view, every one for the taps.
+//! The outlet of captured frames: the newest one for the self-view, every one for the taps.
 //!
 //! Several devices may feed one feed, one after the other. Who comes later takes over with its
 //! first frame: until then its predecessor is seen, and never afterwards.
@@ -36,7 +36,7 @@ pub(crate) struct Encoded {
 
 type Tap<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
-/// Who wants what comes, by number.
+/// The takers of what comes, by number.
 struct Taps<T>(Mutex<Vec<(u64, Tap<T>)>>);
 
 impl<T> Default for Taps<T> {
@@ -59,11 +59,11 @@ impl<T> Taps<T> {
     }
 }
 
-/// Whose frames are seen.
+/// The device of which the frames are seen.
 #[derive(Debug, Default)]
 struct NowOn {
     turn: u64,
-    /// When the last of them was captured.
+    /// The time at which the last of them was captured.
     last: gst::ClockTime,
     camera: Option<Arc<CameraEncoder>>,
 }
@@ -134,7 +134,7 @@ impl Feed {
         self.now_on().camera.clone()
     }
 
-    /// For a device that begins: after every one before.
+    /// A turn for a device that begins: after every one before.
     pub(super) fn turn(self: &Arc<Self>) -> Arc<Turn> {
         Arc::new(Turn {
             feed: Arc::clone(self),
@@ -264,7 +264,7 @@ pub(super) fn app_sink(
     sink.build().upcast()
 }
 
-/// When a sample was captured, on the monotonic system clock.
+/// The time at which a sample was captured, on the monotonic system clock.
 fn captured(sink: &gst_app::AppSink, sample: &gst::Sample) -> Option<gst::ClockTime> {
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
     Some(sink.base_time()? + segment.to_running_time(sample.buffer()?.pts())?)

@@ -1,38 +1,38 @@
-//! Whether the H.264 that a camera makes can be sent as it is: decided purely, from one picture
-//! to the next.
+//! Decides, from one picture to the next, whether the H.264 that a camera makes can be sent as it
+//! is. Pure.
 
 use gstreamer as gst;
 
-/// What is seen of a picture.
+/// The facts of one picture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     /// Width and height, as its parameter sets say.
     pub(super) size: Option<(i32, i32)>,
-    /// It needs no other picture: an IDR.
+    /// Whether it needs no other picture: an IDR.
     pub(super) key: bool,
     pub(super) captured: gst::ClockTime,
 }
 
-/// How far it is.
+/// Progress of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// For the first picture.
+    /// Wait for the first picture.
     Waits,
     /// Pictures come; a key frame is to be asked for.
     Flows,
-    /// For a key frame that was asked for.
+    /// Wait for a key frame that was asked for.
     Asked,
     Passed,
-    /// With the reason.
+    /// Failure, with the reason.
     Failed(String),
 }
 
 /// Goes on for as long as pictures come: a camera that passed may fail later.
 #[derive(Debug)]
 pub(super) struct H264Trial {
-    /// What the pictures must be.
+    /// Size that the pictures must have.
     size: (i32, i32),
-    /// The camera has passed before: its first key frame is enough.
+    /// Whether the camera has passed before: its first key frame is enough.
     known: bool,
     stage: Stage,
     last: Option<gst::ClockTime>,
@@ -52,7 +52,7 @@ impl H264Trial {
         &self.stage
     }
 
-    /// The camera was asked for a key frame.
+    /// Notes that the camera was asked for a key frame.
     pub(super) fn asked(&mut self) {
         if self.stage == Stage::Flows {
             self.stage = Stage::Asked;
@@ -122,7 +122,7 @@ mod tests {
     const SIZE: Option<(i32, i32)> = Some((640, 480));
 
     enum Step {
-        /// At ms, a key frame, of this size.
+        /// A picture: its time in ms, whether it is a key frame, its size.
         See(u64, bool, Option<(i32, i32)>),
         Ask,
     }

@@ -19,7 +19,7 @@ use crate::media::pipeline::{Pipeline, make, parse_source};
 use crate::media::push_event::Events;
 use crate::protocol::events::PushCode;
 
-/// The SDK has no numbers for a microphone that comes and goes.
+/// Tencent's numbers for microphones; there are none for one that comes and goes.
 const CODES: Codes = Codes {
     opened: None,
     first_frame: None,

@@ -1,10 +1,10 @@
-//! Which of a camera's modes gives the wanted picture at the least cost.
+//! Chooses the mode of a camera that gives the wanted picture at the lowest cost.
 
 use gstreamer as gst;
 
 use crate::media::devices::{CameraMode, PixelFormat};
 
-/// What the uplink wants.
+/// The picture that the uplink wants.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     pub(super) width: u32,

@@ -16,7 +16,7 @@ use crate::config::kiosk::{Camera, VideoSource};
 use crate::media::error::MediaError;
 use crate::media::pipeline::parse_source;
 
-/// A camera in the mode that the stream needs; in one of its own H.264 if `own` and it has one.
+/// A camera in the mode that the stream needs; in one of its own H.264 if `h264` and it has one.
 pub(super) fn for_stream(
     config: &CaptureConfig,
     camera: &Camera,

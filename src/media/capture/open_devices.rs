@@ -38,7 +38,7 @@ impl Capture {
     /// capture lives.
     ///
     /// # Errors
-    /// When neither device can be opened, or a source description of the configuration cannot
+    /// Neither device can be opened, or a source description of the configuration cannot
     /// be used.
     pub async fn start(
         config: CaptureConfig,
@@ -87,8 +87,8 @@ impl Capture {
         self.picture.clone()
     }
 
-    /// What the loudspeaker has to tell what it plays (see
-    /// [`Speaker::tell`](crate::media::Speaker::tell)), and what comes back of it.
+    /// The echo, to which the loudspeaker has to report what it plays (see
+    /// [`Speaker::report_to`](crate::media::Speaker::report_to)), and what comes back of it.
     #[must_use]
     pub fn echo(&self) -> &Echo {
         &self.echo
@@ -100,7 +100,7 @@ impl Capture {
         self.cameras.clone()
     }
 
-    /// How the microphone is.
+    /// The state of the microphone.
     #[must_use]
     pub fn microphone(&self) -> GroupStatus {
         self.microphone.borrow().clone()

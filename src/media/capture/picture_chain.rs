@@ -1,4 +1,4 @@
-//! From frames of any kind to the picture that leaves: its size, its rate, the right way up.
+//! Makes the picture that leaves from frames of any kind: its size, its rate, the right way up.
 
 use gstreamer as gst;
 
@@ -8,7 +8,7 @@ use crate::media::error::MediaError;
 use crate::media::format::{picture_caps, unturned_caps};
 use crate::media::pipeline::make;
 
-/// From raw frames of any kind to the picture that leaves.
+/// The elements from raw frames of any kind to the picture that leaves.
 pub(super) fn to_picture(
     config: &CaptureConfig,
     rotation: Rotation,
@@ -66,7 +66,7 @@ pub(super) fn latest_only() -> Result<gst::Element, MediaError> {
         .build()?)
 }
 
-/// Only drops: filling gaps would hold every frame back until the next one has come.
+/// Drops frames only: filling gaps would hold every frame back until the next one has come.
 fn fewer_frames(fps: u32) -> Result<gst::Element, MediaError> {
     Ok(make("videorate", "rate-limit")
         .property("drop-only", true)

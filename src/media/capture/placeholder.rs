@@ -7,12 +7,15 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Circle, Line, PrimitiveStyle, Rectangle, RoundedRectangle};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 
-/// Luma of video range.
+/// Luma of the ground: dark grey of video range.
 const DARK: u8 = 40;
+/// Luma of outline and text.
 const LIGHT: Gray8 = Gray8::new(190);
+/// Luma of the bar across the camera.
 const STROKE: Gray8 = Gray8::new(220);
-/// The size that everything is drawn for; larger pictures are drawn with larger dots.
+/// Width in dots that everything is drawn for; larger pictures are drawn with larger dots.
 const WIDTH: u32 = 320;
+/// Height in dots that everything is drawn for.
 const HEIGHT: u32 = 180;
 
 /// Luma of a picture of this size, without padding: a crossed-out camera and `lines` of text.

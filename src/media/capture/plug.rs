@@ -7,7 +7,7 @@ use crate::config::kiosk::VideoSource;
 use crate::media::devices::CameraDevice;
 use crate::media::error::MediaError;
 
-/// Where a camera was plugged in when it was last found: its name and its bus.
+/// The place at which a camera was last found: its name and its bus.
 ///
 /// A camera that is pulled out and put back may get another number, for as long as anything
 /// holds the old device open (GStreamer 1.22.0 forgets to close one file of each start).
@@ -77,7 +77,7 @@ mod tests {
     /// The machine's cameras: path, name, bus.
     type Present = [(&'static str, &'static str, &'static str)];
 
-    /// What `wanted` is found to be, and which devices were opened for it.
+    /// The camera that `wanted` is found to be, and the devices that were opened for it.
     fn found(
         plug: &Plug,
         wanted: &VideoSource,

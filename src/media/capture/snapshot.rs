@@ -9,7 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::media::error::MediaError;
 
-/// Why there is no snapshot, with the SDK's number of it (`captureVideoSnapShot`).
+/// A reason for which there is no snapshot, with the SDK's number (`captureVideoSnapShot`).
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     #[error("no snapshot (-1): {0}")]
@@ -55,7 +55,7 @@ pub(super) fn check(path: &Path) -> Result<(), SnapshotError> {
     };
     match fs::metadata(folder) {
         Ok(folder) if folder.is_dir() => {}
-        Ok(_) => return Err(SnapshotError::path(path, "its folder is no folder")),
+        Ok(_) => return Err(SnapshotError::path(path, "its folder is not a folder")),
         Err(error) => return Err(SnapshotError::path(path, format!("its folder: {error}"))),
     }
     match path.symlink_metadata() {
@@ -138,7 +138,7 @@ mod tests {
             (PathBuf::from("still.jpg"), -2, "must be an absolute path"),
             (PathBuf::from("/"), -2, "must name a file"),
             (folder.path().join("none/still.jpg"), -2, "No such file"),
-            (file.join("still.jpg"), -2, "its folder is no folder"),
+            (file.join("still.jpg"), -2, "its folder is not a folder"),
             (folder.path().join("link"), -3, "exists already"),
         ] {
             let error = check(&path).expect_err("cannot be used");

@@ -16,14 +16,14 @@ use crate::config::kiosk::Rotation;
 use crate::media::error::MediaError;
 use crate::media::pipeline::{BusEvent, Pipeline, make};
 
-/// For a camera that delivers to hand out a frame.
+/// Time for a camera that delivers to hand out a frame: our choice.
 const FRAME_DEADLINE: Duration = Duration::from_secs(2);
-/// For a frame of any size to become JPEG, on the slowest board.
+/// Time for a frame of any size to become JPEG on the slowest board: our choice.
 const ENCODE_DEADLINE: Duration = Duration::from_secs(5);
-/// Of 100: what photographs of damages and papers need.
+/// JPEG quality, of 100: enough for photographs of damages and papers.
 const QUALITY: i32 = 92;
 
-/// Where the frames of one camera's pipeline can be had.
+/// The outlet of frames of one camera's pipeline.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stills {
     waiting: Arc<Mutex<Vec<oneshot::Sender<gst::Sample>>>>,
@@ -97,7 +97,7 @@ pub(super) async fn jpeg(frame: &gst::Sample, rotation: Rotation) -> Result<Vec<
     Ok(bytes)
 }
 
-/// Why a pipeline for one still does not give it; pends while it may.
+/// The reason why a pipeline for one still does not give it; pends while it may.
 pub(super) async fn failure(pipeline: &mut Pipeline) -> MediaError {
     loop {
         match pipeline.next_event().await {

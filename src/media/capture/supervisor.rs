@@ -19,15 +19,15 @@ use crate::media::error::MediaError;
 use crate::media::group_status::GroupStatus;
 use crate::media::progress::Progress;
 
-/// A device that delivered for this long is well: the next fault is a new one.
+/// Time after which a device that delivers is well: the next fault is a new one. Our choice.
 const WELL: Duration = Duration::from_secs(5);
 
-/// A device that takes longer to close hangs: the next one does not wait for it.
+/// Time after which a device that closes hangs: the next one does not wait for it. Our choice.
 const CLOSING: Duration = Duration::from_millis(1500);
 
-/// What delivers now.
+/// The source that delivers now.
 struct Running {
-    /// None: the stand-in.
+    /// Its place; `None` for the stand-in.
     device: Option<usize>,
     source: CapturePipeline,
     progress: Progress,
@@ -41,7 +41,7 @@ struct Opening {
     device: usize,
     open: Open,
     begun: Instant,
-    /// Who asked for it; empty when nobody did.
+    /// The askers that wait for it; empty when nobody asked.
     replies: Vec<Reply>,
 }
 
@@ -50,12 +50,12 @@ pub(super) struct Supervisor {
     choice: DeviceChoice,
     running: Option<Running>,
     opening: Option<Opening>,
-    /// What no longer delivers and is not closed yet: the next device waits for it.
+    /// Closes what no longer delivers: the next device waits for it.
     closing: Option<JoinHandle<()>>,
     opened: Option<Reply>,
-    /// A device has delivered since the start.
+    /// Whether a device has delivered since the start.
     ever: bool,
-    /// When the kernel spoke of such devices since the last one was opened.
+    /// The time at which the kernel spoke of such devices since the last one was opened.
     announced: Option<Instant>,
     status: watch::Sender<GroupStatus>,
 }
@@ -89,7 +89,7 @@ impl Supervisor {
         }
     }
 
-    /// Never returns.
+    /// Works for ever.
     async fn supervise(&mut self, mut orders: mpsc::Receiver<Order>) {
         let mut hotplug = Hotplug::of(self.group.kind);
         self.show();
@@ -181,14 +181,14 @@ impl Supervisor {
         }
     }
 
-    /// What delivers goes on, even if its successor has had a frame already.
+    /// Lets what delivers go on, even if its successor has had a frame already.
     fn keep_on(&self) {
         if let Some(running) = &self.running {
             running.source.turn.renew();
         }
     }
 
-    /// The device that was being opened delivers, or cannot.
+    /// Takes over the device that was being opened, or notes that it cannot be.
     async fn take(&mut self, opened: Result<CapturePipeline, MediaError>) {
         let Some(Opening {
             device,
@@ -214,7 +214,7 @@ impl Supervisor {
                 }
                 // Whoever hears of it may look at once.
                 self.show();
-                self.tell_open(device, begun.elapsed());
+                self.report_open(device, begun.elapsed());
                 answer(self.opened.take(), &Ok(()));
                 Ok(())
             }
@@ -227,7 +227,7 @@ impl Supervisor {
         answer(replies, &result);
     }
 
-    /// `source` delivers: what delivered before is closed beside it.
+    /// Puts `source` on, which delivers; what delivered before is closed beside it.
     fn put_on(&mut self, device: Option<usize>, source: CapturePipeline) {
         // What was built before the one that delivers now comes after it all the same.
         source.turn.renew();
@@ -263,7 +263,7 @@ impl Supervisor {
         }));
     }
 
-    /// The device cannot be opened; `asked` when somebody waits for it.
+    /// Notes that the device cannot be opened; `asked` when somebody waits for it.
     async fn failed(&mut self, device: usize, error: &MediaError, asked: bool) {
         let name = self.group.devices[device].name.clone();
         let what = self.group.what;
@@ -271,7 +271,7 @@ impl Supervisor {
             let code = self.group.codes.failed;
             self.group
                 .events
-                .tell(code, format!("{what} {name}: {error}"));
+                .report(code, format!("{what} {name}: {error}"));
         }
         let wait = self.choice.failed(device, Instant::now(), rand::random());
         let tries = self.choice.tries(device);
@@ -287,7 +287,7 @@ impl Supervisor {
         }
     }
 
-    /// What delivered is gone.
+    /// Replaces what delivered and is gone.
     async fn lost(&mut self, error: MediaError) {
         let device = self.live();
         self.retire();
@@ -297,7 +297,7 @@ impl Supervisor {
             let code = self.group.codes.lost;
             self.group
                 .events
-                .tell(code, format!("{what} {name} lost: {error}"));
+                .report(code, format!("{what} {name} lost: {error}"));
             let wait = self.choice.failed(device, Instant::now(), rand::random());
             log::warn!(error:%, wait:?; "{what} {name} is lost");
             self.note_fault(name, &error);
@@ -361,7 +361,7 @@ impl Supervisor {
         });
     }
 
-    fn tell_open(&mut self, device: usize, took: Duration) {
+    fn report_open(&mut self, device: usize, took: Duration) {
         let Codes {
             opened,
             first_frame,
@@ -387,7 +387,7 @@ impl Supervisor {
         }
         log::info!("{message}");
         for code in codes.into_iter().flatten() {
-            self.group.events.tell(code, message.clone());
+            self.group.events.report(code, message.clone());
         }
     }
 

@@ -12,7 +12,7 @@ use crate::media::error::MediaError;
 use crate::media::pipeline::make;
 
 /// The elements of a camera in the mode that gives the wanted size at least cost; in one that
-/// gives its own H.264 with `own`, where nothing speaks against it.
+/// gives its own H.264 with `h264`, where nothing speaks against it.
 pub(super) fn v4l2_source(
     config: &CaptureConfig,
     camera: &Camera,
@@ -58,7 +58,7 @@ pub(super) fn v4l2_source(
     })
 }
 
-/// What the camera's own H.264 offers. Its controls are asked for only if it has any, because
+/// Decides on the camera's own H.264. Its controls are asked for only if it has any, because
 /// some cameras take their time to tell them.
 fn own_h264(
     config: &CaptureConfig,

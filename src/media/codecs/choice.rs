@@ -1,4 +1,4 @@
-//! Which of the encoders that work a call takes, and in words why it takes no better one.
+//! Chooses the encoder of a call from those that work, and says why it takes no better one.
 
 use super::h264::unknown;
 use super::report::{CodecReport, Kind, Outcome};
@@ -35,10 +35,10 @@ impl H264 {
 }
 
 impl CodecReport {
-    /// What of this kind a call takes, how it did, and why better ones are not taken.
+    /// The element of this kind that a call takes, how it did, and why better ones are not taken.
     ///
     /// # Errors
-    /// Why a call has none.
+    /// The reason why a call has none.
     pub fn verdict(&self, kind: Kind, choice: &EncoderChoice) -> Result<String, String> {
         let chosen = match kind {
             Kind::H264Encoder => {

@@ -1,4 +1,4 @@
-//! Which H.264 decoder plays a stream, and which AAC decoder.
+//! The decoders that play a stream: one of H.264 and one of AAC.
 
 use gstreamer as gst;
 
@@ -64,7 +64,7 @@ impl Decoder {
     }
 }
 
-/// What a connection decodes with.
+/// The decoders of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decoders {
     pub(crate) h264: Decoder,
@@ -85,7 +85,7 @@ pub(crate) fn choose_decoders(
     let found = report.choose(Kind::H264Decoder, wanted)?;
     let aac = report.choose(Kind::AacDecoder, |_| true)?;
     let known = |name: &str| {
-        let unknown = || MediaError::Build(format!("{name} is no decoder of ours"));
+        let unknown = || MediaError::Build(format!("{name} is not a decoder that is known"));
         Decoder::named(name).ok_or_else(unknown)
     };
     let h264 = found.and_then(known);

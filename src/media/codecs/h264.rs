@@ -9,7 +9,7 @@ use super::table::{H264, H264_SETTINGS, Rate};
 use crate::media::error::MediaError;
 use crate::media::pipeline::make;
 
-/// What an encoder is asked to do.
+/// Bitrate and distance of key frames for an encoder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) kbps: u32,
@@ -17,7 +17,7 @@ pub(crate) struct Target {
     pub(crate) gop: u32,
 }
 
-/// From raw video to H.264 with parameter sets before each key frame.
+/// Elements from raw video to H.264 with parameter sets before each key frame.
 #[derive(Debug)]
 pub(crate) struct EncoderStage {
     /// Fixes the size that is encoded.

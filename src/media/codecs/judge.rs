@@ -1,29 +1,29 @@
-//! What a trial's facts mean. Pure.
+//! Judges an element by the facts of its trial. Pure.
 
 use std::time::Duration;
 
 use super::report::{Kind, Outcome, Shape};
 
-/// What happened when an element was tried.
+/// Facts of the trial of an element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Finding {
     /// GStreamer does not know it. Plugins of hardware announce only what the board has.
     Missing {
         hardware: bool,
     },
-    /// It reported an error, or cannot be built or linked.
+    /// Failure: it reported an error, or cannot be built or linked.
     Broken(String),
-    /// It gave too little within this time.
+    /// Too little came out within this time.
     Hung(Duration),
     Ran(Run),
 }
 
-/// What came out.
+/// Facts of a trial that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Run {
     pub(super) put_in: usize,
     pub(super) came_out: usize,
-    /// Of an H.264 encoder: its parameter sets, and a picture that needs no other.
+    /// Whether an H.264 encoder gave its parameter sets, and a picture that needs no other.
     pub(super) parameters: bool,
     pub(super) idr: bool,
     pub(super) took: Duration,

@@ -1,4 +1,4 @@
-//! What is known of the codecs in this process: one probe, in the background, for everybody.
+//! The knowledge of codecs in this process: one probe, in the background, for everybody.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::probe;
 use super::report::{CodecReport, Shape};
 
-/// A probe that found too little is made again at the next call, but not sooner than this.
+/// Minimum time until a probe that found too little is made again, at the next call: our choice.
 const AGAIN: Duration = Duration::from_secs(30);
 
 struct Running {
@@ -16,6 +16,7 @@ struct Running {
     since: Instant,
 }
 
+/// The one probe of this process.
 static PROBE: Mutex<Option<Running>> = Mutex::new(None);
 
 /// Starts the trials, unless they were made already or are being made, and never waits. Whoever is
@@ -37,7 +38,7 @@ pub(crate) fn start(shape: Shape) -> watch::Receiver<CodecReport> {
     report
 }
 
-/// What is known now; `None` before the first trials.
+/// The report of now; `None` before the first trials.
 #[must_use]
 pub fn known() -> Option<CodecReport> {
     let running = PROBE.lock().unwrap_or_else(PoisonError::into_inner);

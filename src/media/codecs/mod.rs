@@ -1,5 +1,5 @@
-//! Which encoders and decoders work on this machine: each is tried once in the life of the
-//! process, in the background, with a few frames of the size and rate that calls will have.
+//! Encoders and decoders, and which of them work on this machine: each is tried once in the life
+//! of the process, in the background, with a few frames of the size and rate that calls will have.
 //!
 //! Software is tried first, so that a call that begins at once finds something; hardware is
 //! preferred by the choice as soon as it has passed.

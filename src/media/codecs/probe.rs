@@ -11,15 +11,16 @@ use super::h264::{Target, build_aac, unknown};
 use super::judge::{Finding, Run, judge};
 use super::report::{CodecReport, Kind, Outcome, Shape};
 use super::table::H264;
-use super::trial::{Output, nal_types, pictures, replay, run as attempt, tone};
+use super::trial::{Build, Output, nal_types, pictures, replay, run as attempt, tone};
+use crate::media::error::MediaError;
 use crate::media::format::{side, sound_caps};
 use crate::media::pipeline::make;
 
 /// Frames that an encoder must give. Its source has no end, as in a call.
 const FRAMES: usize = 10;
-/// For them to come out; hardware that needs longer is of no use.
+/// Time for them to come out; hardware that needs longer is of no use.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Software only fails to do so on a machine that is very busy just now.
+/// The same for software, which only needs it on a machine that is very busy just now.
 const SOFTWARE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Starts the trials on a thread of their own.
@@ -127,61 +128,68 @@ fn attempt_one(
     deadline: Duration,
 ) -> Result<Output, Finding> {
     let stream = stream.to_vec();
-    match kind {
+    let (build, caps, enough): (Build, _, _) = match kind {
         Kind::H264Encoder => {
             let byte_stream = gst::Caps::builder("video/x-h264")
                 .field("stream-format", "byte-stream")
                 .field("alignment", "au");
-            let build = move || {
-                let raw = raw_caps(shape);
-                let mut chain = pictures(&raw)?;
-                let h264 = H264::named(element).ok_or_else(|| unknown(element))?;
-                let target = Target {
-                    kbps: shape.kbps,
-                    gop: shape.fps.max(1),
-                };
-                chain.extend(h264.stage(target, &raw)?.elements);
-                Ok(chain)
-            };
-            attempt(Box::new(build), &byte_stream.build(), FRAMES, deadline)
+            let build = move || h264_encoder(element, shape);
+            (Box::new(build), byte_stream.build(), FRAMES)
         }
         Kind::AacEncoder => {
-            let build = move || {
-                let mut chain = tone(&sound_caps())?;
-                chain.push(make("audioconvert", "convert").build()?);
-                chain.push(build_aac(element, 64)?);
-                chain.push(make("aacparse", "parse").build()?);
-                Ok(chain)
-            };
             let raw = gst::Caps::builder("audio/mpeg").field("stream-format", "raw");
-            attempt(Box::new(build), &raw.build(), FRAMES, deadline)
+            (Box::new(|| aac_encoder(element)), raw.build(), FRAMES)
         }
         Kind::H264Decoder => {
-            let build = move || {
-                let decoder = Decoder::named(element);
-                let decoder = decoder.ok_or_else(|| unknown(element))?;
-                Ok(vec![
-                    replay(&stream)?,
-                    make("h264parse", "parse").build()?,
-                    decoder.make("decoder")?,
-                    make("videoconvert", "convert").build()?,
-                ])
-            };
-            attempt(Box::new(build), &i420(), usize::MAX, deadline)
+            let build = move || h264_decoder(element, &stream);
+            (Box::new(build), i420(), usize::MAX)
         }
         Kind::AacDecoder => {
-            let build = move || {
-                Ok(vec![
-                    replay(&stream)?,
-                    make("aacparse", "parse").build()?,
-                    make(element, "decoder").build()?,
-                    make("audioconvert", "convert").build()?,
-                    make("audioresample", "resample").build()?,
-                ])
-            };
-            attempt(Box::new(build), &sound_caps(), usize::MAX, deadline)
+            let build = move || aac_decoder(element, &stream);
+            (Box::new(build), sound_caps(), usize::MAX)
         }
-    }
+    };
+    attempt(build, &caps, enough, deadline)
+}
+
+fn h264_encoder(element: &str, shape: Shape) -> Result<Vec<gst::Element>, MediaError> {
+    let raw = raw_caps(shape);
+    let h264 = H264::named(element).ok_or_else(|| unknown(element))?;
+    let target = Target {
+        kbps: shape.kbps,
+        gop: shape.fps.max(1),
+    };
+    let mut chain = pictures(&raw)?;
+    chain.extend(h264.stage(target, &raw)?.elements);
+    Ok(chain)
+}
+
+fn aac_encoder(element: &str) -> Result<Vec<gst::Element>, MediaError> {
+    let mut chain = tone(&sound_caps())?;
+    chain.push(make("audioconvert", "convert").build()?);
+    chain.push(build_aac(element, 64)?);
+    chain.push(make("aacparse", "parse").build()?);
+    Ok(chain)
+}
+
+fn h264_decoder(element: &str, stream: &[gst::Sample]) -> Result<Vec<gst::Element>, MediaError> {
+    let decoder = Decoder::named(element).ok_or_else(|| unknown(element))?;
+    Ok(vec![
+        replay(stream)?,
+        make("h264parse", "parse").build()?,
+        decoder.make("decoder")?,
+        make("videoconvert", "convert").build()?,
+    ])
+}
+
+fn aac_decoder(element: &str, stream: &[gst::Sample]) -> Result<Vec<gst::Element>, MediaError> {
+    Ok(vec![
+        replay(stream)?,
+        make("aacparse", "parse").build()?,
+        make(element, "decoder").build()?,
+        make("audioconvert", "convert").build()?,
+        make("audioresample", "resample").build()?,
+    ])
 }
 
 fn look_at(kind: Kind, output: &Output, put_in: usize) -> Run {

@@ -1,4 +1,4 @@
-//! What the trials of encoders and decoders have found: how each did, and the best of those that
+//! The findings of the trials of encoders and decoders: how each did, and the best of those that
 //! work.
 
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::media::elements::{self, Element};
 use crate::media::error::MediaError;
 
-/// What the trials encode.
+/// Size, rate and bitrate of the pictures in the trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Shape {
     pub width: u32,
@@ -56,7 +56,7 @@ impl Kind {
         }
     }
 
-    /// In the order of preference.
+    /// Elements in the order of preference.
     pub(super) fn elements(self) -> &'static [Element] {
         match self {
             Self::H264Encoder => elements::H264_ENCODERS,
@@ -67,14 +67,14 @@ impl Kind {
     }
 }
 
-/// How a trial went.
+/// Outcome of a trial.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", content = "detail", rename_all = "lowercase")]
 pub enum Outcome {
     Untried,
-    /// With what it did.
+    /// Fit for a call, with what it did.
     Works(String),
-    /// With the reason.
+    /// Failure, with the reason.
     Refused(String),
 }
 
@@ -87,7 +87,7 @@ pub struct CodecTrial {
     pub outcome: Outcome,
 }
 
-/// What is known so far, every kind in the order of preference.
+/// All that is known so far, every kind in the order of preference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CodecReport {
     pub shape: Shape,

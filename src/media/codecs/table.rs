@@ -1,7 +1,7 @@
 //! The settings of every H.264 encoder: constrained baseline without reordering, a constant rate,
 //! and nothing kept back. Names and units are those of GStreamer 1.22 to 1.28.
 
-/// How an encoder takes its bitrate and its key frame distance.
+/// The way in which an encoder takes its bitrate and its distance of key frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rate {
     /// kbit/s in `bitrate`, frames in the named property.
@@ -25,9 +25,10 @@ pub(crate) struct H264 {
     pub(super) level: Option<&'static str>,
 }
 
+/// The profile of all encoders: every decoder plays it, and it has no reordering.
 const BASELINE: &str = "constrained-baseline";
 
-/// In the order of `elements::H264_ENCODERS`.
+/// Settings of each encoder, in the order of `elements::H264_ENCODERS`.
 pub(super) const H264_SETTINGS: &[H264] = &[
     H264 {
         element: "v4l2h264enc",

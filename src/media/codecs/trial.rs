@@ -11,17 +11,18 @@ use super::judge::Finding;
 use crate::media::error::MediaError;
 use crate::media::pipeline::make;
 
-/// Between two looks for an error.
+/// Time between two looks for an error.
 const LOOK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
-/// What a pipeline gave, and how long it took from its start.
+/// Output of a pipeline, and the time that it took from its start.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pub(super) samples: Vec<gst::Sample>,
     pub(super) took: Duration,
 }
 
-type Build = Box<dyn FnOnce() -> Result<Vec<gst::Element>, MediaError> + Send>;
+/// Makes the elements of a trial, on its thread.
+pub(super) type Build = Box<dyn FnOnce() -> Result<Vec<gst::Element>, MediaError> + Send>;
 
 /// Runs the chain that `build` makes, with a sink for `caps` behind it, until it ends or `enough`
 /// came out.

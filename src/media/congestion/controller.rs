@@ -7,59 +7,64 @@ use tokio::time::Instant;
 
 use super::ladder::{Limits, Quality, Stage};
 
-/// A queue stands if it was never shorter in this long.
+/// Time in which a queue stands if it was never shorter.
 const STANDING: Duration = Duration::from_millis(250);
-/// The link takes less than we send.
+/// Standing backlog from which on the link takes less than we send.
 const BUSY: Duration = Duration::from_millis(150);
-/// So much less that the picture itself may have to go.
+/// Standing backlog from which on the picture itself may have to go.
 const SEVERE: Duration = Duration::from_millis(400);
-/// For so long, before the picture goes: TCP that sends lost packets again is as slow for moments.
+/// Time of such a backlog before the picture goes: TCP that sends lost packets again is as slow for
+/// moments.
 const HOPELESS: Duration = Duration::from_millis(1500);
-/// The link takes all that we send.
+/// Standing backlog up to which the link takes all that we send.
 const CLEAN: Duration = Duration::from_millis(70);
 
-/// All three by so much more as TCP needs to send a lost packet again: a round trip each, but
-/// not more than this.
+/// Maximum by which these three grow for a slow path: TCP needs a round trip to send a lost packet
+/// again.
 const LONGEST_ROUND: Duration = Duration::from_millis(200);
 
-/// A step down shows in the figures after this.
+/// Time after which a step down shows in the figures.
 const EFFECT: Duration = Duration::from_millis(300);
-/// A queue that has not gone in this long needs another step.
+/// Time after which a queue that has not gone needs another step.
 const DRAINS: Duration = Duration::from_secs(2);
-/// Of what the link took, so that the queue drains.
+/// Part that is sent of what the link took, so that the queue drains.
 const OF_TAKEN: f64 = 0.85;
+/// The same while the backlog is severe.
 const OF_TAKEN_SEVERE: f64 = 0.7;
-/// One step down is at least and at most this.
+/// Part of the rate that is left by the smallest step down.
 const LEAST_CUT: f64 = 0.9;
+/// Part of the rate that is left by the largest step down.
 const DEEPEST_CUT: f64 = 0.4;
 
-/// Between two steps up where no limit is known.
+/// Time between two steps up where no limit is known.
 const STRIDE: Duration = Duration::from_secs(1);
+/// Factor of one step up.
 const GROWTH: f64 = 1.15;
-/// The first step up, and each near a known limit, waits for this; doubled by each failure.
+/// Wait for the first step up, and for each near a known limit; doubled by each failure.
 const FIRST_HOLD: Duration = Duration::from_secs(2);
+/// Maximum of that wait.
 const LONGEST_HOLD: Duration = Duration::from_secs(6);
-/// A picture that had to go waits longer.
+/// Minimum wait for a picture that had to go.
 const PICTURE_HOLD: Duration = Duration::from_secs(4);
-/// When even key frames pass at once for this long, the link takes much more than we send.
+/// Time in which even key frames pass at once if the link takes much more than we send.
 const SMOOTH: Duration = Duration::from_secs(3);
-/// Trouble this soon after a step up is its fault.
+/// Time after a step up in which trouble is its fault.
 const BLAME: Duration = Duration::from_secs(3);
-/// Near, as parts of the rate that failed.
+/// Range that counts as near, as parts of the rate that failed.
 const NEAR: std::ops::Range<f64> = 0.9..1.1;
 
-/// What is known of the link.
+/// The facts of the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// How long what is encoded now waits, beyond the path's own time: our queue and the
+    /// Time that what is encoded now waits, beyond the path's own time: our queue and the
     /// kernel's.
     pub backlog: Duration,
     /// Bytes that wait, in our queue and the kernel's.
     pub waiting: u64,
-    /// What the peer took in the last moments, sound and all. Nothing at all means that the
+    /// Rate that the peer took in the last moments, sound and all. Nothing at all means that the
     /// link is gone or that TCP sends again what was lost: no rate follows from it.
     pub taken_kbps: u32,
-    /// From writing to acknowledgement on the empty path.
+    /// Time from writing to acknowledgement on the empty path.
     pub rtt: Duration,
 }
 
@@ -70,7 +75,7 @@ pub struct Step {
     pub to: Quality,
     /// "-35 %: backlog 640 ms, 380 kbit/s taken"
     pub reason: String,
-    /// The link takes too little: the step is down.
+    /// Whether the link takes too little: the step is down.
     pub busy: bool,
 }
 
@@ -86,17 +91,17 @@ pub struct Controller {
     limits: Limits,
     stage: Stage,
     kbps: f64,
-    /// Newest last, the first at least `STANDING` old.
+    /// Backlogs, the newest last, the first at least `STANDING` old.
     backlogs: VecDeque<(Instant, Duration)>,
     cut: Option<Cut>,
     raised: Option<Instant>,
     clean_since: Option<Instant>,
     severe_since: Option<Instant>,
-    /// When something waited last, if only for a moment.
+    /// The time at which something waited last, if only for a moment.
     rough: Option<Instant>,
     /// The rate at which the last probe failed.
     failed: Option<f64>,
-    /// A probe near that rate has been made since.
+    /// Whether a probe near that rate has been made since.
     probing: bool,
     hold: Duration,
 }
@@ -123,13 +128,13 @@ impl Controller {
         }
     }
 
-    /// What is to be sent now.
+    /// The quality that is to be sent now.
     #[must_use]
     pub fn quality(&self) -> Quality {
         self.limits.quality(self.stage, self.kbps)
     }
 
-    /// A new connection: what was seen of the old one says nothing of it.
+    /// Begins a new connection: what was seen of the old one says nothing of it.
     pub fn restart(&mut self) {
         self.backlogs.clear();
         self.clean_since = None;
@@ -171,7 +176,7 @@ impl Controller {
         })
     }
 
-    /// The least backlog of the last moments; `None` until there were enough of them.
+    /// The minimum backlog of the last moments; `None` until there were enough of them.
     fn standing(&mut self, backlog: Duration, now: Instant) -> Option<Duration> {
         self.backlogs.push_back((now, backlog));
         let old = |at: Instant| now.saturating_duration_since(at) >= STANDING;
@@ -222,7 +227,7 @@ impl Controller {
         ))
     }
 
-    /// A probe that failed is remembered; trouble out of the blue means another link.
+    /// Remembers a probe that failed; trouble out of the blue means another link.
     fn blame(&mut self, now: Instant) {
         let recent = |at: Instant| now.saturating_duration_since(at) <= BLAME;
         if self.raised.take().is_some_and(recent) {
@@ -269,7 +274,7 @@ impl Controller {
             .is_some_and(|failed| next >= failed * NEAR.start)
     }
 
-    /// How long the link must have been clean for a step up.
+    /// Time that the link must have been clean for a step up, and the words for it.
     fn patience(&self, now: Instant) -> (Duration, &'static str) {
         let smooth = self
             .rough

@@ -1,18 +1,18 @@
-//! How good the picture is at which bitrate: frame rate, then size, then the picture itself are
+//! The quality of the picture by bitrate: frame rate, then size, then the picture itself are
 //! given up as the bitrate falls, and come back in the reverse order.
 
 use serde::Serialize;
 
-/// Coming back to a stage takes this much more than what it was left at.
+/// Factor by which coming back to a stage takes more than what it was left at.
 const HYSTERESIS: f64 = 1.15;
-/// Fewer frames than this per second are no conversation.
+/// Minimum of frames per second: fewer are no conversation.
 const FEWEST_FPS: u32 = 10;
 
-/// What has been given up so far.
+/// A rung of the ladder, by what has been given up so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Nothing but bitrate.
+    /// Bitrate only.
     #[default]
     Full,
     /// Half of the frames.
@@ -23,22 +23,22 @@ pub enum Stage {
     SoundOnly,
 }
 
-/// What the configuration and its preset allow.
+/// The range that the configuration and its preset allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Of the picture; below this it is not sent at all.
+    /// Minimum rate of the picture; below this it is not sent at all.
     pub min_kbps: u32,
     pub max_kbps: u32,
-    /// What the stream begins with.
+    /// Rate with which the stream begins.
     pub start_kbps: u32,
-    /// What the sound takes.
+    /// Rate that the sound takes.
     pub sound_kbps: u32,
     pub fps: u32,
     /// Width and height in pixels, even.
     pub size: (u32, u32),
 }
 
-/// How the picture is sent.
+/// Rate, frame rate and size of the picture that is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Quality {
     pub stage: Stage,
@@ -81,7 +81,7 @@ impl Limits {
         }
     }
 
-    /// The least bitrate at which a picture of this stage is worth its size: the range from
+    /// The minimum bitrate at which a picture of this stage is worth its size: the range from
     /// maximum to minimum in three equal ratios (800, 400, 200, 100 kbit/s).
     pub(super) fn floor(&self, stage: Stage) -> f64 {
         let (min, max) = (f64::from(self.min_kbps), f64::from(self.max_kbps));

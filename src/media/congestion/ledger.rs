@@ -1,14 +1,14 @@
-//! What the peer has taken of what was written to it, read from two counters.
+//! Follows what the peer has taken of what was written to it, by two counters.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Rates are over this much of the past: they count while bytes wait, and then all that the link
-/// can take is taken all the time.
+/// Time over which rates are taken: they count while bytes wait, and then all that the link can
+/// take is taken all the time.
 const RATE_OVER: Duration = Duration::from_millis(400);
-/// Looks kept: a stalled connection is not looked at for longer than it may stall.
+/// Maximum of looks kept: a stalled connection is not looked at for longer than it may stall.
 const LOOKS: usize = 4096;
 
 /// One look at the counters.
@@ -19,29 +19,29 @@ struct Look {
     taken: u64,
 }
 
-/// What the counters mean.
+/// Meaning of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reading {
     /// Bytes taken since the start; never goes back.
     pub taken: u64,
-    /// Over the last moments.
+    /// Rate over the last moments.
     pub taken_kbps: u32,
     /// Age of the oldest byte that was written and not taken, less the path's own time.
     pub lag: Duration,
-    /// The least time seen from writing a byte to its acknowledgement, to the next look.
+    /// The minimum time seen from writing a byte to its acknowledgement, to the next look.
     pub rtt: Option<Duration>,
-    /// How much that time changes from one acknowledgement to the next, as RFC 3550 counts it.
+    /// Change of that time from one acknowledgement to the next, as RFC 3550 counts it.
     pub jitter: Duration,
 }
 
 /// Follows one connection.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Oldest first; all but the first have bytes that are not taken, or are recent.
+    /// Looks, oldest first; all but the first have bytes that are not taken, or are recent.
     looks: VecDeque<Look>,
     taken: u64,
     rtt: Option<Duration>,
-    /// From writing the newest byte taken to its acknowledgement.
+    /// Time from writing the newest byte taken to its acknowledgement.
     newest: Option<Duration>,
     jitter: Duration,
 }

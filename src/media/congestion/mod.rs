@@ -1,7 +1,7 @@
 //! Fits what we send to what the link takes: gives up bitrate, then frames, then size, then the
 //! picture, and takes them back in reverse. Sound is never given up.
 //!
-//! Down is fast and measured: a queue that stands (its least level over a moment, so that a key
+//! Down is fast and measured: a queue that stands (its minimum over a moment, so that a key
 //! frame is none) means that what went through meanwhile is all that the link takes. Up is a
 //! probe: a little more each second, slower near the rate at which the last probe failed.
 //!

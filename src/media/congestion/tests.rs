@@ -262,13 +262,13 @@ fn a_probe_that_fails_is_remembered() {
 struct Link {
     run: Run,
     kbps: f64,
-    /// In kbit.
+    /// Queue in kbit.
     queue: f64,
     /// Taken per look, in kbit, newest last.
     taken: Vec<f64>,
-    /// Of a byte that enters the queue now, in s.
+    /// Wait of a byte that enters the queue now, in s.
     delay: f64,
-    /// Of the oldest byte, in s.
+    /// Wait of the oldest byte, in s.
     age: f64,
 }
 

@@ -21,10 +21,9 @@ pub struct CameraDevice {
     pub driver: String,
     pub bus: String,
     pub modes: Vec<CameraMode>,
-    /// What can be set; only where the whole machine is listed.
+    /// Controls that can be set; only where the whole machine is listed.
     pub controls: Vec<CameraControl>,
-    /// Whether the H.264 that it makes itself can be sent, or why not; only where the whole
-    /// machine is listed.
+    /// The use of the H.264 that it makes itself; only where the whole machine is listed.
     pub own_h264: Option<OwnH264Report>,
 }
 
@@ -86,7 +85,7 @@ pub(crate) fn modes(path: &Path) -> Vec<CameraMode> {
     v4l::Device::with_path(path).map_or_else(|_| Vec::new(), |device| all_modes(&device))
 }
 
-/// What can be set on a camera; some take their time to tell. Blocks.
+/// The controls of a camera; some take their time to tell. Blocks.
 pub(crate) fn controls(path: &Path) -> Vec<CameraControl> {
     ask_controls(path).unwrap_or_default()
 }

@@ -12,7 +12,7 @@ pub struct CameraControl {
     pub max: i64,
     pub step: u64,
     pub default: i64,
-    /// Absent where the camera does not tell it now.
+    /// Value of now; absent where the camera does not tell it.
     pub value: Option<i64>,
 }
 
@@ -34,7 +34,7 @@ impl CameraMode {
     }
 }
 
-/// How a camera packs its pixels.
+/// The way in which a camera packs its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PixelFormat {
     I420,
@@ -95,7 +95,7 @@ impl PixelFormat {
     }
 }
 
-/// By its V4L2 four characters.
+/// Shows the format by its V4L2 four characters.
 impl std::fmt::Display for PixelFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.fourcc()))

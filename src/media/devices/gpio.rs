@@ -19,7 +19,7 @@ pub struct GpioLine {
     pub offset: u32,
     /// The board's name of the line, if it has one.
     pub name: Option<String>,
-    /// Who uses the line now.
+    /// The present user of the line.
     pub consumer: Option<String>,
 }
 

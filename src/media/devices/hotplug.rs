@@ -13,17 +13,18 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Groups of `NETLINK_KOBJECT_UEVENT`: the kernel's messages, and udev's.
+/// Group of the kernel's messages among those of `NETLINK_KOBJECT_UEVENT`.
 const KERNEL: u32 = 1;
+/// Group of udev's messages.
 const UDEV: u32 = 2;
-/// How a message of udev begins: `struct udev_monitor_netlink_header`.
+/// Beginning of a message of udev: `struct udev_monitor_netlink_header`.
 const UDEV_PREFIX: &[u8] = b"libudev\0";
-/// Where its header says at which byte the properties begin.
+/// Place in its header of the byte at which the properties begin.
 const UDEV_PROPERTIES: std::ops::Range<usize> = 16..20;
-/// The kernel's messages have at most 2 KiB, udev's a few more.
+/// Bytes of the longest message: the kernel's have at most 2 KiB, udev's a few more.
 const LONGEST: usize = 16 * 1024;
 
-/// What kind of device is watched for.
+/// A kind of device that is watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeviceKind {
     Camera,
@@ -49,12 +50,12 @@ pub(crate) struct Hotplug {
 impl Hotplug {
     /// Begins to listen. Must be called on a tokio runtime.
     pub(crate) fn of(kind: DeviceKind) -> Self {
-        let (told, news) = watch::channel(0);
+        let (announced, news) = watch::channel(0);
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         match open() {
             Ok(socket) => {
-                tokio::spawn(stop.run_until_cancelled_owned(listen(socket, kind, told)));
+                tokio::spawn(stop.run_until_cancelled_owned(listen(socket, kind, announced)));
             }
             Err(error) => {
                 log::info!(error:%; "no news of devices that come and go: they are tried now and then");
@@ -86,7 +87,7 @@ fn open() -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(socket)
 }
 
-async fn listen(socket: AsyncFd<OwnedFd>, kind: DeviceKind, told: watch::Sender<u64>) {
+async fn listen(socket: AsyncFd<OwnedFd>, kind: DeviceKind, announced: watch::Sender<u64>) {
     let mut message = vec![0; LONGEST];
     loop {
         let read = socket.async_io(tokio::io::Interest::READABLE, |socket| {
@@ -97,14 +98,14 @@ async fn listen(socket: AsyncFd<OwnedFd>, kind: DeviceKind, told: watch::Sender<
             Ok(read) => {
                 if let Some(action) = concerns(&message[..read], kind) {
                     log::debug!(action, kind:?; "device announced");
-                    told.send_modify(|count| *count += 1);
+                    announced.send_modify(|count| *count += 1);
                 }
             }
             // Messages were lost: ours may have been among them.
             Err(error)
                 if error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error()) =>
             {
-                told.send_modify(|count| *count += 1);
+                announced.send_modify(|count| *count += 1);
             }
             Err(error) => {
                 log::warn!(error:%; "no more news of devices that come and go");
@@ -135,12 +136,12 @@ fn concerns(message: &[u8], kind: DeviceKind) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// As the kernel of Debian 12 sends it.
+    /// Message as the kernel of Debian 12 sends it.
     const CAMERA: &[u8] = b"add@/devices/platform/vivid.0/video4linux/video0\0ACTION=add\0\
         DEVPATH=/devices/platform/vivid.0/video4linux/video0\0SUBSYSTEM=video4linux\0MAJOR=81\0\
         MINOR=0\0DEVNAME=video0\0SEQNUM=1234\0";
 
-    /// As udev 252 wraps it.
+    /// Message as udev 252 wraps it.
     fn from_udev(properties: &[u8], offset: u32) -> Vec<u8> {
         let mut message = UDEV_PREFIX.to_vec();
         message.extend(0xfeed_cafe_u32.to_be_bytes());

@@ -10,12 +10,14 @@ pub struct MixerControl {
     pub name: String,
     /// Percent of the control's range, as `amixer` counts; of its first channel.
     pub volume: Option<u8>,
-    /// Absent where there is no switch.
+    /// Whether it is muted; absent where there is no switch.
     pub muted: Option<bool>,
 }
 
-/// Controls that rule all the others of a card, in the order in which they are looked for.
+/// Controls that rule all the others of a card that plays, in the order in which they are looked
+/// for.
 const MAIN_PLAYBACK: [&str; 5] = ["Master", "PCM", "Speaker", "Headset", "Headphone"];
+/// The same of a card that records.
 const MAIN_CAPTURE: [&str; 4] = ["Capture", "Mic", "Headset", "Line"];
 
 /// The controls of a device's card in one direction; none where it has no mixer. Blocks.
@@ -134,7 +136,7 @@ fn describe(selem: &Selem<'_>, direction: Direction) -> MixerControl {
     }
 }
 
-/// Least and most of the control's volume, if it has one that can be changed.
+/// Minimum and maximum of the control's volume, if it has one that can be changed.
 fn range(selem: &Selem<'_>, direction: Direction) -> Option<(i64, i64)> {
     let (has, range) = match direction {
         Direction::Playback => (

@@ -1,4 +1,4 @@
-//! What this machine has: cameras with their modes, microphones, loudspeakers, displays,
+//! The equipment of this machine: cameras with their modes, microphones, loudspeakers, displays,
 //! encoders, GPIO lines; and news of those that come and go.
 
 mod camera_list;

@@ -1,22 +1,23 @@
-//! Whether the H.264 that a camera makes itself can be sent: decided purely from what V4L2 tells
-//! of the camera. It takes a mode of exactly the size that is sent, because nothing can make
+//! Decides whether the H.264 that a camera makes itself can be sent, from what V4L2 tells of the
+//! camera. Pure. It takes a mode of exactly the size that is sent, because nothing can make
 //! H.264 smaller, a bitrate that follows the link, and key frames for members that join.
 
 use serde::Serialize;
 
 use super::camera_mode::{CameraControl, CameraMode, PixelFormat};
 
-/// V4L2 controls by GStreamer's names of them, as `extra-controls` takes them.
+/// V4L2 control of the bitrate, by GStreamer's name of it, as `extra-controls` takes it.
 pub(crate) const BITRATE: &str = "video_bitrate";
+/// V4L2 control that makes a key frame.
 pub(crate) const FORCE_KEY: &str = "force_key_frame";
-/// Frames from one key frame to the next; drivers have one or the other.
+/// V4L2 controls of the frames from one key frame to the next; drivers have one or the other.
 const DISTANCE: [&str; 2] = ["h264_i_frame_period", "video_gop_size"];
 
-/// How a camera's own H.264 is used.
+/// The use of a camera's own H.264.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OwnH264 {
     pub(crate) mode: CameraMode,
-    /// It makes a key frame when it is asked for one.
+    /// Whether it makes a key frame when it is asked for one.
     pub(crate) force_key: bool,
     /// The control that spaces its key frames.
     pub(crate) distance: Option<&'static str>,
@@ -26,16 +27,17 @@ pub(crate) struct OwnH264 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", content = "detail", rename_all = "lowercase")]
 pub enum OwnH264Report {
-    /// With its mode and controls.
+    /// Can be sent, with its mode and controls.
     Usable(String),
-    /// With the reason.
+    /// Cannot be sent, with the reason.
     Refused(String),
 }
 
-/// Of a camera with these modes and controls, for pictures of `size`, at least `fps` a second.
+/// Decides on a camera with these modes and controls, for pictures of `size`, at least `fps` a
+/// second.
 ///
 /// # Errors
-/// Why its own H.264 cannot be used.
+/// The reason why its own H.264 cannot be used.
 pub(crate) fn decide(
     modes: &[CameraMode],
     controls: &[CameraControl],
@@ -142,7 +144,7 @@ mod tests {
         }
     }
 
-    /// What V4L2 tells of cameras in the field.
+    /// Controls of cameras in the field, as V4L2 names them.
     const PI: &[&str] = &[
         "Brightness",
         "Video Bitrate Mode",

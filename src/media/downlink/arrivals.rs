@@ -1,4 +1,4 @@
-//! What has arrived in one connection: written by GStreamer's threads, read by the owner.
+//! Arrivals of one connection: written by GStreamer's threads, read by the owner.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,7 +11,7 @@ use super::passage::Passage;
 use crate::media::codecs::Decoder;
 use crate::media::tone::AudioLevel;
 
-/// A level that is older than this says nothing about what is heard now.
+/// Age from which on a level says nothing about what is heard now.
 const LEVEL_LIFETIME: Duration = Duration::from_millis(500);
 
 /// Counters only grow; a new connection begins with a new set.
@@ -41,7 +41,7 @@ pub(super) struct Arrivals {
     pub(super) passage: Passage,
     pub(super) decoder: OnceLock<Decoder>,
     pub(super) first_frame: OnceLock<Instant>,
-    /// Why a track cannot be played.
+    /// Tracks that cannot be played.
     unplayable: Mutex<Vec<Unplayable>>,
     size: Mutex<Option<(u32, u32)>>,
     level: Mutex<Option<(Instant, AudioLevel)>>,
@@ -54,7 +54,7 @@ pub(super) struct Unplayable {
     pub(super) reason: String,
 }
 
-/// Values are replaced whole, so a panic elsewhere leaves nothing half-written.
+/// Locks; values are replaced whole, so a panic elsewhere leaves nothing half-written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

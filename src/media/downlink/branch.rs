@@ -30,11 +30,12 @@ use crate::media::speaker::SpeakerInput;
 use crate::media::time_code::now_micros;
 use crate::media::tone::Meter;
 
-/// More than a relay replays on joining.
+/// Length of the queue of video: more than a relay replays on joining.
 const VIDEO_QUEUE: Duration = Duration::from_secs(4);
+/// Length of the queue of sound: our choice.
 const AUDIO_QUEUE: Duration = Duration::from_secs(1);
 
-/// Where one connection delivers.
+/// The takers of what one connection delivers.
 #[derive(Debug, Clone)]
 pub(super) struct Outlets {
     pub(super) arrivals: Arc<Arrivals>,
@@ -161,7 +162,7 @@ fn video(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaEr
     ])
 }
 
-/// In µs, as media times here.
+/// Time of now in µs, as media times here.
 fn now() -> i64 {
     now_micros() as i64
 }

@@ -7,14 +7,14 @@
 
 use std::time::{Duration, Instant};
 
-/// Behind by up to this a frame is shown: the next one is hardly due.
+/// Lateness up to which a frame is shown: the next one is hardly due.
 const SHOWN_BEHIND: Duration = Duration::from_millis(50);
-/// Being behind by more than this is worth a skip when decoding does not catch up.
+/// Lateness that is worth a skip when decoding does not catch up.
 const SKIPPED_BEHIND: Duration = Duration::from_millis(300);
-/// How long decoding may take to catch up.
+/// Time that decoding may take to catch up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What happens to one coded frame that reaches the decoder.
+/// The fate of one coded frame that reaches the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Show,
@@ -28,9 +28,9 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coded {
     pub(super) key: bool,
-    /// Frames before this one are missing.
+    /// Whether frames before this one are missing.
     pub(super) gap: bool,
-    /// How much newer is the newest frame that has come and is due as well.
+    /// Distance to the newest frame that has come and is due as well.
     pub(super) behind: Duration,
 }
 

@@ -1,8 +1,8 @@
-//! What has arrived over one connection, as its owner reads it.
+//! The facts of one connection, as its owner reads them.
 
 use crate::media::codecs::Decoder;
 
-/// What has arrived so far over one connection. Counters only grow.
+/// Arrivals so far over one connection. Counters only grow.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Facts {
     pub(super) connected: bool,

@@ -1,4 +1,4 @@
-//! Why a connection ended, in words for the log and as Tencent's number.
+//! The faults that end a connection, in words for the log and as Tencent's numbers.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(super) const SOURCE: &str = "rtmp-source";
 /// Name of the element that decodes the picture.
 pub(super) const DECODER: &str = "video-decoder";
 
-/// Why a connection ended or never came to be.
+/// Reason why a connection ended or never came to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
     #[error("the play URL {0}")]
@@ -90,7 +90,7 @@ impl Fault {
         }
     }
 
-    /// It is the way to the relay that is gone, as far as can be seen.
+    /// Whether it is the way to the relay that is gone, as far as can be seen.
     pub(super) fn is_of_the_path(&self) -> bool {
         match self {
             Self::NoAnswer(_) | Self::Silence(_) => true,
@@ -102,7 +102,7 @@ impl Fault {
         }
     }
 
-    /// Trying again cannot help.
+    /// Whether trying again cannot help.
     pub(super) fn is_final(&self) -> bool {
         match self {
             Self::BadUrl(_) => true,
@@ -111,7 +111,7 @@ impl Fault {
         }
     }
 
-    /// Another decoder may do better.
+    /// Whether another decoder may do better.
     pub(super) fn blames_decoder(&self) -> bool {
         match self {
             Self::NoPicture(_) => true,

@@ -13,8 +13,9 @@ use crate::media::cpu::CpuMeter;
 use crate::media::relay_url;
 use crate::protocol::net_status::NetStatus;
 
+/// Time between two records, as Tencent's SDK has it.
 const EVERY: Duration = Duration::from_secs(2);
-/// The name is in the resolver's memory: the source has just asked for it.
+/// Time for the relay's name, which the resolver knows: the source has just asked for it.
 const RESOLVE: Duration = Duration::from_millis(300);
 
 /// Counters of one connection at one moment.
@@ -53,7 +54,7 @@ impl Figures {
         }
     }
 
-    /// A new connection to the relay of this URL.
+    /// Begins a new connection to the relay of this URL.
     pub(super) async fn restart(&mut self, url: &str) {
         (self.since, self.last) = (Instant::now(), Counters::default());
         if let Some(relay) = relay_url::host(url).zip(relay_url::port(url))

@@ -1,20 +1,20 @@
-//! How unevenly media arrive: what the play-out clock must allow for. Pure.
+//! Measures how unevenly media arrive, for which the play-out clock must allow. Pure.
 
 use std::collections::VecDeque;
 
-/// What was seen this long ago still counts, in µs.
+/// Age up to which a value counts, in µs: ten seconds, our choice.
 const WINDOW: i64 = 10_000_000;
-/// Of this many per thousand the spread is a bound.
+/// Values per thousand for which the spread is a bound.
 const PER_MILLE: usize = 995;
-/// How often the spread is looked at anew when it does not grow, in µs.
+/// Time after which the spread is looked at anew when it does not grow, in µs.
 const RENEW: i64 = 200_000;
-/// Nothing needs more: 100 pictures per second.
+/// Maximum of values kept: 100 pictures per second.
 const MOST: usize = 1000;
-/// After a stall, what is later than before it by less than this is no part of it, in µs.
+/// Lateness after a stall, beyond that of before, up to which media are no part of it, in µs.
 const CALM: i64 = 10_000;
-/// What stays this late for this long, in µs, is how the network is now.
+/// Media that stay late for this long, in µs, are how the network is now.
 const NEW_NORMAL: i64 = 2_000_000;
-/// A jump of media time, in µs.
+/// Jump of media time that is a new clock, in µs.
 const OTHER_TIME: i64 = 10_000_000;
 
 /// A bound for nearly all of the values of the last ten seconds.
@@ -48,7 +48,7 @@ impl Spread {
 /// Arrivals of one track. Times in µs; a lag is a time of ours less a media time.
 #[derive(Debug)]
 pub(super) struct Jitter {
-    /// Later than the quickest by more than this is a stall and not jitter.
+    /// Lateness against the quickest that is a stall and not jitter.
     stall: i64,
     /// Time and lag of arrivals, growing in both: the first is the quickest of the window.
     quickest: VecDeque<(i64, i64)>,
@@ -66,7 +66,7 @@ impl Jitter {
         }
     }
 
-    /// Something of media time `media` arrived.
+    /// Notes that something of media time `media` arrived.
     pub(super) fn note(&mut self, now: i64, media: i64) {
         let lag = now - media;
         let elsewhere = |base: i64| (lag - base).abs() > OTHER_TIME;
@@ -109,7 +109,7 @@ impl Jitter {
         self.quickest.front().map(|&(_, lag)| lag)
     }
 
-    /// By how much nearly all arrive later than the quickest.
+    /// Time by which nearly all arrive later than the quickest.
     pub(super) fn spread(&self) -> i64 {
         self.later.bound()
     }
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// From 0 to 100 ms, evenly, and always the same.
+    /// Delays from 0 to 100 ms, evenly, and always the same.
     fn uneven(n: i64) -> i64 {
         let hash = (n as u64)
             .wrapping_add(77)

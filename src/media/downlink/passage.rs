@@ -11,9 +11,9 @@ use super::playout::{Due, Playout};
 use crate::media::smooth::{Smooth, tenths};
 use crate::media::speaker::{Played, Timing};
 
-/// Pictures on their way: more than the queue before the decoder holds.
+/// Maximum of pictures on their way: more than the queue before the decoder holds.
 const MOST: usize = 600;
-/// A picture never waits longer, whatever the clock says: its thread must be free to stop.
+/// Maximum in µs that a picture waits, whatever the clock says: its thread must be free to stop.
 const LONGEST_WAIT: i64 = 350_000;
 
 /// A picture between its arrival and its decoding; times in µs.
@@ -23,7 +23,7 @@ struct OnItsWay {
     arrived: i64,
     /// The end of its time, by the clock before it came: one that is late moves the clock.
     until: Option<i64>,
-    /// When the decoder took it.
+    /// The time at which the decoder took it.
     taken: Option<i64>,
     show: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// How long it must still wait.
+    /// Time that it must still wait.
     pub(super) fn wait(&self) -> Duration {
         let wait = self.due.map_or(0, |due| due.from - self.decoded);
         Duration::from_micros(wait.clamp(0, LONGEST_WAIT).unsigned_abs())
@@ -97,7 +97,7 @@ impl Passage {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A coded picture came; the network sends in the order of `sent`.
+    /// Notes a coded picture that came; the network sends in the order of `sent`.
     pub(super) fn picture_arrived(&self, now: i64, sent: i64, media: i64) {
         let mut state = self.state();
         let until = state.playout.due(media).map(|due| due.until);
@@ -114,7 +114,7 @@ impl Passage {
         });
     }
 
-    /// What the decoder shall do with the coded picture that reaches it. `backlog` is how much
+    /// Decides what the decoder does with the coded picture that reaches it. `backlog` is how much
     /// newer the newest one is that has come.
     pub(super) fn picture_taken(
         &self,
@@ -149,7 +149,7 @@ impl Passage {
         verdict
     }
 
-    /// What to do with a decoded picture: `None` hides it.
+    /// Decides what to do with a decoded picture: `None` hides it.
     pub(super) fn picture_decoded(&self, now: i64, media: i64) -> Option<Ready> {
         let mut state = self.state();
         let taken = |picture: &OnItsWay| picture.media == media && picture.taken.is_some();
@@ -189,7 +189,7 @@ impl Passage {
         self.state().playout.sound.note(now, media);
     }
 
-    /// When decoded sound is to be played. `played` is how that before it is.
+    /// The time at which decoded sound is to be played. `played` is how that before it is.
     pub(super) fn sound_decoded(&self, now: i64, media: i64, played: Played) -> Timing {
         let mut state = self.state();
         if let Some(lag) = played.lag {
@@ -210,7 +210,7 @@ impl Passage {
         self.state().tally
     }
 
-    /// Where the delay comes from. `heard`: sound is being played.
+    /// Parts of the delay. `heard`: sound is being played.
     pub(super) fn delay(&self, heard: bool) -> PlayDelay {
         let state = self.state();
         let stages = [state.queue.ms(), state.decode.ms(), state.hold.ms()];

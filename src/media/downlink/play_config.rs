@@ -1,4 +1,4 @@
-//! What is played, and where.
+//! The settings of a player.
 
 use secrecy::SecretString;
 
@@ -6,7 +6,7 @@ use crate::media::speaker::SpeakerInput;
 use crate::process::backoff::Reconnect;
 use crate::tls::ClientTls;
 
-/// What to play, and where.
+/// The stream to play, and where its sound goes.
 #[derive(Debug, Clone)]
 pub struct DownlinkConfig {
     /// `rtmp://` or `rtmps://`, with the stream and its signature.
@@ -14,6 +14,6 @@ pub struct DownlinkConfig {
     pub reconnect: Reconnect,
     /// `None` plays no sound; its level is measured all the same.
     pub speaker: Option<SpeakerInput>,
-    /// For `rtmps://`.
+    /// Trust for `rtmps://`.
     pub tls: ClientTls,
 }

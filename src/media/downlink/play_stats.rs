@@ -10,21 +10,21 @@ use crate::protocol::net_status::NetStatus;
 pub struct DownlinkStats {
     /// Pictures shown since the start.
     pub frames: u64,
-    /// Of the last second or two.
+    /// Frames per second, of the last second or two.
     pub fps: f64,
     /// Received, media and container, of the last second or two.
     pub kbps: f64,
     /// Pixels; 0 before the first picture.
     pub width: u32,
     pub height: u32,
-    /// From the start of the downlink to the first picture.
+    /// Time from the start of the downlink to the first picture.
     pub first_frame_ms: Option<u64>,
-    /// How often what was playing stood still for over 500 ms.
+    /// Times that what was playing stood still for over 500 ms.
     pub freezes: u32,
     pub reconnects: u32,
     /// The server has accepted us, and media flow or may flow.
     pub connected: bool,
-    /// What is heard now.
+    /// Level and tone of now.
     pub audio: AudioLevel,
     /// Video received and not decoded yet, in ms of media time.
     pub buffer_ms: u64,
@@ -45,7 +45,7 @@ pub struct DownlinkStats {
     pub net_status: NetStatus,
 }
 
-/// Where the delay comes from that this kiosk adds to what it receives. In ms, each the mean of
+/// Parts of the delay that this kiosk adds to what it receives. In ms, each the mean of
 /// late; absent while there is nothing to measure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct PlayDelay {
@@ -53,15 +53,15 @@ pub struct PlayDelay {
     pub sound: Option<SoundDelay>,
     /// Sound is heard so long after its picture is handed to the screen; negative: before it.
     pub sound_after_picture: Option<f64>,
-    /// By so much nearly all media arrive later than the quickest.
+    /// Time by which nearly all media arrive later than the quickest.
     pub picture_jitter: f64,
     pub sound_jitter: f64,
 }
 
-/// From the arrival of a picture until it is handed to the screen.
+/// Delay from the arrival of a picture until it is handed to the screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct PictureDelay {
-    /// Until the decoder took it.
+    /// Wait until the decoder took it.
     pub queue: f64,
     pub decode: f64,
     /// Held back for the sake of an even picture, or of its sound.
@@ -69,12 +69,12 @@ pub struct PictureDelay {
     pub total: f64,
 }
 
-/// From the arrival of the quickest sound until it is heard.
+/// Delay from the arrival of the quickest sound until it is heard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct SoundDelay {
     /// Decoding, and waiting for the loudspeaker.
     pub buffer: f64,
-    /// In the loudspeaker's own buffer.
+    /// Time in the loudspeaker's own buffer.
     pub device: f64,
     pub total: f64,
 }

@@ -34,14 +34,16 @@ use crate::process::backoff::Backoff;
 use crate::protocol::events::PlayCode;
 use crate::protocol::stream_url::redacted;
 
-/// Looks at the counters: until it plays, and then.
+/// Time between two looks at the counters until it plays.
 const TICK: Duration = Duration::from_millis(50);
+/// The same while it plays.
 const PLAYING_TICK: Duration = Duration::from_millis(100);
+/// Time between two renewals of the figures.
 const STATS_EVERY: Duration = Duration::from_millis(500);
-/// A relay that cannot be reached is asked for this long before a connection is tried anyway.
+/// Time for which a relay that cannot be reached is asked before a connection is tried anyway.
 const LONGEST_ASK: Duration = Duration::from_secs(10);
 
-/// How the work on one connection ended.
+/// The end of the work on one connection.
 enum End {
     Stopped,
     Lost { fault: Fault, played: bool },
@@ -226,7 +228,7 @@ impl Player {
                 now = tick.tick() => {
                     let facts = arrivals.facts(progress.is_connected() || is_connected(source));
                     match progress.step(facts, now) {
-                        Ok(notices) => self.tell(notices, arrivals, progress, now),
+                        Ok(notices) => self.publish(notices, arrivals, progress, now),
                         Err(fault) => return fault,
                     }
                     if progress.played() && tick.period() != PLAYING_TICK {
@@ -246,7 +248,8 @@ impl Player {
         }
     }
 
-    fn tell(
+    /// Reports the notices and refused tracks, and renews the figures when they are due.
+    fn publish(
         &mut self,
         notices: Vec<Notice>,
         arrivals: &Arrivals,

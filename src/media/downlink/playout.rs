@@ -7,26 +7,29 @@
 
 use super::jitter::{Jitter, Spread};
 
-/// The most that jitter may cost. Tencent's players for calls keep 100 to 300 ms.
+/// Maximum in µs that jitter may cost. Tencent's players for calls keep 100 to 300 ms.
 const BUDGET: i64 = 250_000;
-/// What jitter has not been seen yet: a part of what has, and of either track a little more. Sound
-/// is also pulled in blocks of 10 ms, and a gap in it is worse than a late picture.
+/// Divisor of the jitter seen, which gives the reserve for that not seen yet.
 const RESERVE_PART: i64 = 8;
+/// Minimum reserve of pictures, in µs.
 const PICTURE_RESERVE: i64 = 5_000;
+/// Minimum reserve of sound, in µs: it is pulled in blocks of 10 ms, and a gap in it is worse than a
+/// late picture.
 const SOUND_RESERVE: i64 = 20_000;
-/// A picture that can be shown by so much before its time is: nobody sees it, and a picture that
-/// waits is old. Less than the distance of two pictures.
+/// Time in µs by which a picture is shown before it is due if it can be: nobody sees it, and a
+/// picture that waits is old. Less than the distance of two pictures.
 const EARLY: i64 = 30_000;
-/// How far sound may be before its picture and after it. ITU-R BT.1359 says 45 and 125 ms; the
-/// rest is for the screen, and for what cannot be held exactly.
+/// Maximum in µs of sound before its picture. ITU-R BT.1359 says 45 ms; the rest is for the screen,
+/// and for what cannot be held exactly.
 const SOUND_BEFORE: i64 = 20_000;
+/// Maximum in µs of sound after its picture; ITU-R BT.1359 says 125 ms.
 const SOUND_AFTER: i64 = 95_000;
-/// Tracks that are farther apart than this have clocks of their own.
+/// Distance in µs from which on tracks have clocks of their own.
 const APART: i64 = 1_000_000;
-/// How quickly what is seen and heard follows the newest figure.
+/// Divisor by which what is seen and heard follows the newest figure.
 const SMOOTHING: i64 = 8;
 
-/// Between these two a picture is to be shown.
+/// The span in which a picture is to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) from: i64,
@@ -37,12 +40,12 @@ pub(super) struct Due {
 pub(super) struct Playout {
     pub(super) picture: Jitter,
     pub(super) sound: Jitter,
-    /// How long pictures take to decode.
+    /// Time that pictures take to decode.
     pub(super) decoding: Spread,
     /// Lags at which pictures are shown and sound is heard.
     seen: Option<i64>,
     heard: Option<i64>,
-    /// Of sound, in the device.
+    /// Time of sound in the device.
     device: i64,
 }
 
@@ -58,7 +61,7 @@ impl Playout {
         }
     }
 
-    /// When the picture of `media` is to be shown; `None` before any has arrived.
+    /// The time to show the picture of `media`; `None` before any has arrived.
     pub(super) fn due(&self, media: i64) -> Option<Due> {
         let base = media + self.picture.base()?;
         let needs = expected(&self.picture) + self.decoding.bound() + PICTURE_RESERVE;
@@ -74,7 +77,7 @@ impl Playout {
         })
     }
 
-    /// What the clock of sound adds to media time, up to the device; `None` before any sound has
+    /// The lag of the clock of sound up to the device; `None` before any sound has
     /// arrived.
     pub(super) fn sound_lag(&self) -> Option<i64> {
         let base = self.sound.base()?;
@@ -86,23 +89,23 @@ impl Playout {
         Some(lag.max(with_picture.unwrap_or(lag).min(base + BUDGET)))
     }
 
-    /// A picture is shown.
+    /// Notes that a picture is shown.
     pub(super) fn shown(&mut self, now: i64, media: i64) {
         follow(&mut self.seen, now - media);
     }
 
-    /// How sound is heard now: its lag with the device's part, and that part.
+    /// Notes how sound is heard now: its lag with the device's part, and that part.
     pub(super) fn heard(&mut self, lag: i64, device: i64) {
         self.device = device;
         follow(&mut self.heard, lag);
     }
 
-    /// How long after its picture sound is heard; negative: before it.
+    /// Time from a picture to the hearing of its sound; negative: the sound is first.
     pub(super) fn sound_after_picture(&self) -> Option<i64> {
         Some(self.heard? - self.seen?)
     }
 
-    /// What sound waits beyond its quickest arrival, and then in the device.
+    /// Time that sound waits beyond its quickest arrival, and then in the device.
     pub(super) fn sound_delay(&self) -> Option<(i64, i64)> {
         Some((self.heard? - self.device - self.sound.base()?, self.device))
     }

@@ -9,21 +9,22 @@ use super::facts::Facts;
 use super::fault::Fault;
 use crate::protocol::events::PlayCode;
 
-/// The connection and the answer to `play` take no longer than this.
+/// Time for the connection and the answer to `play`.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(6);
-/// A server that accepted us may stay silent this long before the first media.
+/// Time for which a server that accepted us may stay silent before the first media.
 pub(super) const STREAM_DEADLINE: Duration = Duration::from_secs(6);
 /// Media that flowed and stopped for this long will not come back over this connection.
 pub(super) const SILENCE_DEADLINE: Duration = Duration::from_secs(3);
-/// Video without pictures for this long: the longest usual distance of key frames, doubled.
+/// Time of video without pictures that is a fault: the longest usual distance of key frames,
+/// doubled.
 const PICTURE_DEADLINE: Duration = Duration::from_secs(10);
-/// With as many key frames among it, a decoder that works has no excuse.
+/// Key frames among it after which a decoder that works has no excuse.
 const PICTURE_KEYS: u64 = 2;
-/// The picture stands still: say that it is loading.
+/// Time after which a picture that stands still is reported as loading.
 const LOADING_AFTER: Duration = Duration::from_millis(500);
-/// Visible stall by the default of Tencent's player.
+/// Time of a visible stall, by the default of Tencent's player.
 const LAG_AFTER: Duration = Duration::from_millis(800);
-/// Sound that flows this long before any video: the stream has none.
+/// Time of sound before any video after which the stream has none.
 const AUDIO_ONLY_AFTER: Duration = Duration::from_secs(1);
 
 /// An event to report, with its parameters.
@@ -63,9 +64,9 @@ pub(super) struct Progress {
     /// Any media.
     media: Mark,
     video: Mark,
-    /// Since when video arrives and no picture came out of it, and the key frames before.
+    /// Time since which video arrives and no picture came out of it, and the key frames before.
     undecoded: Option<(Instant, u64)>,
-    /// What is played: pictures, or sound in a stream without video.
+    /// Pictures that are played, or sound in a stream without video.
     output: Mark,
     sound_since: Option<Instant>,
     seen: Facts,
@@ -93,7 +94,7 @@ impl Progress {
         }
     }
 
-    /// Pictures (or sound, without video) came out of this connection.
+    /// Whether pictures (or sound, without video) came out of this connection.
     pub(super) fn played(&self) -> bool {
         self.playing
     }
@@ -102,12 +103,12 @@ impl Progress {
         self.connected.is_some()
     }
 
-    /// How often what was playing stood still.
+    /// Times that what was playing stood still.
     pub(super) fn freezes(&self) -> u32 {
         self.freezes
     }
 
-    /// The connection is lost: what was playing stands still.
+    /// Notes that the connection is lost: what was playing stands still.
     pub(super) fn lost(&mut self) -> Option<Notice> {
         (self.playing && !self.loading).then(|| self.freeze())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Rates are averages over this time.
+/// Time over which rates are averages.
 const WINDOW: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy)]

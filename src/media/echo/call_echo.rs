@@ -8,7 +8,7 @@ use super::shared::{EchoStatus, Shared};
 use super::voice::Voice;
 use crate::config::kiosk::VoiceConfig;
 
-/// Shared by the loudspeaker and the microphone of a call; clones are the same.
+/// The echo of a call, shared by loudspeaker and microphone; clones are the same.
 #[derive(Debug, Clone, Default)]
 pub struct Echo {
     shared: Arc<Shared>,

@@ -93,7 +93,7 @@ impl Canceller {
 /// Tries the voice processor for a moment.
 ///
 /// # Errors
-/// Why it does not work: it is missing, or does not start.
+/// The reason why it does not work: it is missing, or does not start.
 pub fn probe() -> Result<(), MediaError> {
     Canceller::start(VoiceConfig::default(), true).map(drop)
 }
@@ -161,7 +161,7 @@ impl PaddedElement {
         }
     }
 
-    /// What the element makes of a block.
+    /// Puts a block through the element.
     fn push(&self, block: &Block, time: gst::ClockTime) -> Result<Block, MediaError> {
         let bytes: Vec<u8> = block.iter().flat_map(|s| s.to_le_bytes()).collect();
         let mut buffer = gst::Buffer::from_mut_slice(bytes);

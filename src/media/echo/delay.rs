@@ -10,22 +10,25 @@ use crate::media::format::{BLOCK, Block};
 
 /// Samples that are averaged into one: the correlation runs at 2 kHz.
 const STEP: usize = 24;
+/// Values at 2 kHz in one block.
 const PER_BLOCK: usize = BLOCK / STEP;
-/// Delays that are looked at: up to 400 ms.
+/// Delays that are looked at, in values at 2 kHz: up to 400 ms.
 const LAGS: usize = 40 * PER_BLOCK;
-/// What one block leaves of those before: a memory of one second.
+/// Part that one block leaves of those before: a memory of one second.
 const FORGET: f32 = 0.99;
-/// Blocks with speech of the far end before the first look, and between looks.
+/// Blocks with speech of the far end before the first look.
 const FIRST_LOOK: u32 = 30;
+/// Blocks with speech between two looks.
 const NEXT_LOOK: u32 = 5;
 /// Blocks for which an echo may follow the far end's last word.
 const ECHO: u32 = (LAGS / PER_BLOCK) as u32;
-/// Correlation from which on it is an echo, and how much higher it must be than elsewhere.
+/// Correlation from which on it is an echo.
 const LEAST: f32 = 0.2;
+/// Factor by which it must be higher than elsewhere.
 const DISTINCT: f32 = 1.25;
-/// What is still a part of the same peak: a voice's own period, up to 15 ms.
+/// Lags that are still a part of the same peak: a voice's own period, up to 15 ms.
 const PEAK: usize = PER_BLOCK * 3 / 2;
-/// What counts as the same delay in two looks: 5 ms.
+/// Lags that count as the same delay in two looks: 5 ms.
 const SAME: usize = PER_BLOCK / 2;
 /// Looks in a row that must agree.
 const AGREED: u32 = 3;
@@ -35,7 +38,7 @@ const AGREED: u32 = 3;
 pub(super) struct DelayFinder {
     /// The loudspeaker at 2 kHz; the newest block stands behind `LAGS` older values.
     far: Vec<f32>,
-    /// Of loudspeaker and microphone, for the differences.
+    /// Last values of loudspeaker and microphone, for the differences.
     last: [f32; 2],
     /// Correlation by lag.
     sums: Vec<f32>,
@@ -149,7 +152,7 @@ mod tests {
             .collect()
     }
 
-    /// What is found, and after how many blocks.
+    /// The delay that is found, and after how many blocks.
     fn find(far: &[Block], near: &[Block]) -> Option<(usize, usize)> {
         let mut finder = DelayFinder::default();
         far.iter()

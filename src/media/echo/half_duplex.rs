@@ -12,25 +12,28 @@ use crate::media::format::BLOCK;
 
 /// Gain of a closed gate: -40 dB.
 const CLOSED: f64 = 0.01;
-/// Blocks of the last three in which the far end must speak: a click is no speech.
+/// Blocks among the last few in which the far end must speak: a click is no speech.
 const SURE: usize = 2;
+/// Number of those last blocks.
 const RECENT: usize = 3;
 /// Blocks after the far end's last in which its echo may still be in the room: the sound card's
 /// buffer, the way through the room, and its reverberation.
 const HANG_OVER: u32 = 30;
-/// Within these blocks an echo arrives at its full level.
+/// Blocks within which an echo arrives at its full level.
 const ECHO_DELAY: u32 = 15;
-/// What a small furnished room takes away from it after that, per block: 60 dB in 0.4 s.
+/// Decay of the echo after that in a small furnished room, dB per block: 60 dB in 0.4 s.
 const DECAY_DB: f64 = 1.5;
-/// Above the loudest echo by this much, it is somebody in front of the kiosk.
+/// Level in dB above the loudest echo from which on it is somebody in front of the kiosk.
 const BREAK_IN_DB: f64 = 6.0;
-/// A gate that somebody has opened stays open so long after his last loud block.
+/// Blocks for which a gate that somebody has opened stays open after their last loud one.
 const BREAK_IN_HOLD: u32 = 20;
-/// Level of the echo relative to the loudspeaker's: at first, and within which limits.
+/// Level of the echo relative to the loudspeaker's, at first, in dB.
 const COUPLING_DB: f64 = 0.0;
+/// Limits of that level.
 const COUPLING_RANGE_DB: (f64, f64) = (-30.0, 20.0);
-/// Per block: forgets a loud echo slowly, learns that one is louder than was thought fast.
+/// Step in dB per block by which a loud echo is forgotten: slowly.
 const FORGET_DB: f64 = 0.01;
+/// Step in dB per block by which an echo that is louder than was thought is learnt: fast.
 const LEARN_DB: f64 = 0.3;
 /// Samples over which the gain moves: 2.5 ms, or it clicks.
 const RAMP: usize = BLOCK / 4;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::media::tone::SILENCE_DB;
 
-/// Above this, in dB below full scale, the far end is said to speak. Codecs and mixers leave
+/// Level in dB below full scale from which on the far end is said to speak. Codecs and mixers leave
 /// less than -70 in pauses, speech is -40 and more.
 pub(super) const SPEECH_DB: f64 = -50.0;
 /// Blocks of 10 ms in one look at the echo.
@@ -34,12 +34,12 @@ pub fn erle_db(before: &[i16], after: &[i16]) -> f64 {
     db(power(before)) - db(power(after))
 }
 
-/// How loud the loudspeaker comes back, in dB relative to what it plays.
+/// Levels at which the loudspeaker comes back, in dB relative to what it plays.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Return {
-    /// At the microphone.
+    /// Level at the microphone.
     pub(super) heard_db: f64,
-    /// In what is sent.
+    /// Level in what is sent.
     pub(super) sent_db: f64,
 }
 
@@ -89,7 +89,7 @@ impl ReturnMeter {
         })
     }
 
-    /// Of the looks, the last of the quietest quarter.
+    /// The last of the quietest quarter of the looks.
     fn quieter(&self, level: impl Fn(&Return) -> f64) -> f64 {
         let mut levels: Vec<f64> = self.looks.iter().map(level).collect();
         levels.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Keeps the agent from hearing himself: what the loudspeaker plays is taken out of what the
+//! Keeps agents from hearing themselves: what the loudspeaker plays is taken out of what the
 //! microphone hears, and the voice in front of the kiosk is cleaned.
 //!
 //! [`Echo`] is what loudspeaker and microphone share in a call. The loudspeaker notes what it

@@ -1,4 +1,4 @@
-//! What the loudspeaker plays, kept for the canceller and aligned with the microphone. Pure.
+//! The loudspeaker's sound, kept for the canceller and aligned with the microphone. Pure.
 //!
 //! Loudspeaker and microphone have clocks of their own, come and go on their own, and tell the
 //! time with jitter. Here the loudspeaker's samples are numbered, the time at which a sample is
@@ -15,32 +15,38 @@ use std::time::Duration;
 
 use crate::media::format::{BLOCK, Block, SAMPLE_RATE};
 
+/// Samples per second.
 const RATE: i64 = SAMPLE_RATE as i64;
+/// Nanoseconds of a second.
 const SECOND: i64 = 1_000_000_000;
+/// Nanoseconds of a millisecond.
 const MILLISECOND: i64 = SECOND / 1000;
-/// How much is kept: more than a microphone can be late.
+/// Samples that are kept: a second, more than a microphone can be late.
 const KEPT: usize = RATE as usize;
 /// Blocks in one of the two stretches whose least late block counts.
 const STRETCH: u32 = 100;
-/// A block that comes this much off its time: the device has stalled or was opened again.
+/// Nanoseconds off its time from which on a block means that the device has stalled or was opened
+/// again.
 const RESTART: i64 = 100 * MILLISECOND;
 /// Weight of the newest block in the average misalignment: half a second.
 const NEWEST: f64 = 0.02;
-/// Samples off, on average, from which on the misalignment is corrected sample by sample, until
-/// which, and from which on at once; in one block, at once.
+/// Average of samples off from which on the misalignment is corrected sample by sample.
 const SLIP_FROM: f64 = 48.0;
+/// Average of samples off at which that ends.
 const SLIP_UNTIL: f64 = 4.0;
+/// Average of samples off from which on it is corrected at once.
 const JUMP_FROM: f64 = 240.0;
+/// Samples off in one block from which on it is corrected at once.
 const JUMP_NOW: i64 = 100 * RATE / 1000;
 
-/// The echo's delay that is allowed for at first: the buffers of sound cards.
+/// Samples of the echo's delay allowed for at first: the buffers of sound cards.
 const USUAL_DELAY: i64 = 45 * RATE / 1000;
-/// The canceller copes with an echo that comes so much later than allowed for ...
+/// Samples by which an echo may come later than allowed for: the canceller copes with that.
 const WINDOW: i64 = 30 * RATE / 1000;
-/// ... and a newly found one is put there in it.
+/// Place in that window of an echo that was newly found, in samples.
 const INTO_WINDOW: i64 = 12 * RATE / 1000;
 
-/// The least of the last one to two stretches of values.
+/// The minimum of the last one to two stretches of values.
 #[derive(Debug, Default)]
 struct Least {
     before: Option<i64>,
@@ -63,7 +69,7 @@ impl Least {
     }
 }
 
-/// Where the reader stands.
+/// The place of the reader.
 #[derive(Debug, Default)]
 struct Reader {
     /// Number of the next sample.
@@ -86,12 +92,12 @@ pub(super) struct Reference {
     delay: i64,
 }
 
-/// What was played, mono at 48 kHz.
+/// Sound of the far end, mono at 48 kHz.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FarEnd {
-    /// What is handed to the device now.
+    /// Handed to the device now.
     pub(super) now: Block,
-    /// What is to be heard now.
+    /// Sound to be heard now.
     pub(super) echoing: Block,
 }
 
@@ -112,7 +118,7 @@ impl Default for Reference {
 }
 
 impl Reference {
-    /// `samples` are handed to the device at `at`.
+    /// Notes that `samples` are handed to the device at `at`.
     pub(super) fn played(&mut self, at: Duration, samples: &[i16]) {
         let origin = nanoseconds(at) - self.written * SECOND / RATE;
         if self
@@ -148,7 +154,7 @@ impl Reference {
         }
     }
 
-    /// An echo was found so many samples after it was played.
+    /// Notes that an echo was found so many samples after it was played.
     pub(super) fn echoes_after(&mut self, found: usize) {
         let found = found as i64;
         if !(self.delay..=self.delay + WINDOW).contains(&found) {
@@ -252,7 +258,7 @@ mod tests {
         (n / BLOCK as i64 * 7919 % 80) * MILLISECOND / 10
     }
 
-    /// How far `found` is from `expected`, numbers modulo 30000.
+    /// Distance of `found` from `expected`, numbers modulo 30000.
     fn off(found: i64, expected: i64) -> i64 {
         (found - expected + 15_000).rem_euclid(30_000) - 15_000
     }

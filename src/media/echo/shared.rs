@@ -1,4 +1,4 @@
-//! What loudspeaker and microphone of a call share: what was played, and how the echo is.
+//! The state that loudspeaker and microphone of a call share: what was played, how the echo is.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,14 +9,14 @@ use super::level::Return;
 use super::reference::{FarEnd, Reference};
 use crate::config::kiosk::{EchoControl, VoiceConfig};
 
-/// What `status` tells of the echo.
+/// The echo as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct EchoStatus {
-    /// What is done in fact.
+    /// The measure taken in fact.
     pub mode: EchoControl,
-    /// Why it is not what the configuration asks for.
+    /// The reason why it is not what the configuration asks for.
     pub reason: Option<String>,
-    /// How loud the loudspeaker comes back at the microphone, in dB relative to what it plays.
+    /// Level of the loudspeaker at the microphone, in dB relative to what it plays.
     /// Measured in the last seconds in which the far end spoke.
     pub heard_db: Option<f64>,
     /// The same of what is sent: what the far end hears of itself.
@@ -31,7 +31,7 @@ pub(super) struct Shared {
     status: Mutex<EchoStatus>,
 }
 
-/// No code that could panic half-way runs under these locks.
+/// Locks; no code that could panic half-way runs under these locks.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -61,7 +61,7 @@ async fn what_the_loudspeaker_plays_is_not_sent() {
     let sink = AudioSink::Gst(room.speaker());
     let speaker = Speaker::start(sink).await.expect("plays");
     let capture = Capture::start(config, sender).await.expect("opens");
-    speaker.tell(capture.echo());
+    speaker.report_to(capture.echo());
     let sent: Arc<Mutex<Vec<i16>>> = Arc::default();
     let tap = Arc::clone(&sent);
     let _attachment = capture.sound.attach(move |frame| {

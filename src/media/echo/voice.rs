@@ -14,11 +14,11 @@ use crate::config::kiosk::EchoControl;
 use crate::media::format::{BLOCK, Block, SAMPLE_RATE};
 
 /// Blocks of the far end's first speech, 1.5 s, in which the microphone is turned down as well,
-/// unless somebody in front of it is louder than an echo: the delay is found meanwhile, and the room
-/// learnt.
+/// unless somebody in front of it is louder than an echo: the delay is found meanwhile, and the
+/// room learnt.
 const LEARNING: u32 = 150;
 
-/// What is done to the sound of one microphone, from its opening to its end.
+/// The processing of one microphone's sound, from its opening to its end.
 #[derive(Debug)]
 pub struct Voice {
     shared: Arc<Shared>,
@@ -29,7 +29,7 @@ pub struct Voice {
     gate: Option<HalfDuplex>,
     /// Blocks with speech of the far end until the canceller needs no gate beside it.
     learning: Option<u32>,
-    /// Of the last block.
+    /// Gain of the last block.
     gain: f64,
     meter: ReturnMeter,
 }
@@ -138,7 +138,7 @@ impl Voice {
     }
 }
 
-/// How long so many samples last.
+/// Length of so many samples.
 fn length(samples: usize) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(samples as u64 * 1_000_000_000 / u64::from(SAMPLE_RATE))
 }

@@ -12,7 +12,7 @@ use crate::media::loss::{Loss, LossCause};
 use crate::media::relay_url;
 use crate::tls::{ClientTls, ConnectError};
 
-/// For the question whether a relay speaks TLS.
+/// Time for the question whether a relay speaks TLS: our choice.
 const ASK: Duration = Duration::from_secs(3);
 
 /// An open way to a relay; dropping it closes a tunnel.
@@ -44,19 +44,20 @@ impl RelayLink {
         })
     }
 
-    /// What GStreamer's element is to connect to.
+    /// The address for GStreamer's element.
     pub(crate) fn location(&self) -> &SecretString {
         &self.location
     }
 
-    /// Of `sent` bytes of the element, those that no queue of the kernel's to the relay has yet.
+    /// Bytes among the `sent` ones of the element that no queue of the kernel's to the relay has
+    /// yet.
     pub(crate) fn holds(&self, sent: u64) -> u64 {
         let forwarded = |tunnel: &Tunnel| tunnel.forwarded.load(Ordering::Relaxed);
         let forwarded = self.tunnel.as_ref().map(forwarded);
         forwarded.map_or(0, |forwarded| sent.saturating_sub(forwarded))
     }
 
-    /// What was agreed on with the relay; empty without TLS.
+    /// The TLS session with the relay; empty without TLS.
     pub(crate) fn session(&self) -> &str {
         self.tunnel.as_ref().map_or("", |tunnel| &tunnel.session)
     }
@@ -73,7 +74,7 @@ fn warn_if_seen(url: &str) {
     }
 }
 
-/// Why a plain connection to `url` failed, when the reason is that the relay speaks TLS there.
+/// Asks whether a plain connection to `url` failed because the relay speaks TLS there.
 pub(crate) async fn plain_to_tls(url: &str, tls: &ClientTls) -> Option<Loss> {
     let parts = Parts::of(url).filter(|parts| !parts.tls)?;
     let speaks = match timeout(ASK, tls.connect(parts.host, parts.port())).await {

@@ -2,13 +2,15 @@
 //! to the tunnel, and says so in `tcUrl` of its connect command, by which relays with several
 //! names find the right one.
 
-/// C0, C1 and C2: what a client sends before its first command.
+/// Bytes of C0, C1 and C2, which a client sends before its first command.
 const HANDSHAKE: usize = 1 + 1536 + 1536;
-/// RTMP's chunk size until a client announces another.
+/// Bytes of RTMP's chunks until a client announces others.
 const CHUNK: usize = 128;
-/// Far more than a connect command has.
+/// Bytes that are looked through: far more than a connect command has.
 const LONGEST: usize = 8 * 1024;
+/// RTMP's message type of a new chunk size.
 const SET_CHUNK_SIZE: u8 = 1;
+/// RTMP's message type of a command in AMF0.
 const COMMAND: u8 = 20;
 
 /// Passes on what a client sends, its connect command with another address.
@@ -19,19 +21,19 @@ pub(super) struct TcUrl {
     meant: String,
     /// Bytes of the handshake to come.
     handshake: usize,
-    /// What is not passed on yet; `None` once there is nothing to look for.
+    /// Bytes that are not passed on yet; `None` once there is nothing to look for.
     held: Option<Vec<u8>>,
 }
 
-/// What is found at the start of the held bytes.
+/// The find at the start of the held bytes.
 enum Found {
-    /// Not a whole message yet.
+    /// Part of a message.
     Part,
     /// A message of this many bytes that does not matter, and the chunk size after it.
     Other { length: usize, chunk: usize },
     /// The connect command: so many bytes, and what to send in their place.
     Connect { length: usize, instead: Vec<u8> },
-    /// Nothing that is understood.
+    /// Bytes that are not understood.
     Strange,
 }
 

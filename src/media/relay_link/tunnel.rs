@@ -16,11 +16,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::tc_url::TcUrl;
 use crate::tls::{ClientTls, ConnectError, TlsStream, describe};
 
-/// For the element to come: its pipeline is started at once.
+/// Time for the element to come: its pipeline is started at once.
 const COMES: Duration = Duration::from_secs(10);
-/// For what was sent before the end.
+/// Time for what was sent before the end.
 const LINGER: Duration = Duration::from_millis(100);
-/// As much as a TLS record holds.
+/// Bytes of one read: as much as a TLS record holds.
 const PIECE: usize = 16 * 1024;
 
 /// A running tunnel; dropping it closes both ends.
@@ -29,7 +29,7 @@ pub(super) struct Tunnel {
     pub(super) port: u16,
     /// Bytes of the element that the kernel has taken over for the relay.
     pub(super) forwarded: Arc<AtomicU64>,
-    /// What was agreed on.
+    /// The TLS session that was agreed on.
     pub(super) session: String,
     _stop: DropGuard,
 }

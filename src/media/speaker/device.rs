@@ -14,10 +14,11 @@ use crate::media::format::{BLOCK, samples, sound_caps};
 use crate::media::pipeline::{Pipeline, make, parse_sink};
 use crate::media::time_code::now_micros;
 
-/// The sound card's own buffer, and the part of it that is written at a time.
+/// Microseconds of the sound card's own buffer.
 const DEVICE_BUFFER_US: i64 = 40_000;
+/// Microseconds of it that are written at a time.
 const DEVICE_PERIOD_US: i64 = 10_000;
-/// A device that claims to hold more is wrong.
+/// Maximum that a device may hold: one that claims more is wrong.
 const DEVICE_AT_MOST: gst::ClockTime = gst::ClockTime::from_seconds(1);
 
 /// `appsrc ! audioconvert ! audioresample ! alsasink sync=false`: the device asks for samples
@@ -105,7 +106,7 @@ fn source(mixer: &SharedMixer, device: &gst::Element) -> AppSrc {
         .build()
 }
 
-/// How long it takes until the device plays what it gets at `position`, in µs. A sound card's
+/// Time until the device plays what it gets at `position`, in µs. A sound card's
 /// clock says what is heard now; one without clock plays by the pipeline's time.
 fn holds(device: &gst::Element, clock: &mut Option<gst::Clock>, position: gst::ClockTime) -> i64 {
     if clock.is_none() {

@@ -10,47 +10,48 @@ use std::collections::VecDeque;
 use super::stretch;
 use crate::media::format::SAMPLE_RATE;
 
-/// More than the longest delay that any clock asks for.
+/// Samples that are kept: more than the longest delay that any clock asks for.
 pub(super) const LONGEST: usize = SAMPLE_RATE as usize / 2;
-/// Off the clock by less than this is on time, in µs.
+/// Distance from the clock in µs that is on time.
 const ON_TIME: f64 = 8_000.0;
-/// Late by more than this is more than stretching can make up for in a second and a half, in µs.
+/// Lateness in µs for which stretching cannot make up in a second and a half.
 const TOO_LATE: f64 = 75_000.0;
-/// After a piece is taken out or put in, so many times its length is played unchanged: 5 %.
+/// Multiple of the length of a piece that was taken out or put in, which is played unchanged then:
+/// 5 %.
 const SPARING: usize = 20;
 /// Weight of the newest block in how far off the clock the sound is: blocks are pulled unevenly.
 const NEWEST: f64 = 1.0 / 8.0;
 /// Samples below this are silence: -50 dBFS.
 const QUIET: i16 = 104;
-/// Where sound ends or begins abruptly, it fades over 2 ms.
+/// Samples over which sound fades that ends or begins abruptly: 2 ms.
 const FADE: usize = SAMPLE_RATE as usize / 500;
 
-/// When a piece of sound is to be played.
+/// The time at which a piece of sound is to be played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// Media time of the first sample, in µs.
     pub media: i64,
-    /// What the play-out clock adds to media time: when to give it to the device, in µs of
+    /// Added to media time by the play-out clock: the time to give it to the device, in µs of
     /// [`now_micros`](crate::media::time_code::now_micros).
     pub lag: i64,
 }
 
-/// How the sound of a member is played.
+/// Figures of the sound of a member.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Played {
     /// Time of hearing less media time, in µs; absent while nothing is heard.
     pub lag: Option<i64>,
-    /// Of that, what the device holds, in µs.
+    /// Part of that which the device holds, in µs.
     pub device: i64,
     /// Media time squeezed out or stretched in, in samples.
     pub stretched: u64,
     /// Samples cut because they were too late for that, silence apart.
     pub cut: u64,
-    /// How often the sound ran out while it was playing.
+    /// Times that the sound ran out while it was playing.
     pub gaps: u64,
 }
 
-/// What brings the sound closer to its clock.
+/// A measure that brings the sound closer to its clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Correction {
     None,
@@ -68,7 +69,7 @@ pub(super) struct Input {
     end: i64,
     lag: i64,
     playing: bool,
-    /// Smoothed; positive is late, in µs.
+    /// Distance from the clock, smoothed; positive is late, in µs.
     off: f64,
     /// Samples to play before the next change.
     unchanged: usize,
@@ -101,7 +102,7 @@ impl Input {
         self.lag = timing.lag;
     }
 
-    /// How late the oldest sample is, in µs; negative: how long until it is due.
+    /// Lateness of the oldest sample in µs; negative: the time until it is due.
     fn late(&self, now: i64) -> i64 {
         now - self.lag - (self.end - micros(self.waiting.len()))
     }
@@ -196,8 +197,8 @@ impl Input {
     }
 }
 
-/// What to do about sound that is `off` its clock by so many µs. `ready`: it was left alone for
-/// long enough after the last change.
+/// Decides what to do about sound that is `off` its clock by so many µs. `ready`: it was left
+/// alone for long enough after the last change.
 fn decide(off: f64, quiet: bool, ready: bool) -> Correction {
     match off {
         _ if off > TOO_LATE => Correction::Cut,
@@ -230,7 +231,7 @@ mod tests {
         sent: usize,
         pulled: usize,
         heard: Vec<i32>,
-        /// Of frames that wait in the network until it is over.
+        /// End of a stall, in which frames wait in the network.
         stalled_until: i64,
         lag: i64,
     }

@@ -17,18 +17,18 @@ use crate::media::group_status::GroupStatus;
 use crate::media::pipeline::{BusEvent, Pipeline, off_runtime};
 use crate::process::backoff::{Backoff, Reconnect};
 
-/// A device may come back any time: never give up.
+/// Waits between tries of the device; it may come back any time, so they never end.
 const AGAIN: Reconnect = Reconnect {
     window: Duration::MAX,
     min: Duration::from_millis(500),
     max: Duration::from_millis(2500),
 };
-/// Between two tries, whatever the kernel announces.
+/// Minimum time between two tries, whatever the kernel announces: our choice.
 const BREATH: Duration = Duration::from_millis(200);
 
 pub(super) struct Keeper {
     sink: AudioSink,
-    /// What the card's own mixer is set to, percent.
+    /// The setting of the card's own mixer, percent.
     level: Option<u8>,
     mixer: SharedMixer,
     hotplug: Hotplug,
@@ -66,7 +66,7 @@ impl Keeper {
         }
     }
 
-    /// Never returns. What plays now is in `playing`, so that the caller can stop it.
+    /// Works for ever. What plays now is in `playing`, so that the caller can stop it.
     async fn keep(
         &mut self,
         mut opened: Result<Pipeline, MediaError>,
@@ -127,7 +127,7 @@ impl Keeper {
         played.ok()
     }
 
-    /// Beside the playing: mixers may take their time.
+    /// Sets the level beside the playing: mixers may take their time.
     fn set_level(&self) {
         let Some(percent) = self.level else { return };
         let sink = self.sink.clone();
@@ -159,7 +159,7 @@ impl Keeper {
     }
 }
 
-/// What ends the playing.
+/// Waits for what ends the playing.
 async fn failure(pipeline: &mut Pipeline) -> String {
     loop {
         match pipeline.next_event().await {

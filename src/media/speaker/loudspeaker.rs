@@ -26,8 +26,8 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Opens the device. Must be called in a tokio runtime, after [`init`](crate::media::init). A device
-    /// that fails later is opened again with back-off, as long as the speaker lives.
+    /// Opens the device. Must be called in a tokio runtime, after [`init`](crate::media::init). A
+    /// device that fails later is opened again with back-off, as long as the speaker lives.
     ///
     /// # Errors
     /// `NoSpeaker` when there is no such device, `Pipeline` or `StateTimeout` when it does not
@@ -65,7 +65,7 @@ impl Speaker {
         }
     }
 
-    /// Whether the device plays, and why not.
+    /// The state of the device: whether it plays, and why not.
     #[must_use]
     pub fn status(&self) -> GroupStatus {
         self.status.borrow().clone()
@@ -84,8 +84,8 @@ impl Speaker {
         }
     }
 
-    /// Tells `echo` from now on what the device gets; only the first call counts.
-    pub fn tell(&self, echo: &Echo) {
+    /// Reports to `echo` from now on what the device gets; only the first call counts.
+    pub fn report_to(&self, echo: &Echo) {
         let _ = self.mixer.echo.set(echo.clone());
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::input::{Input, Played, Timing};
 use super::shared_mixer::{SharedMixer, lock};
 
-/// Where one member's sound goes in. Clones are the same input; it ends with the last of them.
+/// The input for one member's sound. Clones are the same input; it ends with the last of them.
 #[derive(Debug, Clone)]
 pub struct SpeakerInput {
     inner: Arc<InputHandle>,
@@ -28,13 +28,13 @@ impl SpeakerInput {
         }
     }
 
-    /// Hands over mono samples at [`SAMPLE_RATE`](crate::media::format::SAMPLE_RATE), to be played at their time. Never blocks; at
-    /// most 500 ms are kept.
+    /// Hands over mono samples at [`SAMPLE_RATE`](crate::media::format::SAMPLE_RATE), to be played
+    /// at their time. Never blocks; at most 500 ms are kept.
     pub fn push(&self, samples: &[i16], timing: Timing) {
         self.with(|input| input.push(samples, timing));
     }
 
-    /// How the member's sound is played.
+    /// Figures of the member's sound.
     #[must_use]
     pub fn played(&self) -> Played {
         self.with(|input| input.played).unwrap_or_default()

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::input::Input;
 
-/// Told of each block as the device gets it, with the time until it is heard, in µs.
+/// A listener to each block as the device gets it, with the time until it is heard, in µs.
 type Listener = Box<dyn FnMut(&[i16], i64) + Send>;
 
 pub(super) struct Mixer {
-    /// With the member's name, for the log.
+    /// Inputs with the member's name, for the log.
     pub(super) inputs: Vec<(Arc<str>, Input)>,
     pub(super) volume: f64,
     pub(super) listener: Option<Listener>,

@@ -8,7 +8,7 @@ use crate::media::echo::Echo;
 #[derive(Debug)]
 pub(super) struct Sound {
     mixer: Mutex<Mixer>,
-    /// Who is told what the device gets.
+    /// The listener to what the device gets.
     pub(super) echo: OnceLock<Echo>,
 }
 
@@ -23,7 +23,7 @@ impl Sound {
     }
 }
 
-/// No code that could panic half-way runs under this lock.
+/// Locks the mixer; no code that could panic half-way runs under this lock.
 pub(super) fn lock(mixer: &SharedMixer) -> MutexGuard<'_, Mixer> {
     mixer.mixer.lock().unwrap_or_else(PoisonError::into_inner)
 }

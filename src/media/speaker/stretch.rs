@@ -7,12 +7,14 @@ use crate::media::format::SAMPLE_RATE;
 
 /// Samples over which one wave fades into the other: 10 ms.
 const OVERLAP: usize = SAMPLE_RATE as usize / 100;
-/// What is taken out or put in at a time: a period of speech or a few of them, 2.5 to 12.5 ms.
+/// Minimum of samples taken out or put in at a time: 2.5 ms, a period of a high voice.
 const LEAST: usize = SAMPLE_RATE as usize / 400;
+/// Maximum of samples taken out or put in at a time: 12.5 ms, a period of a deep voice or a few of
+/// others.
 const MOST: usize = SAMPLE_RATE as usize / 80;
 /// Samples that must wait for any change.
 const NEEDS: usize = OVERLAP + MOST;
-/// Every so many samples are compared: speech has little above 6 kHz, and this runs on a board.
+/// Distance in samples of those compared: speech has little above 6 kHz, and this runs on a board.
 const STRIDE: usize = 4;
 
 /// Takes one piece out of the oldest sound; gives its samples, 0 when too little waits.
@@ -53,7 +55,7 @@ pub(super) fn cut(waiting: &mut VecDeque<i16>, samples: usize) -> usize {
     count
 }
 
-/// From `old` to `new` in the course of the overlap.
+/// Fades from `old` to `new` in the course of the overlap.
 fn fade(old: i16, new: i16, at: usize) -> i16 {
     let (weight, whole) = (at as i32 + 1, OVERLAP as i32 + 1);
     ((i32::from(old) * (whole - weight) + i32::from(new) * weight) / whole) as i16

@@ -5,7 +5,7 @@ use gstreamer as gst;
 
 /// Samples of an AAC-LC frame.
 const FRAME: usize = 1024;
-/// Mono, 16 bit.
+/// Bytes of a sample: mono, 16 bit.
 const SAMPLE_BYTES: usize = 2;
 
 /// Sound that waits for the rest of a frame: less than one.

@@ -1,4 +1,4 @@
-//! What a connection has done so far, and what counts it.
+//! Counts what a connection does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-/// What a leg has done so far.
+/// Counters of a leg; they only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counters {
-    /// To the relay, with the handshake; zero until the relay has accepted the stream.
+    /// Bytes to the relay, with the handshake; zero until the relay has accepted the stream.
     pub(super) bytes: u64,
     /// Encoded frames, by our encoder or the camera's.
     pub(super) frames: u64,
-    /// Of those, key frames.
+    /// Key frames among those.
     pub(super) keys: u64,
     /// Encoded bytes of picture and of sound.
     pub(super) picture_bytes: u64,

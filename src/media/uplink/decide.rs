@@ -1,4 +1,4 @@
-//! What the uplink decides: whether to try again, and what its figures are.
+//! Decides for the uplink whether to try again, and computes its figures.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use tokio::time::Instant;
 use super::counters::Counters;
 use crate::media::loss::{Loss, LossCause};
 
-/// How often the figures are told (200001).
+/// Time between two reports of the figures (200001), as Tencent's SDK has it.
 const FIGURES: Duration = Duration::from_secs(2);
 
-/// What follows a loss.
+/// The step that follows a loss.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Retry(Duration),
     GiveUp(LossCause),
 }
 
-/// What follows a loss, given what the back-off allows.
+/// Decides what follows a loss, given what the back-off allows.
 pub(super) fn after(loss: &Loss, ever_flowed: bool, wait: Option<Duration>) -> Next {
     let refused = matches!(loss.cause, LossCause::Refused | LossCause::ServerClosed);
     match wait {
@@ -38,7 +38,7 @@ pub(super) struct Rates {
     pub(super) fps: f64,
     /// Seconds between key frames, if there were any.
     pub(super) gop: Option<f64>,
-    /// To the relay.
+    /// Rate to the relay.
     pub(super) net_kbps: f64,
 }
 

@@ -5,7 +5,7 @@ use crate::media::codecs::{self, CodecReport, H264, Kind, Shape};
 use crate::media::loss::{Loss, LossCause};
 use crate::media::pipeline::STATE_DEADLINE;
 
-/// What the streams of a leg are made with.
+/// The encoders of one connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Encoders {
     pub(super) h264: &'static H264,

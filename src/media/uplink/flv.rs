@@ -3,19 +3,24 @@
 //! Written here rather than by `flvmux`: that waits for the slower of its inputs, or else bends
 //! the sound's times to the picture's. On RTMP each stream has its own times, so nothing waits.
 
-/// Codec ids of FLV.
+/// FLV's codec id of H.264.
 const AVC: u8 = 7;
+/// FLV's codec id of AAC.
 const AAC: u8 = 10;
 
+/// FLV's type of a tag of sound.
 const AUDIO_TAG: u8 = 8;
+/// FLV's type of a tag of the picture.
 const VIDEO_TAG: u8 = 9;
+/// FLV's type of a tag of data.
 const SCRIPT_TAG: u8 = 18;
+/// Bytes of a tag before its body.
 const HEADER_BYTES: usize = 11;
 
 /// "AAC, 44 kHz, 16 bit, stereo": FLV wants these bits for all AAC; the truth is in its header.
 const AAC_FLAGS: u8 = AAC << 4 | 0x0f;
 
-/// What a frame of a stream is.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packet {
     /// Decoder configuration: `avcC` or `AudioSpecificConfig`.
@@ -45,7 +50,7 @@ pub(super) fn audio(millis: u32, packet: Packet, data: &[u8]) -> Vec<u8> {
     tag(AUDIO_TAG, millis, &[AAC_FLAGS, kind], data)
 }
 
-/// What is said of the stream before it begins.
+/// Description of the stream before it begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Metadata {
     pub(super) width: u32,

@@ -8,7 +8,7 @@ use gstreamer_video as gst_video;
 
 use crate::media::capture::Frame;
 
-/// How long ago something was captured.
+/// Time since something was captured.
 pub(super) fn age(captured: gst::ClockTime) -> Duration {
     gst::SystemClock::obtain()
         .time()
@@ -40,7 +40,7 @@ pub(super) fn black(caps: &gst::Caps) -> Option<gst::Buffer> {
     Some(gst::Buffer::from_mut_slice(bytes))
 }
 
-/// As much silence.
+/// Silence of the same length.
 pub(super) fn silence(like: &gst::BufferRef) -> gst::Buffer {
     let mut buffer = gst::Buffer::from_mut_slice(vec![0u8; like.size()]);
     if let Some(buffer) = buffer.get_mut() {

@@ -1,4 +1,4 @@
-//! How much of what we sent still waits in the kernel.
+//! Measures how much of what we sent still waits in the kernel.
 //!
 //! A send buffer takes megabytes from a peer that no longer reads: without this the stream would
 //! look well for a minute, and on a slow link its delay would grow by seconds unseen. GStreamer
@@ -19,7 +19,7 @@ use super::sock_diag::{Ends, Held, SockDiag};
 #[derive(Debug)]
 pub(super) struct KernelQueue {
     connections: Vec<Connection>,
-    /// Absent where the kernel or a sandbox has no netlink for this.
+    /// Socket to the kernel; absent where it or a sandbox has no netlink for this.
     diag: Option<SockDiag>,
 }
 
@@ -47,7 +47,7 @@ impl KernelQueue {
         self.diag.is_some()
     }
 
-    /// What the kernel holds now.
+    /// Reads what the kernel holds now.
     pub(super) fn look(&self) -> Held {
         let Some(diag) = &self.diag else {
             let ports = self
@@ -71,7 +71,7 @@ impl KernelQueue {
         })
     }
 
-    /// Where the relay is, by address.
+    /// The relay's address.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.connections
             .first()

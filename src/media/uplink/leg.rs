@@ -43,11 +43,11 @@ use crate::media::relay_link::RelayLink;
 /// Name of the element that talks to the relay.
 pub(super) const NETWORK: &str = "relay";
 
-/// What may wait for the AAC encoder before sound is lost.
+/// Sound that may wait for the AAC encoder before the oldest of it is lost: 200 ms, our choice.
 const SOUND_WAITS: gst::ClockTime = gst::ClockTime::from_mseconds(200);
-/// A connection attempt, or a write, that takes longer has failed.
+/// Seconds after which a connection attempt, or a write, has failed.
 pub(super) const NETWORK_SECONDS: u32 = 5;
-/// RTMP's default of 128 bytes costs a header for each of a frame's many pieces.
+/// Bytes of a chunk: RTMP's default of 128 costs a header for each of a frame's many pieces.
 const CHUNK_BYTES: u32 = 4096;
 
 /// One connection.
@@ -166,7 +166,7 @@ impl Leg {
         ]
     }
 
-    /// What is done with a captured picture.
+    /// The tap for captured pictures.
     fn show(&self, taps: &Taps, base: gst::ClockTime) -> impl Fn(&Frame) + use<> {
         let (mutes, black) = (Arc::clone(&taps.mutes), black(&taps.video_caps));
         let (outbox, pace) = (Arc::clone(&self.outbox), Arc::clone(&self.pace));
@@ -194,13 +194,13 @@ impl Leg {
         }
     }
 
-    /// What is done with a picture that the camera encoded.
+    /// The tap for pictures that the camera encoded.
     fn pass_on(&self, base: gst::ClockTime) -> impl Fn(&Encoded) + use<> {
         let (switch, outbox) = (Arc::clone(&self.switch), Arc::clone(&self.outbox));
-        move |own| {
-            let age = age(own.captured);
-            if let Some(time) = own.captured.checked_sub(base)
-                && switch.send_own(own, time)
+        move |encoded| {
+            let age = age(encoded.captured);
+            if let Some(time) = encoded.captured.checked_sub(base)
+                && switch.send_camera(encoded, time)
             {
                 outbox.stages.note(Track::Picture, Point::Captured, age);
             }
@@ -221,11 +221,11 @@ impl Leg {
         self.switch.request_key();
     }
 
-    /// Who encodes what is sent, once something is.
+    /// Name of the encoder of what is sent, once something is.
     pub(super) fn encoder_name(&self) -> Option<String> {
         let ours = || self.h264.element.to_owned();
         let feeds = self.switch.feeds();
-        feeds.then(|| self.switch.own_name().unwrap_or_else(ours))
+        feeds.then(|| self.switch.camera_name().unwrap_or_else(ours))
     }
 
     /// Makes the pictures from now on as `to` says. Another size or frame rate starts the

@@ -1,8 +1,8 @@
-//! What the session may switch while frames flow.
+//! The switches that the session may turn while frames flow.
 
 use std::sync::atomic::AtomicBool;
 
-/// What the session may switch while frames flow.
+/// The switches that the session may turn while frames flow.
 #[derive(Debug, Default)]
 pub(super) struct Mutes {
     pub(super) sound: AtomicBool,

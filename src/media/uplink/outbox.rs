@@ -12,15 +12,15 @@ use tokio::sync::Notify;
 use super::queue::{SendQueue, Tag};
 use super::stages::{Point, Stages};
 
-/// No more of the picture is encoded while one waits for this long.
+/// Time that a picture may wait before no more of it is encoded.
 const PICTURE_WAITS: Duration = Duration::from_millis(150);
-/// What the kernel may hold before anything is known of the connection.
+/// Bytes that the kernel may hold before anything is known of the connection: our choice.
 const FIRST_ALLOWANCE: u64 = 64 * 1024;
 
 #[derive(Debug)]
 struct State {
     queue: SendQueue,
-    /// What the kernel had at the last look, and what was handed on since.
+    /// Bytes that the kernel had at the last look, and those handed on since.
     held: u64,
     allowance: u64,
     /// Longest queue since the last figures.
@@ -43,7 +43,7 @@ pub(super) struct Outbox {
     pub(super) stages: Stages,
 }
 
-/// What waits on our side.
+/// Media that waits on our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Waiting {
     pub(super) bytes: u64,
@@ -52,7 +52,7 @@ pub(super) struct Waiting {
     pub(super) wants_key: bool,
 }
 
-/// What happened in the queue.
+/// Figures of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Tally {
     /// Tags at most.

@@ -1,4 +1,4 @@
-//! Which of the captured pictures are encoded.
+//! Thins out the captured pictures to those that are encoded.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ struct State {
     full: u32,
     /// Wanted; 0 is none.
     fps: u32,
-    /// When the next picture is due.
+    /// The time at which the next picture is due.
     due: Duration,
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::media::congestion::Stage;
 
-    /// Of 10 s at 30 pictures a second that come up to 5 ms early or late.
+    /// Pictures taken of 10 s at 30 a second that come up to 5 ms early or late.
     fn taken(pace: &Pace) -> usize {
         let picture = |n: u64| Duration::from_micros(60_000_000 + n * 33_333 + (n * 7919) % 10_000);
         (0..300).filter(|&n| pace.takes(picture(n))).count()

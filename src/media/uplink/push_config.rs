@@ -1,4 +1,4 @@
-//! What is pushed, where to, and how.
+//! The settings of a push.
 
 use secrecy::SecretString;
 
@@ -6,13 +6,13 @@ use crate::config::kiosk::EncoderChoice;
 use crate::process::backoff::Reconnect;
 use crate::tls::ClientTls;
 
-/// What is pushed, where to, and how.
+/// The settings of a push.
 #[derive(Debug, Clone)]
 pub struct UplinkConfig {
     /// The signed push URL: `rtmp[s]://host[:port]/app/stream?bizid=..&txSecret=..&txTime=..`.
     pub url: SecretString,
-    /// Of the picture: at the start, and the range in which it follows the link. Below the least
-    /// no picture is sent.
+    /// Rates of the picture: at the start, and the range in which it follows the link. Below the
+    /// minimum no picture is sent.
     pub bitrate_kbps: u32,
     pub min_kbps: u32,
     pub max_kbps: u32,
@@ -21,6 +21,6 @@ pub struct UplinkConfig {
     pub gop_seconds: f64,
     pub encoder: EncoderChoice,
     pub reconnect: Reconnect,
-    /// For `rtmps://`.
+    /// Trust for `rtmps://`.
     pub tls: ClientTls,
 }

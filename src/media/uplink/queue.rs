@@ -1,16 +1,16 @@
-//! What waits for the network: sound goes first, and a picture that waited too long is not sent.
+//! The queue for the network: sound goes first, and a picture that waited too long is not sent.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::flv::Packet;
 
-/// A picture older than this is dropped, with all that depend on it.
+/// Age from which on a picture is dropped, with all that depend on it.
 pub(super) const OLD_PICTURE: Duration = Duration::from_millis(500);
-/// Sound older than this is dropped.
+/// Age from which on sound is dropped.
 const OLD_SOUND: Duration = Duration::from_millis(1000);
 
-/// Of which stream a tag is.
+/// A stream of tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Track {
     Sound,

@@ -17,7 +17,7 @@ use crate::media::push_event::Events;
 use crate::protocol::events::PushCode;
 use crate::protocol::net_status::NetStatus;
 
-/// The way out of the uplink's task for all that others want to know.
+/// Events and figures of the uplink's task.
 #[derive(Debug)]
 pub(super) struct Reporter {
     pub(super) events: Events,
@@ -50,7 +50,7 @@ impl Reporter {
     /// Reports that the encoder has begun, for the first time in this push.
     pub(super) fn encoder_started(&self) {
         let encoder = self.stats.borrow().encoder.clone();
-        self.events.tell(PushCode::StartVideoEncoder, encoder);
+        self.events.report(PushCode::StartVideoEncoder, encoder);
     }
 
     /// Reports that media flows, after what earlier connections have done.
@@ -60,7 +60,7 @@ impl Reporter {
             stats.frames = before.frames + counters.frames;
             stats.bytes_sent = before.bytes_sent + counters.bytes;
         });
-        self.events.tell(PushCode::PushBegin, "media flows");
+        self.events.report(PushCode::PushBegin, "media flows");
     }
 
     /// Reports the figures of 200001.
@@ -112,7 +112,7 @@ impl Reporter {
         });
         let params = [Some(rates.net_kbps as i64), Some(rates.fps as i64)];
         self.events
-            .send(PushCode::NetStatus, params, status.to_string());
+            .report_with(PushCode::NetStatus, params, status.to_string());
     }
 
     /// Reports what was changed to fit the link, and why.
@@ -125,7 +125,7 @@ impl Reporter {
         });
         let report = |code, a: u32, b: u32| {
             let params = [Some(i64::from(a)), Some(i64::from(b))];
-            self.events.send(code, params, step.reason.clone());
+            self.events.report_with(code, params, step.reason.clone());
         };
         if step.busy {
             let millis = u32::try_from(look.backlog.as_millis()).unwrap_or(u32::MAX);
@@ -142,7 +142,7 @@ impl Reporter {
     /// Reports a loss, with its cause and the tries since media flowed.
     pub(super) fn loss(&self, code: PushCode, loss: &Loss, tries: u32, text: &str) {
         let params = [Some(loss.cause as i64), Some(i64::from(tries))];
-        self.events.send(code, params, text.to_owned());
+        self.events.report_with(code, params, text.to_owned());
     }
 
     /// Reports a loss after which the next try follows in `wait`.

@@ -1,4 +1,4 @@
-//! Whose pictures are sent, the camera's own or our encoder's: decided purely.
+//! Decides whether the camera's own pictures are sent or those of our encoder. Pure.
 //!
 //! The camera is taken over at a key frame of its own; until that comes our encoder goes on. Our
 //! encoder takes over at once: the camera's last picture is followed by the next captured one,
@@ -7,17 +7,17 @@
 
 use std::time::Duration;
 
-/// At the start of a connection nobody sends yet: our encoder is not bothered for so long.
+/// Time at the start of a connection, while nobody sends, in which our encoder is not bothered.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Who makes what is sent.
+/// A maker of encoded pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Branch {
     Camera,
     Ours,
 }
 
-/// What becomes of a captured picture.
+/// The fate of a captured picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Raw {
     /// Our encoder is not given it.
@@ -30,11 +30,11 @@ pub(super) enum Raw {
 #[derive(Debug)]
 pub(super) struct Selector {
     feeds: Option<Branch>,
-    /// Whose key frame is waited for.
+    /// The branch of which a key frame is waited for.
     waits: Option<Branch>,
-    /// When it began to wait for the camera while nobody sends.
+    /// The time at which the wait for the camera began while nobody sends.
     waits_since: Option<Duration>,
-    /// Our encoder begins, or was asked to begin, with a key frame.
+    /// Whether our encoder begins, or was asked to begin, with a key frame.
     primed: bool,
     /// The time of the newest picture that was sent.
     last: Option<Duration>,
@@ -54,17 +54,17 @@ impl Default for Selector {
 }
 
 impl Selector {
-    /// Who sends now.
+    /// The branch that sends now.
     pub(super) fn feeds(&self) -> Option<Branch> {
         self.feeds
     }
 
-    /// Who is to make a key frame, so that it can take over.
+    /// The branch that is to make a key frame, so that it can take over.
     pub(super) fn waits(&self) -> Option<Branch> {
         self.waits
     }
 
-    /// A picture was captured that our encoder could have; `wanted` is who should send now.
+    /// Takes a captured picture that our encoder could have; `wanted` should send now.
     pub(super) fn raw(&mut self, time: Duration, wanted: Branch) -> Raw {
         self.want(wanted);
         if self.feeds == Some(Branch::Camera) || !self.is_new(time) {
@@ -82,7 +82,7 @@ impl Selector {
         }
     }
 
-    /// A picture came from the camera; whether it is sent.
+    /// Takes a picture from the camera; returns whether it is sent.
     pub(super) fn camera(&mut self, time: Duration, key: bool, wanted: Branch) -> bool {
         self.want(wanted);
         let goes_on = self.feeds == Some(Branch::Camera);
@@ -97,7 +97,7 @@ impl Selector {
         sent
     }
 
-    /// A picture came from our encoder; whether it is sent.
+    /// Takes a picture from our encoder; returns whether it is sent.
     pub(super) fn ours(&mut self, time: Duration, key: bool) -> bool {
         let fits = match self.feeds {
             Some(Branch::Ours) => true,
@@ -135,7 +135,7 @@ mod tests {
     use super::Branch::{Camera, Ours};
     use super::*;
 
-    /// What happens, at ms.
+    /// An event at a time in ms.
     enum Event {
         /// A picture was captured, and the camera or we should send.
         Raw(u64, Branch),

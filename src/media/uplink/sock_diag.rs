@@ -10,44 +10,54 @@ use std::time::Duration;
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, sockopt};
 
-/// The kernel answers within the call that asks.
+/// Time for an answer: the kernel gives it within the call that asks.
 const DEADLINE: Duration = Duration::from_millis(100);
 
 // From linux/netlink.h, linux/sock_diag.h and linux/inet_diag.h, which never change.
+/// Bytes of `struct nlmsghdr`.
 const HEADER_BYTES: usize = 16;
+/// Bytes of a request: the header and `struct inet_diag_req_v2`.
 const REQUEST_BYTES: usize = HEADER_BYTES + 56;
+/// Flag of a request.
 const NLM_F_REQUEST: u16 = 1;
+/// Type of a request for sockets, and of its answer.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// Number of TCP.
 const IPPROTO_TCP: u8 = 6;
-/// `idiag_ext`: with `struct tcp_info`, an attribute of type 2.
+/// `idiag_ext`: asks for `struct tcp_info`.
 const WITH_INFO: u8 = 1 << (INFO - 1);
+/// Type of the attribute that holds it.
 const INFO: u8 = 2;
 /// `tcpi_min_rtt` in it, in µs; all ones while nothing was acknowledged. Linux 4.6 and newer.
 const MIN_RTT: usize = 148;
 /// `idiag_cookie`: any socket with these addresses.
 const NO_COOKIE: [u8; 8] = [0xff; 8];
+/// `idiag_timer` while the kernel waits to send again.
 const TIMER_RETRANSMIT: u8 = 1;
-/// Offsets in an answer: `struct inet_diag_msg` after the header.
+/// Offset of `idiag_timer` in an answer: `struct inet_diag_msg` after the header.
 const TIMER: usize = HEADER_BYTES + 2;
+/// Offset of `idiag_expires`.
 const EXPIRES: usize = HEADER_BYTES + 52;
+/// Offset of `idiag_wqueue`.
 const SEND_QUEUE: usize = HEADER_BYTES + 60;
+/// Bytes of an answer without attributes.
 const ANSWER_BYTES: usize = HEADER_BYTES + 72;
 
-/// Both ends of a connection.
+/// The two ends of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ends {
     pub(super) local: SocketAddr,
     pub(super) peer: SocketAddr,
 }
 
-/// What the kernel holds for a connection.
+/// Bytes and times that the kernel holds for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Held {
     /// Written, and not acknowledged.
     pub(super) bytes: u64,
     /// The peer acknowledges nothing, and this long from now it is sent again.
     pub(super) next_try: Option<Duration>,
-    /// The least time that the kernel saw from a segment to its acknowledgement.
+    /// The minimum time that the kernel saw from a segment to its acknowledgement.
     pub(super) rtt: Option<Duration>,
 }
 
@@ -67,7 +77,7 @@ impl SockDiag {
         Ok(Self(socket))
     }
 
-    /// What the kernel holds; `None` when there is no such connection.
+    /// Asks what the kernel holds; `None` when there is no such connection.
     pub(super) fn look(&self, ends: &Ends) -> io::Result<Option<Held>> {
         rustix::net::send(&self.0, &request(ends), SendFlags::empty())?;
         let mut answer = [0; 1024];

@@ -1,4 +1,4 @@
-//! Where what we send is held up, from the device to the network.
+//! Measures the stages of the way of what we send, from the device to the network.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::media::smooth::{Smooth, tenths};
 /// A point on the way of a picture or a piece of sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Point {
-    /// Before the encoder.
+    /// Captured: before the encoder.
     Captured,
     Encoded,
     /// Given to the connection.
@@ -22,7 +22,7 @@ pub(super) enum Point {
 pub(super) struct Stages(Mutex<[[Smooth; 3]; 2]>);
 
 impl Stages {
-    /// Something that was captured `age` ago is at `point`.
+    /// Notes that something that was captured `age` ago is at `point`.
     pub(super) fn note(&self, track: Track, point: Point, age: Duration) {
         let mut ages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ages[track as usize][point as usize].note(age);

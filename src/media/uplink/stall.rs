@@ -7,28 +7,28 @@
 
 use std::time::Duration;
 
-/// Bytes that stand still for this long make us ask whether the relay can be reached.
+/// Time of a standstill after which we ask whether the relay can be reached.
 const ASK: Duration = Duration::from_millis(1500);
-/// A retransmission that is due before this is waited for: a new connection takes longer.
+/// Time before which a due retransmission is waited for: a new connection takes longer.
 const SOON: Duration = Duration::from_millis(500);
-/// A peer that can be reached and takes nothing for this long hangs.
+/// Time after which a peer hangs that can be reached and takes nothing.
 pub(super) const SILENCE: Duration = Duration::from_secs(5);
 
-/// What is known of a connection that stands still.
+/// Facts of a connection that stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) still: Duration,
-    /// Since when the relay answers others.
+    /// Time since which the relay answers others.
     pub(super) reachable: Option<Duration>,
     /// The kernel's next retransmission, if it makes any.
     pub(super) next_try: Option<Duration>,
-    /// How long a lost stream is waited for.
+    /// Time for which a lost stream is waited for.
     pub(super) window: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// All is well, or will be soon.
+    /// Leave it: all is well, or will be soon.
     Wait,
     /// Find out whether the relay can be reached.
     Ask,

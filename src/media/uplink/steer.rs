@@ -17,22 +17,23 @@ use super::taps::Taps;
 use crate::media::congestion::{Controller, Facts, Ledger, Limits, Quality, Reading, Step};
 use crate::media::reach::Question;
 
-/// How often the counters are looked at.
+/// Time between two looks at the counters, short against a backlog that is seen (our choice).
 const LOOK: Duration = Duration::from_millis(40);
-/// While the kernel passes on at once what it gets.
+/// The same while the kernel passes on at once what it gets.
 const LOOK_CALMLY: Duration = Duration::from_millis(80);
-/// While something waits for the kernel.
+/// The same while something waits for the kernel.
 const LOOK_CLOSER: Duration = Duration::from_millis(10);
-/// Where a look at the kernel's queue is expensive.
+/// The same where a look at the kernel's queue is expensive.
 const LOOK_SELDOM: Duration = Duration::from_millis(200);
-/// The kernel may hold what our streams make in this long, beyond the path's own time.
+/// Time's worth of our streams that the kernel may hold, beyond the path's own time.
 const KERNEL_HOLDS: Duration = Duration::from_millis(200);
-/// But never less: TCP needs some segments on their way to notice the loss of one.
+/// Bytes that it may always hold: TCP needs some segments on their way to notice the loss of one.
 const LEAST_ALLOWANCE: u64 = 8 * 1024;
+/// Maximum of the path's own time that is allowed for.
 const LONGEST_RTT: Duration = Duration::from_secs(1);
-/// Between two requests for a key frame.
+/// Time between two requests for a key frame.
 const KEY_AGAIN: Duration = Duration::from_millis(500);
-/// What RTMP adds to the sound, in kbit/s: 47 headers a second.
+/// Rate that RTMP adds to the sound, in kbit/s: 47 headers a second.
 const SOUND_HEADERS_KBPS: u32 = 5;
 
 /// Outlives its connections: a new one begins as good as the last one ended.
@@ -42,7 +43,7 @@ pub(super) struct Steering {
     sound_kbps: u32,
 }
 
-/// What one look found.
+/// Findings of one look.
 #[derive(Debug, Default)]
 pub(super) struct Look {
     pub(super) counters: Counters,
@@ -139,12 +140,12 @@ impl Steering {
 }
 
 impl Watch {
-    /// When to look again.
+    /// The time of the next look.
     pub(super) fn due(&self) -> Instant {
         self.due
     }
 
-    /// Something waits now.
+    /// Hurries the next look: something waits now.
     pub(super) fn hurry(&mut self) {
         self.due = self.due.min(Instant::now() + LOOK_CLOSER);
     }
@@ -189,7 +190,7 @@ impl Watch {
     }
 }
 
-/// Until the next look, by the bytes that wait in the kernel and before it.
+/// Time until the next look, by the bytes that wait in the kernel and before it.
 fn pause(kernel: u64, outbox: u64) -> Duration {
     match (kernel, outbox) {
         (0, 0) => LOOK_CALMLY,
@@ -208,14 +209,14 @@ fn allowance(quality: Quality, sound_kbps: u32, rtt: Option<Duration>) -> u64 {
         .max(LEAST_ALLOWANCE)
 }
 
-/// How the connection stands still, as far as it does.
+/// A connection that stands still, as far as it does.
 #[derive(Debug)]
 pub(super) struct Standstill {
     taken: u64,
     since: Instant,
     question: Option<Question>,
-    /// It was told that the stream is lost.
-    pub(super) told: bool,
+    /// Whether it was reported that the stream is lost.
+    pub(super) reported: bool,
 }
 
 impl Standstill {
@@ -224,7 +225,7 @@ impl Standstill {
             taken: 0,
             since: now,
             question: None,
-            told: false,
+            reported: false,
         }
     }
 
@@ -232,7 +233,7 @@ impl Standstill {
         now.saturating_duration_since(self.since)
     }
 
-    /// Bytes move again.
+    /// Whether bytes move again.
     pub(super) fn moved(&mut self, taken: u64, now: Instant) -> bool {
         let moved = taken > self.taken;
         if moved {

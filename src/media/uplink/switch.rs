@@ -17,28 +17,28 @@ use crate::media::capture::{CameraEncoder, Encoded, Frame};
 use crate::media::codecs::{Target, request_key};
 use crate::media::congestion::{Quality, Stage};
 
-/// Between two requests for a key frame that somebody waits for.
+/// Time between two requests for a key frame that somebody waits for.
 const KEY_AGAIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Switch {
     state: Mutex<State>,
-    /// The picture is sent as large and as often as the camera makes it.
+    /// Whether the picture is sent as large and as often as the camera makes it.
     full: AtomicBool,
     mutes: Arc<Mutes>,
     tagger: Tagger,
     /// Our encoder.
     encoder: gst::Element,
-    /// Of the camera's pictures that were sent.
+    /// Counts the camera's pictures that were sent.
     pub(super) meter: Meter,
 }
 
 #[derive(Debug)]
 struct State {
     selector: Selector,
-    /// The camera that knows what is wanted of it.
-    told: Option<Arc<CameraEncoder>>,
-    /// Who was asked for a key frame last.
+    /// The camera that got our target.
+    guided: Option<Arc<CameraEncoder>>,
+    /// The branch that was asked for a key frame last.
     asked: Option<(Branch, Instant)>,
 }
 
@@ -52,7 +52,7 @@ impl Switch {
         Self {
             state: Mutex::new(State {
                 selector: Selector::default(),
-                told: None,
+                guided: None,
                 asked: None,
             }),
             full: AtomicBool::new(quality.stage == Stage::Full),
@@ -67,10 +67,10 @@ impl Switch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who should send a picture of this camera now.
+    /// The branch that should send a picture of this camera now.
     fn wanted(&self, state: &State, camera: Option<&Arc<CameraEncoder>>) -> Branch {
-        let known = match (&state.told, camera) {
-            (Some(told), Some(camera)) => Arc::ptr_eq(told, camera),
+        let known = match (&state.guided, camera) {
+            (Some(guided), Some(camera)) => Arc::ptr_eq(guided, camera),
             _ => false,
         };
         let muted = self.mutes.video.load(Ordering::Relaxed);
@@ -96,15 +96,15 @@ impl Switch {
     }
 
     /// Sends a picture that the camera encoded, if it is its turn.
-    pub(super) fn send_own(&self, own: &Encoded, time: gst::ClockTime) -> bool {
+    pub(super) fn send_camera(&self, encoded: &Encoded, time: gst::ClockTime) -> bool {
         // Held until it is in the outbox, so that none of the other branch gets between.
         let mut state = self.state();
-        let wanted = self.wanted(&state, Some(&own.camera));
-        let sent = state.selector.camera(time.into(), own.key, wanted);
+        let wanted = self.wanted(&state, Some(&encoded.camera));
+        let sent = state.selector.camera(time.into(), encoded.key, wanted);
         if sent {
-            let bytes = own.sample.buffer().map_or(0, gst::BufferRef::size);
-            self.meter.note(own.key, bytes);
-            self.tagger.put(&own.sample, time, own.key);
+            let bytes = encoded.sample.buffer().map_or(0, gst::BufferRef::size);
+            self.meter.note(encoded.key, bytes);
+            self.tagger.put(&encoded.sample, time, encoded.key);
         }
         sent
     }
@@ -127,12 +127,12 @@ impl Switch {
         }
     }
 
-    /// The link allows this now.
+    /// Notes what the link allows now.
     pub(super) fn set_quality(&self, from: Quality, to: Quality) {
         self.full.store(to.stage == Stage::Full, Ordering::Relaxed);
         // Never told under the lock: an encoder may hold one of its own while it hands on a picture.
-        let told = self.state().told.clone();
-        if let Some(camera) = told.filter(|_| from.kbps != to.kbps) {
+        let guided = self.state().guided.clone();
+        if let Some(camera) = guided.filter(|_| from.kbps != to.kbps) {
             camera.set_rate(to.kbps);
         }
     }
@@ -141,13 +141,13 @@ impl Switch {
     /// come.
     pub(super) fn attend(&self, live: Option<Arc<CameraEncoder>>, target: Target, now: Instant) {
         let mut state = self.state();
-        let same = match (&state.told, &live) {
-            (Some(told), Some(live)) => Arc::ptr_eq(told, live),
+        let same = match (&state.guided, &live) {
+            (Some(guided), Some(live)) => Arc::ptr_eq(guided, live),
             (None, None) => true,
             _ => false,
         };
         if !same {
-            state.told.clone_from(&live);
+            state.guided.clone_from(&live);
             state.asked = live.is_some().then_some((Branch::Camera, now));
             drop(state);
             if let Some(camera) = live {
@@ -175,22 +175,22 @@ impl Switch {
     }
 
     fn request_key_of(&self, branch: Branch) {
-        let told = self.state().told.clone();
-        match (branch, told) {
+        let guided = self.state().guided.clone();
+        match (branch, guided) {
             (Branch::Camera, Some(camera)) => camera.request_key(),
             _ => request_key(&self.encoder),
         }
     }
 
-    /// Who sends, by its name, if that is the camera.
-    pub(super) fn own_name(&self) -> Option<String> {
+    /// Name of the camera, if it is the one that sends.
+    pub(super) fn camera_name(&self) -> Option<String> {
         let state = self.state();
         let own = state.selector.feeds() == Some(Branch::Camera);
         let name = |camera: &Arc<CameraEncoder>| camera.name().to_owned();
-        state.told.as_ref().filter(|_| own).map(name)
+        state.guided.as_ref().filter(|_| own).map(name)
     }
 
-    /// Somebody sends.
+    /// Whether somebody sends.
     pub(super) fn feeds(&self) -> bool {
         self.state().selector.feeds().is_some()
     }

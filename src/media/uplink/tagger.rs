@@ -1,4 +1,4 @@
-//! From encoded packets to FLV tags.
+//! Makes FLV tags of encoded packets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,7 @@ use crate::media::format::{aac_caps, avc_caps};
 pub(super) struct Tagger {
     track: Track,
     outbox: Arc<Outbox>,
-    /// What decoders were told last.
+    /// The configuration that decoders got last.
     config: Mutex<Option<gst::Buffer>>,
 }
 
@@ -98,7 +98,7 @@ pub(super) fn sound_sink(outbox: &Arc<Outbox>) -> gst::Element {
     })
 }
 
-/// What GStreamer says: every piece of sound is one.
+/// Whether GStreamer calls it a key frame: every piece of sound is one.
 pub(super) fn is_key(sample: &gst::Sample) -> bool {
     let flags = sample.buffer().map(gst::BufferRef::flags);
     flags.is_some_and(|flags| !flags.contains(gst::BufferFlags::DELTA_UNIT))

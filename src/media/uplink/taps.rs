@@ -10,7 +10,7 @@ use super::push_config::UplinkConfig;
 use crate::media::capture::{Capture, Feed};
 use crate::media::format::{SAMPLE_RATE, picture_caps};
 
-/// Where the frames of every leg come from.
+/// The source of the frames of every leg.
 #[derive(Debug)]
 pub(super) struct Taps {
     pub(super) video: Arc<Feed>,
@@ -50,7 +50,7 @@ impl Taps {
     }
 }
 
-/// The caps of captured pictures, that come so often.
+/// The caps of captured pictures at another rate.
 pub(super) fn at_rate(caps: &gst::Caps, fps: u32) -> gst::Caps {
     let mut caps = caps.clone();
     let rate = gst::Fraction::new(i32::try_from(fps).unwrap_or(30), 1);

@@ -31,15 +31,17 @@ use crate::process::backoff::Backoff;
 use crate::protocol::events::PushCode;
 use crate::protocol::stream_url;
 
-/// How often a connection that is being made is looked at.
+/// Time between two looks at a connection that is being made.
 const LOOK: Duration = Duration::from_millis(50);
-/// A relay that cannot be reached is asked for this long before a connection is tried anyway.
+/// Time for which a relay that cannot be reached is asked before a connection is tried anyway.
 const ASK: Duration = Duration::from_secs(3);
-/// Name, TCP, handshake, connect and publish together; each step has its own, shorter limit.
+/// Time for name, TCP, handshake, connect and publish together; each step has its own, shorter
+/// limit.
 const CONNECT: Duration = Duration::from_secs(2 * NETWORK_SECONDS as u64);
 /// Bytes beyond the accepted publish that prove media: the stream's headers are below 1 KiB.
 const PROOF_BYTES: u64 = 4096;
-/// A relay that refuses a stream may close only after it accepted the publish command.
+/// Time after which media is proven: a relay that refuses a stream may close only after it accepted
+/// the publish command.
 const PROOF_TIME: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
@@ -50,9 +52,9 @@ pub(super) struct Task {
     key_frames: mpsc::Receiver<()>,
     backoff: Backoff,
     ever_flowed: bool,
-    /// The relay's.
+    /// The relay's port.
     port: Option<u16>,
-    /// Where the relay was last.
+    /// The relay's last address.
     relay: Option<SocketAddr>,
     steering: Steering,
     /// Hardware that failed.
@@ -134,7 +136,7 @@ impl Task {
         }
     }
 
-    /// Looks at what no connection can be made without.
+    /// Checks the URL and chooses the encoders, without which no connection can be made.
     async fn prepare(&self) -> Result<Encoders, Loss> {
         if let Err(reason) = relay_url::check(self.config.url.expose_secret()) {
             let message = format!("the push URL {reason}");
@@ -172,7 +174,7 @@ impl Task {
             log::warn!("{text}");
             self.reporter
                 .events
-                .tell(PushCode::HwAccelerationFail, text);
+                .report(PushCode::HwAccelerationFail, text);
         }
         next
     }
@@ -209,7 +211,7 @@ impl Task {
                 self.reporter.stats.send_modify(|stats| stats.tls = tls);
                 self.reporter
                     .events
-                    .tell(PushCode::ConnectSucc, "connected to the relay");
+                    .report(PushCode::ConnectSucc, "connected to the relay");
                 self.push(leg, accepted).await
             }
             Err(loss) if loss.cause == LossCause::Handshake => {
@@ -277,7 +279,7 @@ impl Task {
                 self.reporter.step(step, &look);
             }
             if standstill.moved(look.reading.taken, now) {
-                if std::mem::take(&mut standstill.told) {
+                if std::mem::take(&mut standstill.reported) {
                     self.resume();
                 }
             } else if let Some(loss) = self.stands(&mut standstill, &look, now) {
@@ -303,7 +305,7 @@ impl Task {
         }
     }
 
-    /// The peer takes nothing: why the connection must be replaced, if it must.
+    /// The reason to replace a connection whose peer takes nothing, if there is one.
     fn stands(&self, standstill: &mut Standstill, look: &Look, now: Instant) -> Option<Loss> {
         let still = standstill.still(now);
         let loss = || Loss {
@@ -313,7 +315,7 @@ impl Task {
         if standstill.is_over(look.held, self.relay, self.config.reconnect.window, now) {
             return Some(loss());
         }
-        if still >= stall::SILENCE && !std::mem::replace(&mut standstill.told, true) {
+        if still >= stall::SILENCE && !std::mem::replace(&mut standstill.reported, true) {
             self.reporter
                 .stats
                 .send_modify(|stats| stats.connected = false);
@@ -326,7 +328,7 @@ impl Task {
         None
     }
 
-    /// Media flows.
+    /// Reports that media flows.
     fn begin(&mut self, before: &UplinkStats, counters: Counters) {
         if !std::mem::replace(&mut self.ever_flowed, true) {
             self.reporter.encoder_started();
@@ -339,14 +341,14 @@ impl Task {
         self.reporter.give_up(loss, self.backoff.failures());
     }
 
-    /// The connection that stood still works again.
+    /// Reports that the connection that stood still works again.
     fn resume(&self) {
         self.reporter
             .stats
             .send_modify(|stats| stats.connected = true);
         self.reporter
             .events
-            .tell(PushCode::PushBegin, "media flows again");
+            .report(PushCode::PushBegin, "media flows again");
     }
 }
 

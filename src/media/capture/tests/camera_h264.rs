@@ -7,7 +7,7 @@ use gstreamer::prelude::ClockExt as _;
 use super::*;
 
 const ENCODER: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=600";
-/// Of `config`.
+/// Size of the pictures in `config`.
 const SIZE: &str = "width=320,height=240";
 
 /// A camera of a white picture; its `name` makes it one that no other test knows.
@@ -18,7 +18,7 @@ fn camera(name: &str, size: &str, encoder: &str) -> VideoSource {
     ))
 }
 
-/// What was decided for the only camera.
+/// The decision for the only camera.
 fn decided(capture: &Capture) -> String {
     let status = capture.cameras().status();
     status.own_h264.get("main").cloned().unwrap_or_default()

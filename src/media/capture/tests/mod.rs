@@ -94,17 +94,17 @@ async fn a_camera_that_goes_is_replaced_and_comes_back_while_sound_flows() {
     let (heard, _attachment) = listen(&capture);
     let begun = std::time::Instant::now();
     let mut picture = capture.picture();
-    let mut told = Vec::new();
-    while !told.contains(&PushCode::CameraAvailable) {
+    let mut reported = Vec::new();
+    while !reported.contains(&PushCode::CameraAvailable) {
         // The picture never stops for long, whatever the camera does.
         assert_eq!(shown(&mut picture).await, (320, 240));
-        assert!(begun.elapsed() < LIMIT, "{told:?}");
+        assert!(begun.elapsed() < LIMIT, "{reported:?}");
         while let Ok(event) = events.try_recv() {
-            told.push(event.code);
+            reported.push(event.code);
         }
     }
     assert_eq!(
-        told[..4],
+        reported[..4],
         [
             PushCode::OpenCameraSucc,
             PushCode::FirstFrameAvailable,
@@ -238,17 +238,17 @@ async fn the_next_camera_stands_in_and_the_wanted_one_comes_back() {
         ..config(VideoSource::Test, TONE)
     };
     let capture = Capture::start(config, sender).await.expect("starts");
-    let mut told = Vec::new();
-    while told.len() < 5 {
+    let mut reported = Vec::new();
+    while reported.len() < 5 {
         let event = next(&mut events).await;
-        told.push((
+        reported.push((
             event.code,
             event.message.split(' ').nth(1).map(str::to_owned),
         ));
     }
     let of = |name: &str| Some(name.to_owned());
     assert_eq!(
-        told,
+        reported,
         [
             (PushCode::OpenCameraSucc, of("face")),
             (PushCode::FirstFrameAvailable, of("face")),
@@ -433,11 +433,11 @@ async fn without_a_microphone_there_is_a_picture_and_silence() {
     let capture = Capture::start(config(VideoSource::Test, none), sender)
         .await
         .expect("starts");
-    let mut told = [PushCode::NetStatus; 3];
-    for code in &mut told {
+    let mut reported = [PushCode::NetStatus; 3];
+    for code in &mut reported {
         *code = next_code(&mut events).await;
     }
-    assert!(told.contains(&PushCode::OpenMicFail), "{told:?}");
+    assert!(reported.contains(&PushCode::OpenMicFail), "{reported:?}");
     let (heard, _attachment) = listen(&capture);
     tokio::time::sleep(Duration::from_millis(500)).await;
     let heard = heard.load(std::sync::atomic::Ordering::Relaxed);

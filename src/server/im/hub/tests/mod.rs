@@ -175,7 +175,7 @@ impl Bench {
     }
 }
 
-/// What tells one posted message from another in these tests.
+/// Tells one posted message from another in these tests.
 fn mark(posted: &Posted) -> u64 {
     match posted {
         Posted::Message(message) => message.random,
