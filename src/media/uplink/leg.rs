@@ -251,13 +251,13 @@ impl Leg {
     pub(super) fn counters(&self) -> Counters {
         let stats = self.network.property::<gst::Structure>("stats");
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let (ours, own) = (&self.picture_meter, &self.switch.meter);
+        let (ours, camera) = (&self.picture_meter, &self.switch.meter);
         let encoded = load(&ours.packets);
         Counters {
             bytes: stats.get("out-bytes-total").unwrap_or(0),
-            frames: encoded + load(&own.packets),
-            keys: load(&ours.keys) + load(&own.keys),
-            picture_bytes: load(&ours.bytes) + load(&own.bytes),
+            frames: encoded + load(&camera.packets),
+            keys: load(&ours.keys) + load(&camera.keys),
+            picture_bytes: load(&ours.bytes) + load(&camera.bytes),
             encoded,
             sound_bytes: load(&self.sound_meter.bytes),
             given: load(&self.given),

@@ -185,9 +185,9 @@ impl Switch {
     /// Name of the camera, if it is the one that sends.
     pub(super) fn camera_name(&self) -> Option<String> {
         let state = self.state();
-        let own = state.selector.feeds() == Some(Branch::Camera);
+        let feeds = state.selector.feeds() == Some(Branch::Camera);
         let name = |camera: &Arc<CameraEncoder>| camera.name().to_owned();
-        state.guided.as_ref().filter(|_| own).map(name)
+        state.guided.as_ref().filter(|_| feeds).map(name)
     }
 
     /// Whether somebody sends.
