@@ -10,7 +10,7 @@
 //! while a picture waits there, no other is encoded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -37,6 +37,7 @@ use crate::media::codecs::{H264, Target, build_aac};
 use crate::media::congestion::Quality;
 use crate::media::error::MediaError;
 use crate::media::format::{side, sound_caps};
+use crate::media::lock::lock;
 use crate::media::pipeline::{Pipeline, make};
 use crate::media::relay_link::RelayLink;
 
@@ -153,7 +154,7 @@ impl Leg {
                 .note(Track::Sound, Point::Captured, age(frame.captured));
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
-            let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut batch = lock(&batch);
             let block = timed(frame, silence.as_ref(), time);
             if let Some(block) = block.and_then(|block| batch.put(block)) {
                 let _ = sound.push_buffer(block);
