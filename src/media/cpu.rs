@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Account {
     /// Ticks of this process.
-    own: u64,
+    process: u64,
     /// Ticks of all, without idling.
     busy: u64,
     /// Ticks of all, idling included, over all processors.
@@ -30,13 +30,18 @@ impl CpuMeter {
 fn shares(last: Account, now: Account) -> Option<(f64, f64)> {
     let all = now.all.saturating_sub(last.all);
     let percent = |now: u64, last: u64| now.saturating_sub(last) as f64 * 100.0 / all as f64;
-    (all > 0).then(|| (percent(now.own, last.own), percent(now.busy, last.busy)))
+    (all > 0).then(|| {
+        (
+            percent(now.process, last.process),
+            percent(now.busy, last.busy),
+        )
+    })
 }
 
 /// Reads `proc_pid_stat(5)` and `proc_stat(5)`.
-fn account(own: &str, machine: &str) -> Option<Account> {
+fn account(process: &str, machine: &str) -> Option<Account> {
     // The program's name may hold anything, spaces and brackets too.
-    let fields: Vec<&str> = own.rsplit_once(')')?.1.split_whitespace().collect();
+    let fields: Vec<&str> = process.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
     let line = machine.lines().next()?.strip_prefix("cpu ")?;
     // user nice system idle iowait irq softirq steal; guests are in user and nice already.
@@ -47,7 +52,7 @@ fn account(own: &str, machine: &str) -> Option<Account> {
         .collect();
     let sum: u64 = all.iter().sum();
     Some(Account {
-        own: ticks(11)? + ticks(12)?,
+        process: ticks(11)? + ticks(12)?,
         busy: sum - all.get(3)? - all.get(4)?,
         all: sum,
     })
@@ -59,19 +64,19 @@ mod tests {
 
     #[test]
     fn reads_the_kernels_account() {
-        let own = "7 (a) b) R 1 7 7 0 -1 4194304 100 0 0 0 40 20 5 5 20 0 9 0 300 1000 50";
+        let process = "7 (a) b) R 1 7 7 0 -1 4194304 100 0 0 0 40 20 5 5 20 0 9 0 300 1000 50";
         let machine = "cpu  100 10 50 800 30 2 8 0 4 0\ncpu0 1 2 3\n";
-        let then = account(own, machine);
+        let then = account(process, machine);
         let expected = Account {
-            own: 60,
+            process: 60,
             busy: 170,
             all: 1000,
         };
         assert_eq!(then, Some(expected));
         assert_eq!(account("7 (a", machine), None);
-        assert_eq!(account(own, "intr 1"), None);
+        assert_eq!(account(process, "intr 1"), None);
         let now = Account {
-            own: 110,
+            process: 110,
             busy: 320,
             all: 1200,
         };

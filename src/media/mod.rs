@@ -24,6 +24,7 @@ mod elements;
 mod error;
 mod format;
 mod group_status;
+mod lock;
 mod loss;
 mod pipeline;
 mod play_event;

@@ -33,22 +33,22 @@ enum Way {
 impl CameraEncoder {
     /// The encoder of a camera which `v4l2src` opens in a mode that needs it. The source must not
     /// have been started.
-    pub(crate) fn of_device(source: &gst::Element, device: &str, own: &OwnH264) -> Self {
+    pub(crate) fn of_device(source: &gst::Element, device: &str, h264: &OwnH264) -> Self {
         let mut controls = gst::Structure::builder("controls")
             .field("video_bitrate_mode", 1i32)
             .field("repeat_sequence_header", 1i32)
             .build();
         // Until somebody says more, a key frame each second.
-        if let Some(distance) = own.distance {
-            let frames = own.mode.fps.0.div_ceil(own.mode.fps.1.max(1));
+        if let Some(distance) = h264.distance {
+            let frames = h264.mode.fps.0.div_ceil(h264.mode.fps.1.max(1));
             controls.set(distance, i32::try_from(frames).unwrap_or(i32::MAX));
         }
         let encoder = Self {
             name: format!("camera ({device})"),
             way: Way::Device {
                 source: source.clone(),
-                force_key: own.force_key,
-                distance: own.distance,
+                force_key: h264.force_key,
+                distance: h264.distance,
             },
         };
         encoder.control(controls);
@@ -147,7 +147,7 @@ mod tests {
         source.property::<gst::Structure>("extra-controls")
     }
 
-    fn own(force_key: bool, distance: Option<&'static str>) -> OwnH264 {
+    fn h264(force_key: bool, distance: Option<&'static str>) -> OwnH264 {
         OwnH264 {
             mode: CameraMode {
                 format: PixelFormat::H264,
@@ -165,7 +165,7 @@ mod tests {
         elements::init().expect("GStreamer starts");
         let source = make("v4l2src", "camera").build().expect("it is here");
         let period = "h264_i_frame_period";
-        let encoder = CameraEncoder::of_device(&source, "/dev/video0", &own(true, Some(period)));
+        let encoder = CameraEncoder::of_device(&source, "/dev/video0", &h264(true, Some(period)));
         assert_eq!(encoder.name(), "camera (/dev/video0)");
         assert_eq!(
             controls(&source).get::<i32>("repeat_sequence_header"),
@@ -183,7 +183,7 @@ mod tests {
             "pushed once only"
         );
         // One that can only space its key frames is not asked for any.
-        let encoder = CameraEncoder::of_device(&source, "/dev/video0", &own(false, Some(period)));
+        let encoder = CameraEncoder::of_device(&source, "/dev/video0", &h264(false, Some(period)));
         encoder.request_key();
         assert!(!controls(&source).has_field("force_key_frame"));
     }

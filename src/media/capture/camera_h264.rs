@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -24,6 +24,7 @@ use crate::media::codecs::{self, Decoder, Kind};
 use crate::media::elements::H264_DECODERS;
 use crate::media::error::MediaError;
 use crate::media::format::{avc_caps, side};
+use crate::media::lock::lock;
 use crate::media::pipeline::{Pipeline, make};
 
 /// Time from the camera's first bytes to a key frame that was asked for. Longer than the second
@@ -38,7 +39,7 @@ const KEY_AGAIN: Duration = Duration::from_millis(500);
 static VERDICTS: Mutex<BTreeMap<String, Result<(), String>>> = Mutex::new(BTreeMap::new());
 
 fn verdicts() -> MutexGuard<'static, BTreeMap<String, Result<(), String>>> {
-    VERDICTS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&VERDICTS)
 }
 
 /// Checks whether the configuration allows a camera's own H.264.
@@ -128,7 +129,7 @@ pub(super) struct CameraH264 {
 
 impl CameraH264 {
     fn trial(&self) -> MutexGuard<'_, H264Trial> {
-        self.trial.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.trial)
     }
 
     /// Its encoder, while its stream can be sent.
@@ -223,7 +224,7 @@ pub(super) fn decoding(h264: Option<&Arc<CameraH264>>) -> Result<Vec<gst::Elemen
     if let Some(h264) = h264 {
         let (encoder, asked) = (Arc::clone(&h264.encoder), Mutex::new(None::<Instant>));
         waiting.connect("overrun", false, move |_| {
-            let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut asked = lock(&asked);
             if asked.is_none_or(|at| at.elapsed() >= KEY_AGAIN) {
                 *asked = Some(Instant::now());
                 encoder.request_key();

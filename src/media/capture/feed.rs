@@ -4,7 +4,7 @@
 //! first frame: until then its predecessor is seen, and never afterwards.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -12,6 +12,7 @@ use gstreamer_app as gst_app;
 use tokio::sync::watch;
 
 use super::camera_encoder::CameraEncoder;
+use crate::media::lock::lock;
 
 /// A captured picture or piece of sound.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl<T> Default for Taps<T> {
 
 impl<T> Taps<T> {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Tap<T>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     fn call(&self, with: &T) {
@@ -150,7 +151,7 @@ impl Feed {
     }
 
     fn now_on(&self) -> std::sync::MutexGuard<'_, NowOn> {
-        self.now_on.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.now_on)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The V4L2 camera that is meant, of those that are present.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::config::kiosk::VideoSource;
 use crate::media::devices::CameraDevice;
 use crate::media::error::MediaError;
+use crate::media::lock::lock;
 
 /// The place at which a camera was last found: its name and its bus.
 ///
@@ -23,7 +24,7 @@ impl Plug {
         nodes: &[PathBuf],
         identify: impl Fn(&Path) -> Option<CameraDevice>,
     ) -> Result<CameraDevice, MediaError> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.0);
         let candidates = nodes.iter().filter(|path| may_be(wanted, path));
         let found = candidates
             .filter_map(|path| identify(path))

@@ -3,7 +3,7 @@
 //! A V4L2 device streams in one mode at a time, so a camera that is in use gives stills of the
 //! mode it runs in (`media.cameras.width` and `height` make it run in a larger one).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::picture_chain::upright;
 use crate::config::kiosk::Rotation;
 use crate::media::error::MediaError;
+use crate::media::lock::lock;
 use crate::media::pipeline::{BusEvent, Pipeline, make};
 
 /// Time for a camera that delivers to hand out a frame: our choice.
@@ -72,10 +73,6 @@ impl Stills {
             Err(_) => Err(MediaError::broken("the camera delivers no frame")),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A frame, raw or JPEG, as an upright JPEG.

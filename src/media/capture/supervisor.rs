@@ -335,11 +335,11 @@ impl Supervisor {
         let name = running
             .device
             .map(|device| &self.group.devices[device].name);
-        if let (Some(name), Some(own)) = (name, running.source.own_h264()) {
+        if let (Some(name), Some(h264)) = (name, running.source.own_h264()) {
             self.status.send_if_modified(|status| {
-                let news = status.own_h264.get(name) != Some(&own);
+                let news = status.own_h264.get(name) != Some(&h264);
                 if news {
-                    status.own_h264.insert(name.clone(), own);
+                    status.own_h264.insert(name.clone(), h264);
                 }
                 news
             });

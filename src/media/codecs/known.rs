@@ -1,12 +1,13 @@
 //! The knowledge of codecs in this process: one probe, in the background, for everybody.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::probe;
 use super::report::{CodecReport, Shape};
+use crate::media::lock::lock;
 
 /// Minimum time until a probe that found too little is made again, at the next call: our choice.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -22,7 +23,7 @@ static PROBE: Mutex<Option<Running>> = Mutex::new(None);
 /// Starts the trials, unless they were made already or are being made, and never waits. Whoever is
 /// first says with which shape.
 pub(crate) fn start(shape: Shape) -> watch::Receiver<CodecReport> {
-    let mut running = PROBE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut running = lock(&PROBE);
     let known = running.as_ref().filter(|probe| {
         let report = probe.report.borrow();
         !report.done || report.is_enough() || probe.since.elapsed() < AGAIN
@@ -41,7 +42,7 @@ pub(crate) fn start(shape: Shape) -> watch::Receiver<CodecReport> {
 /// The report of now; `None` before the first trials.
 #[must_use]
 pub fn known() -> Option<CodecReport> {
-    let running = PROBE.lock().unwrap_or_else(PoisonError::into_inner);
+    let running = lock(&PROBE);
     running.as_ref().map(|probe| probe.report.borrow().clone())
 }
 

@@ -67,20 +67,23 @@ pub(crate) fn decide(
 
 /// The slowest of the modes that are fast enough.
 fn mode(modes: &[CameraMode], size: (u32, u32), fps: u32) -> Result<&CameraMode, String> {
-    let own: Vec<_> = modes
+    let h264: Vec<_> = modes
         .iter()
         .filter(|mode| mode.format == PixelFormat::H264)
         .collect();
-    if own.is_empty() {
+    if h264.is_empty() {
         return Err("it makes none".to_owned());
     }
     // In tenths, because 30000/1001 is as good as 30.
     let fast_enough = |mode: &CameraMode| mode.tenths_fps() + 1 >= u64::from(fps) * 10;
     let fits = |mode: &&&CameraMode| (mode.width, mode.height) == size && fast_enough(mode);
-    let slowest = own.iter().filter(fits).min_by_key(|mode| mode.tenths_fps());
+    let slowest = h264
+        .iter()
+        .filter(fits)
+        .min_by_key(|mode| mode.tenths_fps());
     slowest.copied().ok_or_else(|| {
         let (width, height) = size;
-        let all: Vec<_> = own
+        let all: Vec<_> = h264
             .iter()
             .map(|mode| format!("{}x{}@{}", mode.width, mode.height, mode.tenths_fps() / 10))
             .collect();
@@ -99,13 +102,13 @@ pub(super) fn report(
     fps: u32,
 ) -> OwnH264Report {
     match decide(modes, controls, size, fps) {
-        Ok(own) => {
-            let force = own.force_key.then_some(FORCE_KEY);
-            let by: Vec<_> = [Some(BITRATE), force, own.distance]
+        Ok(h264) => {
+            let force = h264.force_key.then_some(FORCE_KEY);
+            let by: Vec<_> = [Some(BITRATE), force, h264.distance]
                 .into_iter()
                 .flatten()
                 .collect();
-            let CameraMode { width, height, .. } = own.mode;
+            let CameraMode { width, height, .. } = h264.mode;
             OwnH264Report::Usable(format!("{width}x{height}, set by {}", by.join(", ")))
         }
         Err(reason) => OwnH264Report::Refused(reason),
@@ -223,7 +226,7 @@ mod tests {
         ] {
             let controls: Vec<_> = controls.iter().map(|name| control(name)).collect();
             let found = decide(modes, &controls, size, fps);
-            let found = found.map(|own| (own.mode.fps.0, own.force_key, own.distance));
+            let found = found.map(|h264| (h264.mode.fps.0, h264.force_key, h264.distance));
             assert_eq!(
                 found,
                 expected.map_err(str::to_owned),

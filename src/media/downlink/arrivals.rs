@@ -1,7 +1,7 @@
 //! Arrivals of one connection: written by GStreamer's threads, read by the owner.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::facts::Facts;
 use super::passage::Passage;
 use crate::media::codecs::Decoder;
+use crate::media::lock::lock;
 use crate::media::tone::AudioLevel;
 
 /// Age from which on a level says nothing about what is heard now.
@@ -52,11 +53,6 @@ pub(super) struct Arrivals {
 pub(super) struct Unplayable {
     pub(super) video: bool,
     pub(super) reason: String,
-}
-
-/// Locks; values are replaced whole, so a panic elsewhere leaves nothing half-written.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Arrivals {

@@ -2,12 +2,13 @@
 //! when it is due, and what came too late. Written by GStreamer's threads.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::catch_up::{CatchUp, Coded, Verdict};
 use super::play_stats::{PictureDelay, PlayDelay, SoundDelay};
 use super::playout::{Due, Playout};
+use crate::media::lock::lock;
 use crate::media::smooth::{Smooth, tenths};
 use crate::media::speaker::{Played, Timing};
 
@@ -94,7 +95,7 @@ impl Default for Passage {
 
 impl Passage {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Notes a coded picture that came; the network sends in the order of `sent`.

@@ -6,7 +6,7 @@
 //! two devices is closed and opened again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -15,6 +15,7 @@ use crate::config::kiosk::VoiceConfig;
 use crate::media::elements;
 use crate::media::error::MediaError;
 use crate::media::format::{Block, samples, sound_caps};
+use crate::media::lock::lock;
 use crate::media::pipeline::make;
 
 /// Length of a block.
@@ -115,7 +116,7 @@ impl PaddedElement {
             .name("output")
             .chain_function(move |_, _, buffer| {
                 let block = block(&buffer).ok_or(gst::FlowError::Error)?;
-                *taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(block);
+                *lock(&taken) = Some(block);
                 Ok(gst::FlowSuccess::Ok)
             })
             .build();
@@ -171,7 +172,7 @@ impl PaddedElement {
         }
         let pushed = self.input.push(buffer);
         pushed.map_err(|error| refused(&self.element, &format!("refuses sound: {error}")))?;
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = lock(&self.out);
         out.take()
             .ok_or_else(|| refused(&self.element, "gives no sound"))
     }

@@ -1,6 +1,6 @@
 //! The state that loudspeaker and microphone of a call share: what was played, how the echo is.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use gstreamer as gst;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::level::Return;
 use super::reference::{FarEnd, Reference};
 use crate::config::kiosk::{EchoControl, VoiceConfig};
+use crate::media::lock::lock;
 
 /// The echo as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -29,11 +30,6 @@ pub(super) struct Shared {
     pub(super) config: VoiceConfig,
     reference: Mutex<Reference>,
     status: Mutex<EchoStatus>,
-}
-
-/// Locks; no code that could panic half-way runs under these locks.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

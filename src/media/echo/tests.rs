@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::level::erle_db;
-use super::shared::lock;
 use crate::config::kiosk::{
     AudioSink, AudioSource, Camera, EchoControl, EncoderChoice, VideoSource, VoiceConfig,
 };
 use crate::media::capture::{AwayText, Capture, CaptureConfig};
 use crate::media::elements;
 use crate::media::format::{BLOCK, samples};
+use crate::media::lock::lock;
 use crate::media::speaker::{Speaker, Timing};
 use crate::media::time_code::now_micros;
 

@@ -6,7 +6,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSrc, AppSrcCallbacks};
 
-use super::shared_mixer::{SharedMixer, lock};
+use super::shared_mixer::{SharedMixer, lock_mixer};
 use crate::config::kiosk::AudioSink;
 use crate::media::devices;
 use crate::media::error::MediaError;
@@ -84,7 +84,7 @@ fn source(mixer: &SharedMixer, device: &gst::Element) -> AppSrc {
         let position = block * played;
         let device = device.upgrade();
         let delay = device.map_or(0, |device| holds(&device, &mut clock, position));
-        let bytes = lock(&mixer).mix(BLOCK, now_micros() as i64, delay);
+        let bytes = lock_mixer(&mixer).mix(BLOCK, now_micros() as i64, delay);
         if let Some(echo) = mixer.echo.get() {
             let block: Vec<i16> = samples(&bytes).collect();
             echo.played(gst::SystemClock::obtain().time(), &block);

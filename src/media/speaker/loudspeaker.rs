@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::device::open;
 use super::keeper::Keeper;
 use super::member_input::SpeakerInput;
-use super::shared_mixer::{SharedMixer, Sound, lock};
+use super::shared_mixer::{SharedMixer, Sound, lock_mixer};
 use crate::config::kiosk::AudioSink;
 use crate::media::echo::Echo;
 use crate::media::error::MediaError;
@@ -80,7 +80,7 @@ impl Speaker {
     /// 0 is silence, 1 plays as received; other values are brought into this range.
     pub fn set_volume(&self, volume: f64) {
         if !volume.is_nan() {
-            lock(&self.mixer).volume = volume.clamp(0.0, 1.0);
+            lock_mixer(&self.mixer).volume = volume.clamp(0.0, 1.0);
         }
     }
 
@@ -92,7 +92,7 @@ impl Speaker {
     /// Calls back with each block as it goes to the device, and with the µs until it is heard. On
     /// the device's thread: it must not wait. Replaces the one before.
     pub fn on_played(&self, listener: impl FnMut(&[i16], i64) + Send + 'static) {
-        lock(&self.mixer).listener = Some(Box::new(listener));
+        lock_mixer(&self.mixer).listener = Some(Box::new(listener));
     }
 
     /// Stops; the device is free when this returns (within ten seconds, even if it hangs).
@@ -144,7 +144,7 @@ mod tests {
         first.push(&vec![1000; fifth_of_a_second], now);
         second.push(&vec![1000; fifth_of_a_second], now);
         drop(second);
-        assert_eq!(lock(&speaker.mixer).inputs.len(), 1);
+        assert_eq!(lock_mixer(&speaker.mixer).inputs.len(), 1);
         let begun = std::time::Instant::now();
         while first.played().gaps == 0 {
             assert!(
@@ -160,7 +160,7 @@ mod tests {
         assert!(*heard.lock().expect("no panic") > fifth_of_a_second / 2);
         speaker.set_volume(f64::NAN);
         speaker.set_volume(7.0);
-        assert_eq!(lock(&speaker.mixer).volume, 1.0);
+        assert_eq!(lock_mixer(&speaker.mixer).volume, 1.0);
         speaker.stop().await;
         first.push(&[1], now);
     }

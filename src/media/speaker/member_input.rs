@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::input::{Input, Played, Timing};
-use super::shared_mixer::{SharedMixer, lock};
+use super::shared_mixer::{SharedMixer, lock_mixer};
 
 /// The input for one member's sound. Clones are the same input; it ends with the last of them.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ impl SpeakerInput {
     pub(super) fn new(member: &str, mixer: &SharedMixer) -> Self {
         let member: Arc<str> = member.into();
         let fresh = (Arc::clone(&member), Input::default());
-        lock(mixer).inputs.push(fresh);
+        lock_mixer(mixer).inputs.push(fresh);
         let mixer = Arc::clone(mixer);
         Self {
             inner: Arc::new(InputHandle { member, mixer }),
@@ -42,7 +42,7 @@ impl SpeakerInput {
 
     fn with<T>(&self, act: impl FnOnce(&mut Input) -> T) -> Option<T> {
         let InputHandle { member, mixer } = &*self.inner;
-        let mut mixer = lock(mixer);
+        let mut mixer = lock_mixer(mixer);
         let mut inputs = mixer.inputs.iter_mut();
         let mine = inputs.find(|(name, _)| Arc::ptr_eq(name, member));
         mine.map(|(_, input)| act(input))
@@ -52,7 +52,7 @@ impl SpeakerInput {
 impl Drop for InputHandle {
     fn drop(&mut self) {
         let member = &self.member;
-        lock(&self.mixer)
+        lock_mixer(&self.mixer)
             .inputs
             .retain(|(name, _)| !Arc::ptr_eq(name, member));
     }

@@ -1,9 +1,10 @@
 //! The mixer as members, device and owner share it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use super::mixer::Mixer;
 use crate::media::echo::Echo;
+use crate::media::lock::lock;
 
 #[derive(Debug)]
 pub(super) struct Sound {
@@ -23,7 +24,6 @@ impl Sound {
     }
 }
 
-/// Locks the mixer; no code that could panic half-way runs under this lock.
-pub(super) fn lock(mixer: &SharedMixer) -> MutexGuard<'_, Mixer> {
-    mixer.mixer.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn lock_mixer(mixer: &SharedMixer) -> MutexGuard<'_, Mixer> {
+    lock(&mixer.mixer)
 }

@@ -96,8 +96,9 @@ impl KernelQueue {
 
 /// The socket behind a file of this process is duplicated, set, and let go.
 fn no_linger(fd: RawFd) -> rustix::io::Result<()> {
-    let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
-    let socket = rustix::process::pidfd_getfd(own, fd as ForeignRawFd, PidfdGetfdFlags::empty())?;
+    let process = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
+    let socket =
+        rustix::process::pidfd_getfd(process, fd as ForeignRawFd, PidfdGetfdFlags::empty())?;
     rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO))
 }
 

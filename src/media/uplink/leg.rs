@@ -10,7 +10,7 @@
 //! while a picture waits there, no other is encoded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -37,6 +37,7 @@ use crate::media::codecs::{H264, Target, build_aac};
 use crate::media::congestion::Quality;
 use crate::media::error::MediaError;
 use crate::media::format::{side, sound_caps};
+use crate::media::lock::lock;
 use crate::media::pipeline::{Pipeline, make};
 use crate::media::relay_link::RelayLink;
 
@@ -153,7 +154,7 @@ impl Leg {
                 .note(Track::Sound, Point::Captured, age(frame.captured));
             let muted = mutes.sound.load(Ordering::Relaxed);
             let silence = frame.sample.buffer().filter(|_| muted).map(silence);
-            let mut batch = batch.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut batch = lock(&batch);
             let block = timed(frame, silence.as_ref(), time);
             if let Some(block) = block.and_then(|block| batch.put(block)) {
                 let _ = sound.push_buffer(block);
@@ -251,13 +252,13 @@ impl Leg {
     pub(super) fn counters(&self) -> Counters {
         let stats = self.network.property::<gst::Structure>("stats");
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let (ours, own) = (&self.picture_meter, &self.switch.meter);
+        let (ours, camera) = (&self.picture_meter, &self.switch.meter);
         let encoded = load(&ours.packets);
         Counters {
             bytes: stats.get("out-bytes-total").unwrap_or(0),
-            frames: encoded + load(&own.packets),
-            keys: load(&ours.keys) + load(&own.keys),
-            picture_bytes: load(&ours.bytes) + load(&own.bytes),
+            frames: encoded + load(&camera.packets),
+            keys: load(&ours.keys) + load(&camera.keys),
+            picture_bytes: load(&ours.bytes) + load(&camera.bytes),
             encoded,
             sound_bytes: load(&self.sound_meter.bytes),
             given: load(&self.given),

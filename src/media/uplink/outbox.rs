@@ -1,7 +1,7 @@
 //! Hands tags to the RTMP element, but never more than the kernel may hold: what it has cannot
 //! be taken back, and on a slow link it takes megabytes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::queue::{SendQueue, Tag};
 use super::stages::{Point, Stages};
+use crate::media::lock::lock;
 
 /// Time that a picture may wait before no more of it is encoded.
 const PICTURE_WAITS: Duration = Duration::from_millis(150);
@@ -153,6 +154,6 @@ impl Outbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }

@@ -1,9 +1,10 @@
 //! Thins out the captured pictures to those that are encoded.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::media::congestion::Quality;
+use crate::media::lock::lock;
 
 /// Lets through so many pictures a second, evenly spaced.
 #[derive(Debug)]
@@ -31,14 +32,14 @@ impl Pace {
     }
 
     pub(super) fn set(&self, quality: Quality) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         state.fps = if quality.video() { quality.fps } else { 0 };
         state.due = Duration::ZERO;
     }
 
     /// Whether the picture of this moment is wanted.
     pub(super) fn takes(&self, captured: Duration) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         if state.fps == 0 || state.fps >= state.full {
             return state.fps > 0;
         }

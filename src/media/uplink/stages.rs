@@ -1,10 +1,11 @@
 //! Measures the stages of the way of what we send, from the device to the network.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::push_stats::{PushDelay, SendDelay};
 use super::queue::Track;
+use crate::media::lock::lock;
 use crate::media::smooth::{Smooth, tenths};
 
 /// A point on the way of a picture or a piece of sound.
@@ -24,13 +25,13 @@ pub(super) struct Stages(Mutex<[[Smooth; 3]; 2]>);
 impl Stages {
     /// Notes that something that was captured `age` ago is at `point`.
     pub(super) fn note(&self, track: Track, point: Point, age: Duration) {
-        let mut ages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ages = lock(&self.0);
         ages[track as usize][point as usize].note(age);
     }
 
     /// The delays, with what the kernel and the way to the relay add.
     pub(super) fn delays(&self, kernel: Duration, network: Option<Duration>) -> PushDelay {
-        let ages = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ages = *lock(&self.0);
         let millis = |time: Duration| tenths(time.as_secs_f64() * 1e3);
         let (kernel, network) = (millis(kernel), network.map(millis));
         let track = |track: Track| {

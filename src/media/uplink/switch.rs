@@ -2,7 +2,7 @@
 //! `selector`). What is asked of the encoder goes to whom it concerns.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -16,6 +16,7 @@ use super::tagger::{self, Tagger};
 use crate::media::capture::{CameraEncoder, Encoded, Frame};
 use crate::media::codecs::{Target, request_key};
 use crate::media::congestion::{Quality, Stage};
+use crate::media::lock::lock;
 
 /// Time between two requests for a key frame that somebody waits for.
 const KEY_AGAIN: Duration = Duration::from_millis(500);
@@ -64,7 +65,7 @@ impl Switch {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// The branch that should send a picture of this camera now.
@@ -185,9 +186,9 @@ impl Switch {
     /// Name of the camera, if it is the one that sends.
     pub(super) fn camera_name(&self) -> Option<String> {
         let state = self.state();
-        let own = state.selector.feeds() == Some(Branch::Camera);
+        let feeds = state.selector.feeds() == Some(Branch::Camera);
         let name = |camera: &Arc<CameraEncoder>| camera.name().to_owned();
-        state.guided.as_ref().filter(|_| own).map(name)
+        state.guided.as_ref().filter(|_| feeds).map(name)
     }
 
     /// Whether somebody sends.

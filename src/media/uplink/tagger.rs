@@ -1,6 +1,6 @@
 //! Makes FLV tags of encoded packets.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
@@ -9,6 +9,7 @@ use super::flv::{self, Packet};
 use super::outbox::Outbox;
 use super::queue::{Tag, Track};
 use crate::media::format::{aac_caps, avc_caps};
+use crate::media::lock::lock;
 
 /// Makes a tag of each packet of one track, and one of the decoder configuration before the first
 /// and whenever it changes.
@@ -31,7 +32,7 @@ impl Tagger {
 
     /// Puts a packet into the outbox, at `time` of the leg.
     pub(super) fn put(&self, sample: &gst::Sample, time: gst::ClockTime, key: bool) {
-        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut config = lock(&self.config);
         let now = decoder_config(sample);
         if let Some(now) = now.filter(|now| config.as_ref() != Some(now)) {
             self.put_data(Packet::Config, &now, time);

@@ -30,8 +30,10 @@ type Units = Arc<Mutex<Vec<(bool, gstreamer::ClockTime)>>>;
 fn collect(capture: &Capture) -> (Units, feed::Attachment) {
     let units = Units::default();
     let seen = Arc::clone(&units);
-    let attachment = capture.video.attach_encoded(move |own| {
-        seen.lock().expect("no panic").push((own.key, own.captured));
+    let attachment = capture.video.attach_encoded(move |unit| {
+        seen.lock()
+            .expect("no panic")
+            .push((unit.key, unit.captured));
     });
     (units, attachment)
 }
@@ -49,9 +51,9 @@ async fn what_the_camera_encodes_comes_beside_the_picture_and_obeys() {
     let mut picture = capture.picture();
     wait_for_luma(&mut picture, WHITE).await;
     let (units, _attached) = collect(&capture);
-    let own = capture.video.camera().expect("its encoder");
+    let encoder = capture.video.camera().expect("its encoder");
     let begun = std::time::Instant::now();
-    own.request_key();
+    encoder.request_key();
     let asked = gstreamer::SystemClock::obtain().time();
     let key = loop {
         let seen = units.lock().expect("no panic").clone();
