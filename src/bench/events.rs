@@ -11,8 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::outcome::{print, unless_stopped};
-use super::spread::Spread;
+use super::tools::{Spread, print, unless_stopped};
 use crate::appliance::run::block_on;
 use crate::config::kiosk::{Credentials, Role};
 use crate::protocol::RoomType;
@@ -96,7 +95,8 @@ async fn measure(rounds: u32) -> Result<EventReport> {
     tokio::spawn(server.run(stop));
     let mut alice = Client::start(&base_url, "alice")?;
     let mut bob = Client::start(&base_url, "bob")?;
-    alice.enter(Role::Host).await?;
+    let push_url = alice.handle.get_push_url(ROOM).await?;
+    alice.enter(push_url, Role::Host).await?;
     alice.wait_for_channel().await?;
     let (mut joined, mut left) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -140,12 +140,7 @@ impl Client {
         })
     }
 
-    async fn enter(&self, role: Role) -> Result<()> {
-        let push_url = self.handle.get_push_url(ROOM).await?;
-        self.enter_with(push_url, role).await
-    }
-
-    async fn enter_with(&self, push_url: String, role: Role) -> Result<()> {
+    async fn enter(&self, push_url: String, role: Role) -> Result<()> {
         let room = EnterRoom {
             room_id: ROOM.to_owned(),
             room_info: ROOM.to_owned(),
@@ -174,7 +169,7 @@ impl Client {
         let start = Instant::now();
         let is_me = |event: &RoomEvent| matches!(event, RoomEvent::MemberJoined(member) if member.user_id == self.user_id);
         let (entered, seen) = tokio::join!(
-            self.enter_with(push_url, Role::Guest),
+            self.enter(push_url, Role::Guest),
             observer.wait_for_event("joined", is_me)
         );
         entered?;

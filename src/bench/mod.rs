@@ -1,15 +1,10 @@
 //! Benchmarks: the measurements behind the targets of docs/performance.md.
 
-mod child;
 mod command;
 mod cost;
 mod delay;
 mod events;
 mod load;
-mod nginx;
-mod outcome;
-mod procfs;
-mod spread;
-mod temp_folder;
+mod tools;
 
 pub use command::{Bench, run};

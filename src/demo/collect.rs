@@ -25,12 +25,6 @@ pub(super) async fn collect(
     let (agent_status, seen_by_agent) = agent.status(kiosk).await?;
     let (kiosk_room, agent_room) = (kiosk_status.room, agent_status.room);
     let sent = kiosk_status.uplink.unwrap_or_default();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a bit rate is positive and small"
-    )]
-    let kbps = sent.kbps.round() as u64;
     let report = CallReport {
         ok: false,
         failures: vec![],
@@ -40,7 +34,7 @@ pub(super) async fn collect(
             encoder: sent.encoder,
             frames: seen_by_agent.frames,
             fps: seen_by_agent.fps,
-            kbps,
+            kbps: sent.kbps.round() as u64,
             reconnects: sent.reconnects,
         },
         downlink: DownlinkReport {
@@ -82,7 +76,7 @@ fn pictures(report: Option<&Path>, participants: &Participants) -> PictureReport
         let report = report?;
         let stem = report.file_stem()?.to_string_lossy();
         let path = report.with_file_name(format!("{stem}-{suffix}.png"));
-        match side.display().snapshot_png(&path) {
+        match side.display.snapshot_png(&path) {
             Ok(()) => Some(path.display().to_string()),
             Err(error) => {
                 log::warn!("{error}");

@@ -60,11 +60,7 @@ async fn call(options: &Options) -> Result<ExitCode> {
     for failure in &report.failures {
         eprintln!("rtckiosk demo: {failure}");
     }
-    Ok(if report.ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(ExitCode::from(u8::from(!report.ok)))
 }
 
 /// Makes the call and follows it to its end.

@@ -39,7 +39,6 @@ impl Meter {
         if let Some(delay) = stamped.and_then(|stamped| now.checked_sub(stamped))
             && seen.delays_ms.len() < MAX_SAMPLES
         {
-            #[expect(clippy::cast_precision_loss, reason = "delays are far below 2^52 µs")]
             seen.delays_ms.push(delay as f64 / 1000.0);
         }
     }

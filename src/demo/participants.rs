@@ -54,19 +54,13 @@ impl Participants {
 
     /// Lets the kiosk call the agent; returns the moment at which it entered the room.
     pub(crate) async fn connect(&self) -> Result<Instant> {
+        let ready = |state: &Transition| matches!(state, Transition::Attract);
         let in_call = |state: &Transition| matches!(state, Transition::InCall { .. });
-        let agent = self.agent();
+        let (kiosk, agent) = (&self.kiosk, self.agent());
         agent.wait_for("the agent opens a room", in_call).await?;
-        let kiosk = &self.kiosk;
-        kiosk
-            .wait_for("the kiosk logs in", |state| {
-                matches!(state, Transition::Attract)
-            })
-            .await?;
+        kiosk.wait_for("the kiosk logs in", ready).await?;
         kiosk.session().command(Command::Call).await?;
-        kiosk
-            .wait_for("the kiosk enters the agent's room", in_call)
-            .await?;
+        kiosk.wait_for("the kiosk enters the room", in_call).await?;
         Ok(Instant::now())
     }
 

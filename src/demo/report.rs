@@ -16,7 +16,7 @@ use crate::protocol::RoomType;
 pub(super) struct CallReport {
     /// Whether it was a call.
     pub(super) ok: bool,
-    /// What was missing, one sentence each; empty when `ok`.
+    /// Sentences that say what was missing; empty when `ok`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) failures: Vec<String>,
     /// Length of the call.
@@ -95,7 +95,6 @@ impl CallReport {
                 failures.push(failure.to_owned());
             }
         };
-        #[expect(clippy::cast_precision_loss, reason = "counts of pictures are small")]
         let moving = |frames: u64| frames as f64 >= MIN_FPS * self.seconds;
         expect(
             moving(self.uplink.frames),

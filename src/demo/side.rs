@@ -28,7 +28,7 @@ const STATE_DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) struct Side {
     /// The kiosk's program, which an agent runs too.
     kiosk: Kiosk,
-    display: DisplayHandle,
+    pub(super) display: DisplayHandle,
     pub(crate) meter: Meter,
     /// The tone that the other side makes.
     wanted_hz: f64,
@@ -54,10 +54,9 @@ impl Side {
         let mut plan = plan(&role, room_type, base_url)?;
         if !headless {
             plan.session.speaker = AudioSink::Auto;
-            plan.display = plan.display.map(|mut display| {
+            if let Some(display) = &mut plan.display {
                 display.screen.backend = DisplayBackend::Auto;
-                display
-            });
+            }
         }
         Self::metered(Kiosk::start(plan).await?, AGENT_HZ)
     }
@@ -83,10 +82,6 @@ impl Side {
 
     pub(crate) fn session(&self) -> SessionHandle {
         self.kiosk.session()
-    }
-
-    pub(super) fn display(&self) -> &DisplayHandle {
-        &self.display
     }
 
     pub(super) fn user_id(&self) -> String {

@@ -65,15 +65,9 @@ impl RoomEvents {
             return;
         };
         let now: BTreeSet<_> = members.keys().cloned().collect();
-        self.list.extend(
-            now.difference(&self.members)
-                .map(|_| "pusher_join".to_owned()),
-        );
-        self.list.extend(
-            self.members
-                .difference(&now)
-                .map(|_| "pusher_quit".to_owned()),
-        );
+        let joined = now.difference(&self.members).map(|_| "pusher_join");
+        let left = self.members.difference(&now).map(|_| "pusher_quit");
+        self.list.extend(joined.chain(left).map(str::to_owned));
         self.members = now;
     }
 }

@@ -1,11 +1,11 @@
-//! The same streams without a kiosk: one `gst-launch-1.0` that pushes and plays.
+//! The bare pipelines: one `gst-launch-1.0` that pushes and plays the same streams without a kiosk.
 
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use tokio::process::Child;
 
-use crate::bench::child::killed_with_us;
+use crate::bench::tools::killed_with_us;
 
 /// The work of the measured kiosk: its test sources, encoders with its settings, RTMP, and
 /// decoders. Nothing is drawn and nothing is mixed.

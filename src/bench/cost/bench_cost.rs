@@ -11,8 +11,7 @@ use super::cpu::{self, CpuReport};
 use super::memory::{self, MemoryReport};
 use super::setup::Setup;
 use crate::appliance::run::block_on;
-use crate::bench::outcome::{print_and_keep, unless_stopped};
-use crate::bench::procfs;
+use crate::bench::tools::{machine, print_and_keep, unless_stopped};
 use crate::demo::report::create_file;
 
 /// The options of the benchmark.
@@ -21,13 +20,13 @@ pub struct Options {
     /// Parts to measure; without any, all.
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Of cpu: rounds, in each of which kiosk and bare pipelines take a turn.
+    /// Rounds of cpu, in each of which kiosk and bare pipelines take a turn.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Of cpu: length of each turn.
+    /// Length of each turn of cpu.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
     seconds: u64,
-    /// Of memory: count of calls.
+    /// Calls of memory.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(3..=100_000))]
     calls: u32,
     /// File for the figures as JSON.
@@ -66,7 +65,7 @@ impl std::fmt::Display for CostReport {
 
 /// # Errors
 /// Whatever kept it from measuring.
-pub(in crate::bench) fn run(options: &Options) -> Result<ExitCode> {
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let file = create_file(options.json.as_deref())?;
     let report = block_on(unless_stopped(measure(options)))?;
     print_and_keep(&report, file, report.ok)
@@ -86,7 +85,7 @@ async fn measure(options: &Options) -> Result<CostReport> {
         };
         Ok(CostReport {
             ok: cpu.as_ref().is_none_or(|cpu| cpu.ok) && memory.as_ref().is_none_or(|m| m.ok),
-            machine: procfs::machine(),
+            machine: machine(),
             cpu,
             memory,
         })

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::bare;
 use super::kiosk_process::frames_seen;
 use super::setup::Setup;
-use crate::bench::procfs::cpu_time;
+use crate::bench::tools::cpu_time;
 
 /// Greatest processor time of a kiosk as a multiple of that of the bare pipelines, from
 /// docs/performance.md.
@@ -140,10 +140,8 @@ async fn measure_bare(setup: &Setup, turn: Duration) -> Result<f64> {
     if let Some(status) = child.try_wait()? {
         bail!("gst-launch-1.0 ended: {status}");
     }
-    child
-        .kill()
-        .await
-        .context("gst-launch-1.0 cannot be killed")?;
+    let killed = child.kill().await;
+    killed.context("gst-launch-1.0 cannot be killed")?;
     ensure_flow(after.0.saturating_sub(before.0), turn)?;
     // The agent's picture alone has 100 kB a second.
     let played = after.1.saturating_sub(before.1);

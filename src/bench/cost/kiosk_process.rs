@@ -9,8 +9,7 @@ use tokio::process::Child;
 use tokio::time::sleep;
 
 use crate::appliance::control::{self, Request};
-use crate::bench::child::killed_with_us;
-use crate::bench::temp_folder::TempFolder;
+use crate::bench::tools::{TempFolder, killed_with_us};
 
 /// Longest time for each step of a call; all is on this machine.
 const STEP_DEADLINE: Duration = Duration::from_secs(20);
@@ -23,7 +22,7 @@ pub(super) struct KioskProcess {
     child: Child,
     pub(super) pid: u32,
     socket: PathBuf,
-    folder: TempFolder,
+    _folder: TempFolder,
 }
 
 impl KioskProcess {
@@ -44,11 +43,9 @@ impl KioskProcess {
             pid: child.id().context("the kiosk ended at once")?,
             child,
             socket: control::socket(folder.path()),
-            folder,
+            _folder: folder,
         };
-        kiosk
-            .wait_for("waits for a call", "attract", |_| true)
-            .await?;
+        kiosk.wait_for("is ready", "attract", |_| true).await?;
         Ok(kiosk)
     }
 
@@ -62,8 +59,7 @@ impl KioskProcess {
 
     pub(super) async fn hang_up(&self) -> Result<()> {
         control::ask(&self.socket, &Request::HangUp).await?;
-        self.wait_for("is ready for the next call", "attract", |_| true)
-            .await
+        self.wait_for("is ready again", "attract", |_| true).await
     }
 
     pub(super) async fn status(&self) -> Result<Value> {
@@ -100,7 +96,6 @@ impl KioskProcess {
         if let Err(error) = self.child.kill().await {
             log::warn!("the kiosk cannot be ended: {error}");
         }
-        drop(self.folder);
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::setup::Setup;
-use crate::bench::procfs;
+use crate::bench::tools::{open_files, resident_bytes};
 
 /// Greatest memory of a kiosk in a call, MB of 10^6 bytes, from docs/performance.md.
 const TARGET_MB: f64 = 150.0;
@@ -90,8 +90,8 @@ pub(super) async fn measure(setup: &mut Setup, calls: u32) -> Result<MemoryRepor
         tokio::time::sleep(CALL).await;
         let pid = setup.kiosk.pid;
         measured.push(Call {
-            resident_kib: procfs::resident_bytes(pid)? >> 10,
-            open_files: procfs::open_files(pid)?,
+            resident_kib: resident_bytes(pid)? >> 10,
+            open_files: open_files(pid)?,
         });
         setup.kiosk.hang_up().await?;
     }

@@ -19,7 +19,7 @@ use super::playback::Playback;
 use super::relay::Relay;
 use super::test_stream::{FPS, HEIGHT, WIDTH};
 use crate::appliance::run::block_on;
-use crate::bench::outcome::{print_and_keep, unless_stopped};
+use crate::bench::tools::{print_and_keep, unless_stopped};
 use crate::config::kiosk::{AudioSource, Camera, EncoderChoice, VideoSource, VoiceConfig};
 use crate::demo::report::create_file;
 use crate::media::{self, Capture, CaptureConfig, PushEvent, Uplink, UplinkConfig};
@@ -45,7 +45,7 @@ const EVENTS: usize = 256;
 
 /// # Errors
 /// Whatever kept it from measuring.
-pub(in crate::bench) fn run(options: &Options) -> Result<ExitCode> {
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let file = create_file(options.json.as_deref())?;
     let report = block_on(unless_stopped(measure(options.seconds)))?;
     print_and_keep(&report, file, report.ok)

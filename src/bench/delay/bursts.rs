@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::test_stream::SECOND;
-use crate::bench::spread::Spread;
+use crate::bench::tools::Spread;
 use crate::media::Speaker;
 use crate::media::speaker::SAMPLE_RATE;
 use crate::media::time_code::now_micros;

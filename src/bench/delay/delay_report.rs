@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
-use crate::bench::spread::Spread;
+use crate::bench::tools::Spread;
 use crate::media::downlink::PlayDelay;
 use crate::media::uplink::PushDelay;
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::delay_report::DirectionFigures;
 use super::picture_ages::PictureAges;
 use super::test_stream::{HEIGHT, WIDTH};
-use crate::bench::child::killed_with_us;
+use crate::bench::tools::killed_with_us;
 use crate::media::time_code;
 
 /// Flags that make ffmpeg receive with little delay. The time to analyse a stream is in µs: with

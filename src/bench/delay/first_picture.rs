@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::playback::play;
 use super::relay::Relay;
-use crate::bench::spread::Spread;
+use crate::bench::tools::Spread;
 use crate::config::ServerConfig;
 use crate::demo::participants::Participants;
 use crate::media::Uplink;

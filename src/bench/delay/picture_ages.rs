@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::delay_report::ReceiverFigures;
-use crate::bench::spread::Spread;
+use crate::bench::tools::Spread;
 use crate::media::time_code;
 
 /// Time after its first picture in which a receiver finds its pace, and nothing is measured.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use crate::bench::nginx::Nginx;
+use crate::bench::tools::Nginx;
 
 /// Path of the module in Debian.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";

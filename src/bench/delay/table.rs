@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use super::delay_report::{DelayReport, DirectionFigures, ReceiverFigures};
 use super::test_stream::{FPS, HEIGHT, WIDTH};
-use crate::bench::spread::Spread;
+use crate::bench::tools::Spread;
 
 impl Display for DelayReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {

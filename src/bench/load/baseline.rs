@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 
 use super::server_process::Cores;
-use crate::bench::nginx::Nginx;
+use crate::bench::tools::Nginx;
 
 /// # Errors
 /// There is no nginx, or it does not start to listen.

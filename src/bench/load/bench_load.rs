@@ -16,8 +16,7 @@ use super::load_run::LoadRun;
 use super::member::{HEARTBEAT, enter_all};
 use super::server_process::{Cores, ServerProcess};
 use super::usage::Usage;
-use crate::bench::nginx::Nginx;
-use crate::bench::outcome::{print, unless_stopped};
+use crate::bench::tools::{Nginx, print, unless_stopped};
 use crate::demo::room_type::room_type_parser;
 use crate::protocol::RoomType;
 
@@ -49,7 +48,7 @@ const ENTER_DEADLINE: Duration = Duration::from_secs(300);
 
 /// # Errors
 /// Whatever kept it from measuring.
-pub(in crate::bench) fn run(options: &Options) -> Result<ExitCode> {
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     // One thread, so that the cores it keeps to are those of all clients.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(unless_stopped(measure(options)))?;
@@ -59,9 +58,8 @@ pub(in crate::bench) fn run(options: &Options) -> Result<ExitCode> {
 async fn measure(options: &Options) -> Result<LoadReport> {
     let members = usize::try_from(options.members)?;
     let plan = ConnectionPlan::of(members)?;
-    let polls = members + plan.ordinary_polls;
     let cores = Cores::split()?;
-    let config = server_config(members, polls, plan.others);
+    let config = server_config(members, members + plan.ordinary_polls, plan.others);
     let mut server = ServerProcess::start(&config, &cores).await?;
     let nginx = match options.nginx {
         true => Some(baseline::start(&cores).await?),
@@ -86,11 +84,8 @@ async fn measure(options: &Options) -> Result<LoadReport> {
     let counts = run.tally.take();
     server.stop().await?;
     Ok(LoadReport::of(Measurement {
-        members,
-        room_type: options.room_type,
+        run: &run,
         p99_ms: f64::from(options.p99_ms),
-        polls,
-        other_connections: plan.others,
         cores_are_apart: cores.are_apart,
         enter_seconds,
         time,

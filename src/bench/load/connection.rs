@@ -58,16 +58,13 @@ impl Connection {
         body: Option<String>,
         deadline: Duration,
     ) -> Result<Reply> {
-        let asked = timeout(deadline, self.exchange(target, body)).await;
-        let failed = match asked {
-            Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(error)) => error,
-            Err(_) => anyhow::anyhow!("no answer within {} s", deadline.as_secs()),
-        };
-        self.sender = None;
-        Err(failed.context(path(target).to_owned()))
+        timeout(deadline, self.exchange(target, body))
+            .await
+            .unwrap_or_else(|_| bail!("no answer within {} s", deadline.as_secs()))
+            .with_context(|| path(target).to_owned())
     }
 
+    /// Asks by the connection, and keeps it only after a whole answer.
     async fn exchange(&mut self, target: &str, body: Option<String>) -> Result<Reply> {
         let mut sender = self.connected().await?;
         let method = if body.is_some() { "POST" } else { "GET" };

@@ -17,7 +17,8 @@ const OTHER_FILES: usize = 64;
 /// The uses of connections. Every member has one that holds the group's poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ConnectionPlan {
-    /// Members that hold the ordinary poll too: all, where files suffice.
+    /// Count of members, from the first on, that hold the ordinary poll too: all, where files
+    /// suffice.
     pub(super) ordinary_polls: usize,
     /// Connections for everything else. A poll occupies a connection; what else a member says
     /// needs one for a moment only.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::load_run::LoadRun;
 use super::tally::Counts;
 use super::usage::Usage;
-use crate::bench::spread::Spread;
+use crate::bench::tools::Spread;
 use crate::protocol::RoomType;
 
 /// The JSON of `rtckiosk bench server --json`.
@@ -44,7 +45,7 @@ pub(super) struct LoadReport {
     pub(super) server: ServerUse,
     pub(super) client: ClientUse,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) peer: Option<PeerUse>,
+    pub(super) peer: Option<NginxUse>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,7 +71,7 @@ pub(super) struct ClientUse {
 
 /// nginx, asked at the same rate on the same core.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct PeerUse {
+pub(super) struct NginxUse {
     pub(super) cpu_percent: f64,
     pub(super) answer_ms: Spread,
 }
@@ -85,12 +86,9 @@ pub(super) struct Usages {
 
 /// The facts that the report is made of.
 #[derive(Debug)]
-pub(super) struct Measurement {
-    pub(super) members: usize,
-    pub(super) room_type: RoomType,
+pub(super) struct Measurement<'a> {
+    pub(super) run: &'a LoadRun,
     pub(super) p99_ms: f64,
-    pub(super) polls: usize,
-    pub(super) other_connections: usize,
     pub(super) cores_are_apart: bool,
     pub(super) enter_seconds: f64,
     /// Length of the measurement, with the use at its begin and at its end.
@@ -102,7 +100,7 @@ pub(super) struct Measurement {
     pub(super) counts: Counts,
 }
 
-impl Measurement {
+impl Measurement<'_> {
     fn server(&self) -> ServerUse {
         let (before, after) = (&self.before.server, &self.after.server);
         let (idle_bytes, loaded_bytes) = (self.idle.resident_bytes, after.resident_bytes);
@@ -112,13 +110,13 @@ impl Measurement {
             has_own_core: self.cores_are_apart,
             idle_bytes,
             loaded_bytes,
-            bytes_per_member: loaded_bytes.saturating_sub(idle_bytes) / self.members as u64,
+            bytes_per_member: loaded_bytes.saturating_sub(idle_bytes) / self.run.members as u64,
         }
     }
 
-    fn nginx(&self) -> Option<PeerUse> {
+    fn nginx(&self) -> Option<NginxUse> {
         let (before, after) = self.before.nginx.zip(self.after.nginx)?;
-        Some(PeerUse {
+        Some(NginxUse {
             cpu_percent: after.cpu_percent(&before, self.time),
             answer_ms: Spread::of(&self.counts.baseline_answers),
         })
@@ -126,10 +124,11 @@ impl Measurement {
 }
 
 impl LoadReport {
-    pub(super) fn of(measured: Measurement) -> Self {
+    pub(super) fn of(measured: Measurement<'_>) -> Self {
         let (server, peer) = (measured.server(), measured.nginx());
-        let Measurement { time, counts, .. } = measured;
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let Measurement {
+            run, time, counts, ..
+        } = measured;
         let rate = |count: u64| count as f64 / time.as_secs_f64();
         let heartbeat_ms = Spread::of(&counts.heartbeats);
         let mut failures = counts.failures;
@@ -141,10 +140,10 @@ impl LoadReport {
             ok: failures.is_empty() && heartbeat_ms.p99 <= measured.p99_ms,
             p99_ms: measured.p99_ms,
             failures,
-            room_type: measured.room_type,
-            members: measured.members,
-            poll_connections: measured.polls,
-            other_connections: measured.other_connections,
+            room_type: run.room_type,
+            members: run.members,
+            poll_connections: run.members + run.plan.ordinary_polls,
+            other_connections: run.plan.others,
             enter_seconds: measured.enter_seconds,
             seconds: time.as_secs_f64(),
             requests_per_second: rate(counts.answered),

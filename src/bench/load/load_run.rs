@@ -24,8 +24,7 @@ pub(super) struct LoadRun {
     pub(super) server: SocketAddr,
     pub(super) room_type: RoomType,
     pub(super) members: usize,
-    /// Count of members, from the first on, that hold the ordinary poll beside that of their group.
-    pub(super) ordinary_polls: usize,
+    pub(super) plan: ConnectionPlan,
     /// Time from which on members send heartbeats at even distances.
     pub(super) start: Instant,
     pub(super) tally: Tally,
@@ -53,7 +52,7 @@ impl LoadRun {
             server,
             room_type,
             members,
-            ordinary_polls: plan.ordinary_polls,
+            plan,
             start: Instant::now(),
             tally: Tally::default(),
             connections: connections(server, plan.others),

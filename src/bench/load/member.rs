@@ -21,7 +21,7 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(7);
 const JITTER: Duration = Duration::from_millis(500);
 /// Longest time for the answer to a heartbeat.
 const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(10);
-/// Rooms that are entered at the same time: members come in a crowd, not in a storm.
+/// Most rooms that are entered at the same time: members come one after the other, but quickly.
 const ENTERING: usize = 16;
 
 /// Lets all members enter, a few rooms at a time; each sends heartbeats from then on, for as long
@@ -185,7 +185,6 @@ impl Member {
 
 /// The first of a member's even heartbeats after `now`.
 fn first_heartbeat(start: Instant, number: usize, members: usize, now: Instant) -> Instant {
-    #[expect(clippy::cast_precision_loss, reason = "counts of members are small")]
     let place = HEARTBEAT.mul_f64(number as f64 / members as f64);
     let since = now.saturating_duration_since(start + place).as_nanos();
     let rounds = since.div_ceil(HEARTBEAT.as_nanos());

@@ -87,7 +87,7 @@ impl MessageChannel {
         };
         Ok(Self {
             connections: [number; 2].map(|number| Connection::new(run.server, number)),
-            ordinary: (number < run.ordinary_polls).then_some(ordinary),
+            ordinary: (number < run.plan.ordinary_polls).then_some(ordinary),
             poller,
             next: BigGroupPollRequest {
                 start_seq: 0,

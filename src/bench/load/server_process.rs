@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::usage::Usage;
-use crate::bench::child::killed_with_us;
+use crate::bench::tools::killed_with_us;
 
 /// Longest time for the server to listen.
 const START_DEADLINE: Duration = Duration::from_secs(20);
@@ -75,10 +75,8 @@ impl ServerProcess {
     /// # Errors
     /// It cannot be killed.
     pub(super) async fn stop(mut self) -> Result<()> {
-        self.child
-            .kill()
-            .await
-            .context("the server cannot be killed")
+        let killed = self.child.kill().await;
+        killed.context("the server cannot be killed")
     }
 }
 

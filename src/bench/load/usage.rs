@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::bench::procfs;
+use crate::bench::tools::{resident_bytes, thread_times};
 
 /// Use of a process since its start.
 #[derive(Debug, Clone, Copy)]
@@ -19,11 +19,11 @@ impl Usage {
     /// # Errors
     /// There is no such process.
     pub(super) fn of(pid: u32) -> Result<Self> {
-        let (cpu, waited) = procfs::thread_times(pid)?;
+        let (cpu, waited) = thread_times(pid)?;
         Ok(Self {
             cpu,
             waited,
-            resident_bytes: procfs::resident_bytes(pid)?,
+            resident_bytes: resident_bytes(pid)?,
         })
     }
 

@@ -12,7 +12,7 @@ use crate::appliance::run::stop_signal;
 use crate::process::output;
 
 /// Waits for the end of a measurement, or for SIGTERM or SIGINT, which is an error.
-pub(super) async fn unless_stopped<T>(measurement: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn unless_stopped<T>(measurement: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         measured = measurement => measured,
         stopped = stop_signal() => {
@@ -23,7 +23,7 @@ pub(super) async fn unless_stopped<T>(measurement: impl Future<Output = Result<T
 }
 
 /// Prints a report; `ok` decides the exit code.
-pub(super) fn print(
+pub(crate) fn print(
     report: &(impl Serialize + Display),
     as_json: bool,
     ok: bool,
@@ -34,15 +34,11 @@ pub(super) fn print(
         report.to_string()
     };
     output::print(&format!("{text}\n")).context("standard output")?;
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(ExitCode::from(u8::from(!ok)))
 }
 
 /// Prints a report for people, and keeps it as JSON in the file, if there is one.
-pub(super) fn print_and_keep(
+pub(crate) fn print_and_keep(
     report: &(impl Serialize + Display),
     file: Option<File>,
     ok: bool,

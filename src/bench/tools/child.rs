@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 /// A command whose process is killed when its handle is dropped, and when this process ends in
 /// whatever way. It has no input, and its output is dropped.
-pub(super) fn killed_with_us(program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn killed_with_us(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--"])

@@ -17,7 +17,7 @@ fn read(path: &Path) -> Result<String> {
 ///
 /// # Errors
 /// There is no such process.
-pub(super) fn resident_bytes(pid: u32) -> Result<u64> {
+pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     let status = read(&folder(pid).join("status"))?;
     parse_resident(&status).context("the kernel reports no VmRSS")
 }
@@ -32,7 +32,7 @@ fn parse_resident(status: &str) -> Option<u64> {
 
 /// # Errors
 /// There is no such process, or it belongs to somebody else.
-pub(super) fn open_files(pid: u32) -> Result<usize> {
+pub(crate) fn open_files(pid: u32) -> Result<usize> {
     let files = std::fs::read_dir(folder(pid).join("fd"));
     Ok(files.context("open files cannot be counted")?.count())
 }
@@ -41,7 +41,7 @@ pub(super) fn open_files(pid: u32) -> Result<usize> {
 ///
 /// # Errors
 /// There is no such process.
-pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
+pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let per_second = rustix::param::clock_ticks_per_second();
     let stat = read(&folder(pid).join("stat"))?;
     parse_cpu_time(&stat, per_second).context("the kernel reports no times")
@@ -62,7 +62,7 @@ fn parse_cpu_time(stat: &str, per_second: u64) -> Option<Duration> {
 ///
 /// # Errors
 /// There is no such process.
-pub(super) fn thread_times(pid: u32) -> Result<(Duration, Duration)> {
+pub(crate) fn thread_times(pid: u32) -> Result<(Duration, Duration)> {
     let mut total = (Duration::ZERO, Duration::ZERO);
     for thread in std::fs::read_dir(folder(pid).join("task"))? {
         let times = read(&thread?.path().join("schedstat"))?;
@@ -82,7 +82,7 @@ fn parse_thread_times(times: &str) -> Option<(Duration, Duration)> {
 }
 
 /// Processor and count of cores, such as `Intel(R) Xeon(R) Processor, 2 cores`.
-pub(super) fn machine() -> String {
+pub(crate) fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let names = ["model name", "Model"];
     let name = info.lines().find_map(|line| {

@@ -6,18 +6,18 @@ use anyhow::{Context, Result};
 
 /// A new folder, removed when dropped.
 #[derive(Debug)]
-pub(super) struct TempFolder(PathBuf);
+pub(crate) struct TempFolder(PathBuf);
 
 impl TempFolder {
     /// # Errors
     /// The folder is there already, or cannot be made.
-    pub(super) fn create() -> Result<Self> {
+    pub(crate) fn create() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("rtckiosk-bench-{}", std::process::id()));
         std::fs::create_dir(&path).with_context(|| format!("{} cannot be made", path.display()))?;
         Ok(Self(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -21,10 +21,10 @@ const LOG: &str = "error.log";
 
 /// nginx, running until dropped.
 #[derive(Debug)]
-pub(super) struct Nginx {
+pub(crate) struct Nginx {
     process: Child,
-    pub(super) pid: u32,
-    pub(super) addr: SocketAddr,
+    pub(crate) pid: u32,
+    pub(crate) addr: SocketAddr,
     folder: TempFolder,
 }
 
@@ -34,7 +34,7 @@ impl Nginx {
     ///
     /// # Errors
     /// nginx is missing, or does not start to listen.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         config: impl FnOnce(SocketAddr) -> String,
         spawn: impl FnOnce(&mut Command) -> Result<Child>,
     ) -> Result<Self> {
