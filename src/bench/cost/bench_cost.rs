@@ -20,13 +20,13 @@ pub struct Options {
     /// Parts to measure; without any, all.
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Rounds of cpu, in each of which kiosk and bare pipelines take a turn.
+    /// Rounds of the cpu part, in each of which kiosk and bare pipelines take a turn.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Length of each turn of cpu.
+    /// Length of each turn of the cpu part.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
     seconds: u64,
-    /// Calls of memory.
+    /// Calls of the memory part.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(3..=100_000))]
     calls: u32,
     /// File for the figures as JSON.

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::document::{self, ConfigErrors, Section};
-use super::rules;
+use crate::config::document::{self, ConfigErrors, Section};
+use crate::config::rules;
+
+use self::tls::speaks_tls;
 
 mod relay;
+mod tls;
 
 pub use relay::{Embedded, External, Relay, Status, UrlTemplate};
+pub use tls::Tls;
 
 /// A valid server configuration: made only by [`ServerConfig::parse`] and `default`.
 #[derive(Debug, Clone)]
@@ -94,14 +98,6 @@ pub struct Settings {
     pub im: Im,
     pub stream: Stream,
     pub relay: Relay,
-}
-
-/// `[tls]`: files in PEM, read again when they change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// The chain, with the server's certificate first.
-    pub certificate_file: PathBuf,
-    pub key_file: PathBuf,
 }
 
 /// `[http]`: the listener of the room protocol.
@@ -238,30 +234,8 @@ impl Settings {
     }
 }
 
-impl Tls {
-    fn read(tls: &Section<'_>) -> Option<Self> {
-        let certificate_file = tls.optional("certificate_file", rules::path);
-        let key_file = tls.optional("key_file", rules::path);
-        let both = ["certificate_file", "key_file"];
-        tls.require(&both, &both);
-        Some(Self {
-            certificate_file: certificate_file?,
-            key_file: key_file?,
-        })
-    }
-}
-
 const NO_CA_NEEDED: &str = "only where relay.external.status_url starts with https: nobody else is \
     asked for a certificate";
-
-/// Reads `tls` of a listener: on if there is a certificate, unless it is switched off.
-fn speaks_tls(listener: &Section<'_>, has_certificate: bool) -> bool {
-    let wanted = listener.optional("tls", rules::flag);
-    if wanted == Some(true) && !has_certificate {
-        listener.reject("tls", "needs tls.certificate_file and tls.key_file as well");
-    }
-    has_certificate && wanted.unwrap_or(true)
-}
 
 impl Http {
     fn read(http: &Section<'_>, has_certificate: bool) -> Self {

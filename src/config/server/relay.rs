@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use url::Url;
 
-use super::speaks_tls;
+use super::tls::speaks_tls;
 use crate::config::document::Section;
 use crate::config::rules;
 
