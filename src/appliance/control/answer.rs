@@ -13,7 +13,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn refusal(error: impl ToString) -> Self {
+    pub(super) fn refusal(error: &impl ToString) -> Self {
         Self {
             ok: false,
             error: Some(error.to_string()),

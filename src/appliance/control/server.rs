@@ -111,7 +111,7 @@ async fn answer_all(stream: UnixStream, place: &Place, session: &SessionHandle) 
         }
         let answer = match serde_json::from_str(&line) {
             Ok(request) => carry_out(request, session).await,
-            Err(error) => Answer::refusal(format!("the request cannot be read: {error}")),
+            Err(error) => Answer::refusal(&format!("the request cannot be read: {error}")),
         };
         let mut text = serde_json::to_string(&answer)?;
         text.push('\n');
@@ -128,7 +128,7 @@ async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
     };
     let status = match done {
         Ok(status) => status.map(serde_json::to_value).transpose(),
-        Err(error) => return Answer::refusal(error),
+        Err(error) => return Answer::refusal(&error),
     };
     match status {
         Ok(status) => Answer {
@@ -136,6 +136,6 @@ async fn carry_out(request: Request, session: &SessionHandle) -> Answer {
             error: None,
             status,
         },
-        Err(error) => Answer::refusal(error),
+        Err(error) => Answer::refusal(&error),
     }
 }
