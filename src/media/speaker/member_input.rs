@@ -28,8 +28,8 @@ impl SpeakerInput {
         }
     }
 
-    /// Hands over mono samples at [`SAMPLE_RATE`](crate::media::format::SAMPLE_RATE), to be played
-    /// at their time. Never blocks; at most 500 ms are kept.
+    /// Hands over mono samples at [`SAMPLE_RATE`](crate::media::speaker::SAMPLE_RATE), to be
+    /// played at their time. Never blocks; at most 500 ms are kept.
     pub fn push(&self, samples: &[i16], timing: Timing) {
         self.with(|input| input.push(samples, timing));
     }
