@@ -12,6 +12,7 @@ mod canvas;
 mod compose;
 mod config;
 mod error;
+mod fault;
 mod handle;
 mod layout;
 mod page;
@@ -32,7 +33,8 @@ mod tests;
 
 pub use config::DisplayConfig;
 pub use error::DisplayError;
+pub use fault::{EndReason, Fault, FaultCode};
 pub use handle::{Display, DisplayHandle};
-pub use page::{CallEnd, CallPage, ConnectingStep, Page, ShownFault, ShownMessage};
+pub use page::{CallPage, ConnectingStep, Page, ShownMessage};
 pub use scene::MemberPicture;
 pub use shared::{DisplayStats, Output};

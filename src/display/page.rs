@@ -5,26 +5,19 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::fault::{EndReason, Fault};
+
 /// One page of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
     Starting,
-    OutOfService(ShownFault),
+    OutOfService(Fault),
     /// Invites the customer.
     Attract,
     Queueing,
     Connecting(ConnectingStep),
     InCall(CallPage),
-    Ending(CallEnd),
-}
-
-/// A fault as the screen shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownFault {
-    /// For support staff on the telephone, such as `N-3`.
-    pub code: &'static str,
-    /// Technical text, in English whatever the language.
-    pub detail: String,
+    Ending(EndReason),
 }
 
 /// Work that is being done to get into a call, in this order.
@@ -70,21 +63,4 @@ impl Serialize for ShownMessage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
-}
-
-/// The way in which a call ended; `detail` is technical text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CallEnd {
-    /// Somebody at the kiosk hung up.
-    HungUp,
-    /// The last other member left.
-    PeerLeft,
-    RoomClosed {
-        detail: String,
-    },
-    /// This kiosk was removed from the room.
-    Removed {
-        detail: String,
-    },
-    Failed(ShownFault),
 }

@@ -1,8 +1,8 @@
 //! Events that the session decides on.
 
-use super::fault::{Fault, FaultCode};
 use super::request::Request;
 use crate::display::ShownMessage;
+use crate::display::{Fault, FaultCode};
 
 /// Another member as the room server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]

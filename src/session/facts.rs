@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::fault::{EndReason, Fault};
 use super::transition::Transition;
 use crate::config::kiosk::Role;
+use crate::display::{EndReason, Fault};
 
 /// Periods a session keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! Room and media never meet but here: their events come in, and commands to them go out.
 //! A lost uplink or downlink is part of `InCall`, not an exit from it.
 //!
-//! Floors, from the lowest: facts (`fault`, `transition`, `request`, `event`, `action`,
+//! Floors, from the lowest: facts (`transition`, `request`, `event`, `action`,
 //! `facts`), `states`, `state`, which joins them, `page`, and the shell (`devices`, `call`,
 //! `runner`, `shell`) behind a handle. The session says nothing to customers: it makes a
 //! [`Page`] of its state (decision 0014).
@@ -17,7 +17,6 @@ mod call;
 mod devices;
 mod event;
 mod facts;
-mod fault;
 mod handle;
 mod history;
 mod outcome;
@@ -34,9 +33,8 @@ mod status;
 mod transition;
 mod translate;
 
-pub use crate::display::Page;
+pub use crate::display::{EndReason, Fault, FaultCode, Page};
 pub use facts::Patience;
-pub use fault::{EndReason, Fault, FaultCode};
 pub use handle::{CommandError, SessionHandle};
 pub use page::page;
 pub use request::Request;

@@ -1,15 +1,14 @@
 //! The page of the screen that belongs to a state of the session.
 
-use super::fault::{EndReason, Fault};
 use super::transition::{Link, Transition};
-use crate::display::{CallEnd, CallPage, Page, ShownFault};
+use crate::display::{CallPage, Page};
 
 /// The page for a state: facts, which the display puts into words.
 #[must_use]
 pub fn page(transition: &Transition) -> Page {
     match transition {
         Transition::Starting => Page::Starting,
-        Transition::OutOfService { fault } => Page::OutOfService(shown(fault)),
+        Transition::OutOfService { fault } => Page::OutOfService(fault.clone()),
         Transition::Attract => Page::Attract,
         Transition::Queueing => Page::Queueing,
         Transition::Connecting { step, .. } => Page::Connecting(*step),
@@ -25,28 +24,7 @@ pub fn page(transition: &Transition) -> Page {
             muted: *muted,
             message: said.clone(),
         }),
-        Transition::Ending { reason } => Page::Ending(end(reason)),
-    }
-}
-
-fn end(reason: &EndReason) -> CallEnd {
-    match reason {
-        EndReason::HungUp => CallEnd::HungUp,
-        EndReason::PeerLeft => CallEnd::PeerLeft,
-        EndReason::RoomClosed { reason } => CallEnd::RoomClosed {
-            detail: reason.clone(),
-        },
-        EndReason::Kicked { reason } => CallEnd::Removed {
-            detail: reason.clone(),
-        },
-        EndReason::Failed(fault) => CallEnd::Failed(shown(fault)),
-    }
-}
-
-fn shown(fault: &Fault) -> ShownFault {
-    ShownFault {
-        code: fault.code.as_str(),
-        detail: fault.reason.clone(),
+        Transition::Ending { reason } => Page::Ending(reason.clone()),
     }
 }
 
@@ -55,8 +33,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::display::ShownMessage;
-    use crate::session::fault::FaultCode;
+    use crate::display::{EndReason, Fault, FaultCode, ShownMessage};
     use crate::session::transition::CallMember;
 
     #[test]
@@ -93,32 +70,16 @@ mod tests {
     }
 
     #[test]
-    fn every_end_of_a_call_has_a_page() {
+    fn a_fault_and_an_end_are_shown_as_they_are() {
         let fault = Fault::new(FaultCode::PushRefused, "wrong key");
-        let (reason, detail) = ("why".to_owned(), "why".to_owned());
-        let shown = ShownFault {
-            code: "N-6",
-            detail: "wrong key".into(),
-        };
         let out_of_service = Transition::OutOfService {
             fault: fault.clone(),
         };
-        assert_eq!(page(&out_of_service), Page::OutOfService(shown.clone()));
-        for (reason, end) in [
-            (EndReason::HungUp, CallEnd::HungUp),
-            (EndReason::PeerLeft, CallEnd::PeerLeft),
-            (
-                EndReason::RoomClosed {
-                    reason: reason.clone(),
-                },
-                CallEnd::RoomClosed {
-                    detail: detail.clone(),
-                },
-            ),
-            (EndReason::Kicked { reason }, CallEnd::Removed { detail }),
-            (EndReason::Failed(fault), CallEnd::Failed(shown)),
-        ] {
-            assert_eq!(page(&Transition::Ending { reason }), Page::Ending(end));
-        }
+        assert_eq!(page(&out_of_service), Page::OutOfService(fault.clone()));
+        let reason = EndReason::Failed(fault);
+        let ending = Transition::Ending {
+            reason: reason.clone(),
+        };
+        assert_eq!(page(&ending), Page::Ending(reason));
     }
 }

@@ -3,11 +3,11 @@
 use super::action::Action;
 use super::event::Event;
 use super::facts::Facts;
-use super::fault::Fault;
 use super::states::{
     Attract, Connecting, Decision, Ending, Entry, InCall, OutOfService, Queueing, Starting,
 };
 use super::transition::Transition;
+use crate::display::Fault;
 
 /// The state with all it remembers; its parts are in one file per state.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::fault::{EndReason, Fault};
 use crate::display::{ConnectingStep, ShownMessage};
+use crate::display::{EndReason, Fault};
 
 /// A way between us and the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -131,7 +131,7 @@ impl fmt::Display for CallMember {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::fault::FaultCode;
+    use crate::display::FaultCode;
 
     fn call(uplink: Link, members: &[(&str, Link)], reachable: bool, muted: bool) -> Transition {
         let member = |&(name, downlink): &(&str, Link)| {

@@ -1,9 +1,9 @@
 //! Translation of what room and media report into the session's events.
 
 use super::event::{Event, Peer, RoomFailure};
-use super::fault::{Fault, FaultCode};
 use super::status::Received;
 use crate::display::ShownMessage;
+use crate::display::{Fault, FaultCode};
 use crate::media::{LossCause, PlayEvent, PushEvent};
 use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{ErrorClass, Member, RoomError, RoomEvent};

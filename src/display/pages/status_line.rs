@@ -1,7 +1,8 @@
 //! The line of text at the bottom of the screen.
 
 use crate::config::kiosk::Language;
-use crate::display::page::{CallEnd, CallPage, ConnectingStep, Page, ShownFault};
+use crate::display::fault::{EndReason, Fault};
+use crate::display::page::{CallPage, ConnectingStep, Page};
 use crate::display::strings::{Key, text};
 
 /// The page in one line.
@@ -20,8 +21,11 @@ pub(in crate::display) fn status_line(page: &Page, language: Language) -> String
     }
 }
 
-fn of_fault(language: Language, key: Key, fault: &ShownFault) -> String {
-    let values = [("code", fault.code), ("detail", fault.detail.as_str())];
+fn of_fault(language: Language, key: Key, fault: &Fault) -> String {
+    let values = [
+        ("code", fault.code.as_str()),
+        ("detail", fault.reason.as_str()),
+    ];
     text(language, key, &values)
 }
 
@@ -52,28 +56,26 @@ fn list(names: &[String], language: Language) -> String {
     joined.unwrap_or_default()
 }
 
-fn ending(end: &CallEnd, language: Language) -> String {
+fn ending(end: &EndReason, language: Language) -> String {
     match end {
-        CallEnd::HungUp => text(language, Key::EndedHungUp, &[]),
-        CallEnd::PeerLeft => text(language, Key::EndedPeerLeft, &[]),
-        CallEnd::RoomClosed { detail } => {
-            text(language, Key::EndedRoomClosed, &[("detail", detail)])
+        EndReason::HungUp => text(language, Key::EndedHungUp, &[]),
+        EndReason::PeerLeft => text(language, Key::EndedPeerLeft, &[]),
+        EndReason::RoomClosed { reason } => {
+            text(language, Key::EndedRoomClosed, &[("detail", reason)])
         }
-        CallEnd::Removed { detail } => text(language, Key::EndedRemoved, &[("detail", detail)]),
-        CallEnd::Failed(fault) => of_fault(language, Key::EndedFailed, fault),
+        EndReason::Kicked { reason } => text(language, Key::EndedRemoved, &[("detail", reason)]),
+        EndReason::Failed(fault) => of_fault(language, Key::EndedFailed, fault),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::display::fault::FaultCode;
     use crate::display::page::ShownMessage;
 
-    fn fault() -> ShownFault {
-        ShownFault {
-            code: "N-3",
-            detail: "connection refused".into(),
-        }
+    fn fault() -> Fault {
+        Fault::new(FaultCode::NoRoomServer, "connection refused")
     }
 
     fn call(members: &[&str]) -> CallPage {
@@ -157,27 +159,27 @@ mod tests {
                 "{text}：a {name} {",
             ),
             (
-                Page::Ending(CallEnd::HungUp),
+                Page::Ending(EndReason::HungUp),
                 "Call ended: hung up",
                 "通话结束：已挂断",
             ),
             (
-                Page::Ending(CallEnd::PeerLeft),
+                Page::Ending(EndReason::PeerLeft),
                 "Call ended: the other side left",
                 "通话结束：对方已离开",
             ),
             (
-                Page::Ending(CallEnd::RoomClosed { detail: detail() }),
+                Page::Ending(EndReason::RoomClosed { reason: detail() }),
                 "Call ended: the room was closed: the last member left",
                 "通话结束：房间已关闭：the last member left",
             ),
             (
-                Page::Ending(CallEnd::Removed { detail: detail() }),
+                Page::Ending(EndReason::Kicked { reason: detail() }),
                 "Call ended: removed from the room: the last member left",
                 "通话结束：已被移出房间：the last member left",
             ),
             (
-                Page::Ending(CallEnd::Failed(fault())),
+                Page::Ending(EndReason::Failed(fault())),
                 "Call ended: N-3: connection refused",
                 "通话结束：N-3：connection refused",
             ),

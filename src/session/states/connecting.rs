@@ -3,10 +3,10 @@
 use super::decision::{Decision, Destination, Entry, FirstLook};
 use crate::config::kiosk::Role;
 use crate::display::ConnectingStep as Step;
+use crate::display::{EndReason, Fault, FaultCode};
 use crate::session::action::Action;
 use crate::session::event::{Event, RoomFailure};
 use crate::session::facts::Facts;
-use crate::session::fault::{EndReason, Fault, FaultCode};
 use crate::session::request::Request;
 use crate::session::transition::Transition;
 

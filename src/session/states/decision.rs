@@ -1,7 +1,7 @@
 //! The answer of a state to an event.
 
+use crate::display::{EndReason, Fault};
 use crate::session::action::Action;
-use crate::session::fault::{EndReason, Fault};
 
 /// The state that follows, and what is to be done, in this order.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! The call is over: the room is left in good order while the screen says why.
 
 use super::decision::{Decision, Entry};
+use crate::display::EndReason;
 use crate::session::action::Action;
 use crate::session::event::Event;
 use crate::session::facts::Facts;
-use crate::session::fault::EndReason;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::session) struct Ending {

@@ -6,11 +6,11 @@ use super::decision::Decision;
 use super::members::Members;
 use super::uplink::Uplink;
 use crate::config::kiosk::Role;
+use crate::display::EndReason;
 use crate::display::ShownMessage;
 use crate::session::action::Action;
 use crate::session::event::Event;
 use crate::session::facts::Facts;
-use crate::session::fault::EndReason;
 use crate::session::request::Request;
 use crate::session::transition::{Link, Transition};
 

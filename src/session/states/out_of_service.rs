@@ -1,8 +1,8 @@
 //! No call can be made; the screen says why, and the room client goes on trying.
 
 use super::decision::{Decision, Entry};
+use crate::display::Fault;
 use crate::session::event::Event;
-use crate::session::fault::Fault;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::session) struct OutOfService {

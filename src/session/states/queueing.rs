@@ -1,10 +1,10 @@
 //! The customer wants a call; an idle agent is being looked for.
 
 use super::decision::{Decision, Destination, Entry, FirstLook};
+use crate::display::{EndReason, Fault, FaultCode};
 use crate::session::action::Action;
 use crate::session::event::{Event, RoomFailure};
 use crate::session::facts::Facts;
-use crate::session::fault::{EndReason, Fault, FaultCode};
 use crate::session::request::Request;
 
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use crate::display::{EndReason, Fault, FaultCode};
 use crate::session::action::Action;
 use crate::session::event::{Event, RoomFailure};
 use crate::session::facts::Facts;
-use crate::session::fault::{EndReason, Fault, FaultCode};
 use crate::session::transition::Link;
 
 #[derive(Debug, Clone, PartialEq)]

@@ -22,19 +22,15 @@ fn the_server_may_go_away_during_a_call_but_not_before() {
     assert!(matches!(machine.state, State::InCall(_)));
     let mut machine = Machine::new(Role::Guest);
     machine.feed(down());
-    let out_of_service = |code, detail: &str| {
-        Page::OutOfService(ShownFault {
-            code,
-            detail: detail.into(),
-        })
-    };
-    assert_eq!(machine.page(), out_of_service("N-3", "refused"));
+    let out_of_service = |code, reason| Page::OutOfService(Fault::new(code, reason));
+    let refused = out_of_service(FaultCode::NoRoomServer, "refused");
+    assert_eq!(machine.page(), refused);
     assert!(machine.state.accepts(&Request::Call).is_err());
     machine.feed(Event::ServerUnreachable {
         untrusted: true,
         reason: "its certificate expired".into(),
     });
-    let expired = out_of_service("N-9", "its certificate expired");
+    let expired = out_of_service(FaultCode::Untrusted, "its certificate expired");
     assert_eq!(machine.page(), expired);
     machine.feed(Event::LoggedIn);
     assert!(machine.state.accepts(&Request::Call).is_ok());

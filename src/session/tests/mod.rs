@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use super::action::Action;
 use super::event::{Event, Peer, RoomFailure};
 use super::facts::{Facts, Patience};
-use super::fault::{EndReason, Fault, FaultCode};
 use super::page::page;
 use super::request::Request;
 use super::state::{Next, State};
 use super::states::{Attract, Entry, Starting};
 use super::transition::{Link, Transition};
 use crate::config::kiosk::Role;
-use crate::display::{CallPage, Page, ShownFault, ShownMessage};
+use crate::display::{CallPage, Page, ShownMessage};
+use crate::display::{EndReason, Fault, FaultCode};
 
 struct Machine {
     state: State,

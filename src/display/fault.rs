@@ -1,33 +1,26 @@
-//! Faults with their codes, and the reasons for the end of a call.
+//! Faults with their codes, and the reasons for the end of a call: facts that the session finds
+//! out and the screen shows.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Short code of a fault, for the screen and for support staff on the telephone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultCode {
     /// The room server cannot be reached.
-    #[serde(rename = "N-3")]
     NoRoomServer,
     /// The room server refuses this kiosk's identity.
-    #[serde(rename = "N-4")]
     LoginRefused,
     /// The relay cannot be reached or went away.
-    #[serde(rename = "N-5")]
     NoRelay,
     /// The relay refuses the push URL.
-    #[serde(rename = "N-6")]
     PushRefused,
     /// The room server refuses the room.
-    #[serde(rename = "N-7")]
     RoomRefused,
     /// Something did not answer in time.
-    #[serde(rename = "N-8")]
     TimedOut,
     /// Room server or relay could not prove its identity: a certificate, or this board's clock.
-    #[serde(rename = "N-9")]
     Untrusted,
     /// No camera, or no microphone, that can be used.
-    #[serde(rename = "M-1")]
     NoDevice,
 }
 
@@ -48,6 +41,12 @@ impl FaultCode {
     }
 }
 
+impl Serialize for FaultCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// A fault with its reason, a technical text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
@@ -56,6 +55,7 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// A fault with a reason in technical words, in English whatever the language.
     pub fn new(code: FaultCode, reason: impl Into<String>) -> Self {
         Self {
             code,
