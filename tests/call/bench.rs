@@ -60,7 +60,8 @@ fn the_age_of_pictures_and_sound_is_measured_beside_ffmpeg() {
     let bench = ["bench", "media", "delay", "--seconds", "6", "--json", path];
     let output = run(RTCKIOSK, &bench);
     let text = std::fs::read(path).unwrap_or_else(|_| panic!("{}", written(&output)));
-    let report: Value = serde_json::from_slice(&text).unwrap();
+    let report: Value =
+        serde_json::from_slice(&text).unwrap_or_else(|_| panic!("{}", written(&output)));
     assert_eq!(report["ok"], output.status.success(), "{report}");
     for direction in ["uplink", "downlink"] {
         let direction = &report[direction];

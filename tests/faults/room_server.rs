@@ -43,11 +43,8 @@ fn a_call_survives_a_room_server_that_forgot_everything() {
         status["session"]["room_server_reachable"], false,
         "{status}"
     );
+    // That it forgot the room is seen below, by logins and re-adds: both may be back already.
     server.restart();
-    assert!(
-        server.members("counter").is_empty(),
-        "it has forgotten the room"
-    );
     until_true("both are members again", PATIENCE, || {
         let mut members = server.members("counter");
         members.sort();
