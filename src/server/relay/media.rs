@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes};
 
 use super::message::{Message, kind};
+use super::script_data;
 
 /// The kinds of media message, for somebody that wants to start or stop in mid-stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,14 +116,22 @@ fn audio_part(payload: &[u8]) -> Option<Part> {
     })
 }
 
-/// Metadata for players: `@setDataFrame` is for the server, they get what follows it.
+/// Metadata for players: `@setDataFrame` is for the server, they get what follows it, within the
+/// bounds of [`script_data`].
 fn metadata(mut payload: Bytes) -> Option<Bytes> {
     const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0d@setDataFrame";
     const ON_META_DATA: &[u8] = b"\x02\x00\x0aonMetaData";
     if payload.starts_with(SET_DATA_FRAME) {
         payload.advance(SET_DATA_FRAME.len());
     }
-    payload.starts_with(ON_META_DATA).then_some(payload)
+    if !payload.starts_with(ON_META_DATA) {
+        return None;
+    }
+    if !script_data::is_harmless(&payload) {
+        log::debug!(bytes = payload.len(); "metadata too long or too deep, not relayed");
+        return None;
+    }
+    Some(payload)
 }
 
 #[cfg(test)]
