@@ -4,8 +4,8 @@
 //! One task per connection; a publisher's task puts media straight into the bounded queues
 //! of its players. In production nginx-rtmp, SRS or a CDN takes its place (`external`).
 //!
-//! Floors: `message`, `probe`, `script_data`, `socket`, `status`; `chunk_reader`, `chunk_writer`, `command`,
-//! `external`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
+//! Floors: `message`, `probe`, `script_data`, `socket`, `status`; `chunk_reader`, `chunk_writer`,
+//! `command`, `external`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
 //! `transport`; `config`, `handle`, `role`; `connection`; on top `embedded`.
 
 mod cache;
