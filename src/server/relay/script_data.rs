@@ -37,10 +37,7 @@ fn depth_stays_below(mut data: &[u8], limit: usize) -> bool {
 /// Reads one marker with what belongs to it; `None` where reading cannot go on.
 fn next(data: &mut &[u8], inside: &mut Vec<Inside>) -> Option<()> {
     match inside.last_mut() {
-        Some(Inside::Object) => {
-            let name = data.try_get_u16().ok()?;
-            skip(data, name.into())?;
-        }
+        Some(Inside::Object) => skip_text(data)?,
         Some(Inside::Array(0)) => {
             inside.pop();
             return Some(());
@@ -49,33 +46,38 @@ fn next(data: &mut &[u8], inside: &mut Vec<Inside>) -> Option<()> {
         None => {}
     }
     match data.try_get_u8().ok()? {
-        0 => skip(data, 8),
-        1 => skip(data, 1),
-        2 => {
-            let length = data.try_get_u16().ok()?;
-            skip(data, length.into())
-        }
-        3 => Some(inside.push(Inside::Object)),
-        5 | 6 | 13 => Some(()),
-        7 => skip(data, 2),
+        0 => skip(data, 8)?,
+        1 => skip(data, 1)?,
+        2 => skip_text(data)?,
+        3 => inside.push(Inside::Object),
+        5 | 6 | 13 => {}
+        7 => skip(data, 2)?,
         8 => {
             skip(data, 4)?;
-            Some(inside.push(Inside::Object))
+            inside.push(Inside::Object);
         }
-        9 => inside.pop().map(drop),
-        10 => Some(inside.push(Inside::Array(data.try_get_u32().ok()?))),
-        11 => skip(data, 10),
+        9 => {
+            inside.pop()?;
+        }
+        10 => inside.push(Inside::Array(data.try_get_u32().ok()?)),
+        11 => skip(data, 10)?,
         12 | 15 => {
             let length = data.try_get_u32().ok()?;
-            skip(data, usize::try_from(length).ok()?)
+            skip(data, usize::try_from(length).ok()?)?;
         }
         16 => {
-            let name = data.try_get_u16().ok()?;
-            skip(data, name.into())?;
-            Some(inside.push(Inside::Object))
+            skip_text(data)?;
+            inside.push(Inside::Object);
         }
-        _ => None,
+        _ => return None,
     }
+    Some(())
+}
+
+/// Skips a text, or the name of a value or a class.
+fn skip_text(data: &mut &[u8]) -> Option<()> {
+    let length = data.try_get_u16().ok()?;
+    skip(data, length.into())
 }
 
 fn skip(data: &mut &[u8], bytes: usize) -> Option<()> {
