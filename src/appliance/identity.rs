@@ -2,13 +2,14 @@
 //! that comes back as itself takes its own old seat; under a new id it would find the room full
 //! until the server has dropped its ghost, 20 s later.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
 use crate::config::kiosk::{Credentials, is_user_id};
+use crate::process::private_file;
 use crate::room::RoomSnapshot;
 
 /// The file in the state directory: the user id and a line end.
@@ -62,15 +63,8 @@ pub(super) async fn keep(state_dir: PathBuf, mut room: watch::Receiver<RoomSnaps
     }
 }
 
-/// Whole or not at all, whenever the power fails.
 fn write(state_dir: &Path, user_id: &str) -> io::Result<()> {
-    fs::create_dir_all(state_dir)?;
-    let (path, new) = (state_dir.join(FILE), state_dir.join(format!("{FILE}.new")));
-    let mut file = File::create(&new)?;
-    writeln!(file, "{user_id}")?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
-    File::open(state_dir)?.sync_all()
+    private_file::write(&state_dir.join(FILE), &format!("{user_id}\n"))
 }
 
 #[cfg(test)]

@@ -167,6 +167,19 @@ pub(super) fn identifier(most: usize) -> impl Fn(&DeValue<'_>) -> Ruling<String>
     }
 }
 
+/// A list of beginnings of user ids.
+#[cfg(feature = "server")]
+pub(super) fn beginnings(value: &DeValue<'_>) -> Ruling<Vec<String>> {
+    let fits = |text: &&str| (1..=128).contains(&text.len()) && !text.contains(char::is_control);
+    value
+        .as_array()
+        .and_then(|list| {
+            let texts = list.iter().map(|item| item.get_ref().as_str().filter(fits));
+            texts.map(|text| text.map(str::to_owned)).collect()
+        })
+        .ok_or_else(|| "must be a list of texts such as [\"teller-\"], none empty".to_owned())
+}
+
 /// A secret of `least` or more visible ASCII characters.
 pub(super) fn secret(least: usize) -> impl Fn(&DeValue<'_>) -> Ruling<String> {
     move |value| {

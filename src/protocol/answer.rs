@@ -59,6 +59,25 @@ answers! {
         user_id: String,
         /// Opaque; may contain `*` and `=`.
         token: String,
+        /// Verbs of ours that this server knows besides the documented ones, by their paths.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        features: Vec<String>,
+    }
+
+    /// Answer to `call`. `result` is "offered", with a room that is held for the caller, or
+    /// "nobody"; others may come.
+    Called expects ["result"] {
+        result: String,
+        #[serde(rename = "roomID")]
+        room_id: String,
+        #[serde(rename = "roomInfo")]
+        room_info: String,
+        /// The agent.
+        #[serde(rename = "roomCreator")]
+        room_creator: String,
+        /// Seconds for which the room is held.
+        #[serde(rename = "holdSeconds")]
+        hold_seconds: u64,
     }
 
     PushUrl expects ["pushURL"] {

@@ -153,6 +153,23 @@ requests! {
         #[serde(rename = "roomID")]
         room_id: String,
     }
+
+    /// Asks for the room of an idle agent.
+    Call for Call requires ["userID"] {
+        #[serde(rename = "userID")]
+        user_id: String,
+        /// Agents that may be offered: user ids, or beginnings of them followed by `*`. Empty: all.
+        #[serde(default)]
+        agents: Vec<String>,
+        /// Agents (user ids) that are not to be offered, because they did not answer just now.
+        #[serde(default)]
+        except: Vec<String>,
+    }
+
+    RenewUserSig for RenewUserSig requires ["userID"] {
+        #[serde(rename = "userID")]
+        user_id: String,
+    }
 }
 
 /// Reasons for which a body is not the request that its path promises.

@@ -67,10 +67,14 @@ pub enum Verb {
     AddAudience,
     DeleteAudience,
     GetAudiences,
+    /// Ours: asks for the room of an idle agent, which is then held for the caller.
+    Call,
+    /// Ours: a new userSig for the caller, whose own is half over.
+    RenewUserSig,
 }
 
 impl Verb {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Login,
         Self::Logout,
         Self::GetPushUrl,
@@ -87,6 +91,8 @@ impl Verb {
         Self::AddAudience,
         Self::DeleteAudience,
         Self::GetAudiences,
+        Self::Call,
+        Self::RenewUserSig,
     ];
 
     /// The path segment that names the verb.
@@ -109,6 +115,8 @@ impl Verb {
             Self::AddAudience => "add_audience",
             Self::DeleteAudience => "delete_audience",
             Self::GetAudiences => "get_audiences",
+            Self::Call => "call",
+            Self::RenewUserSig => "renew_user_sig",
         }
     }
 
@@ -127,6 +135,7 @@ impl Verb {
             | Self::AddAudience
             | Self::DeleteAudience
             | Self::GetAudiences => matches!(kind, RoomType::Live),
+            Self::Call => matches!(kind, RoomType::Double | RoomType::Multi),
             _ => true,
         }
     }

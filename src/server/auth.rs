@@ -7,14 +7,13 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 use super::clock::Now;
+use crate::config::server::{Access, UserRole};
 use crate::protocol::answer::LoginInfo;
 use crate::protocol::user_sig::{self, Claims, Form, SigningKey, UserSigError, VerifyingKey};
+use crate::server::users::{Directory, Standing, is_user_id};
 
 /// Users that may be logged in at once; with more, the oldest login ends.
 const MAX_SESSIONS: usize = 100_000;
-
-/// Longest userID in bytes.
-const MAX_USER_ID: usize = 128;
 
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
@@ -25,8 +24,11 @@ pub struct AuthSettings {
     pub sdk_app_id: u64,
     pub account_type: String,
     pub verifying_key: VerifyingKey,
-    /// Signs an identity for anybody that asks with `get_login_info`; `None` = refuses to.
-    pub login_info_key: Option<SigningKey>,
+    /// Signs identities: for anybody that asks where `access` is open, else only to renew those
+    /// of users that the operator added. `None` = somebody else signs.
+    pub signing_key: Option<SigningKey>,
+    pub access: Access,
+    pub users: Directory,
     /// Life of a userSig signed here.
     pub user_sig_life: Duration,
     /// Life of a token, from login.
@@ -40,8 +42,10 @@ pub(super) enum AuthError {
     Missing(&'static str),
     #[error("sdkAppID must be {0}")]
     OtherApp(u64),
-    #[error("userID must have 1 to {MAX_USER_ID} bytes and no control characters")]
+    #[error("userID must have 1 to 128 bytes and no control characters")]
     BadUserId,
+    #[error("this user is revoked, or this userSig is older than the revocation")]
+    Revoked,
     #[error(transparent)]
     UserSig(#[from] UserSigError),
     #[error("not logged in, or the login expired")]
@@ -54,6 +58,8 @@ pub(super) enum AuthError {
     DoesNotSign,
     #[error("this identity is not signed for the asking")]
     Reserved,
+    #[error("this server did not make this user, and does not sign for them")]
+    NotOurs,
 }
 
 /// The names and the signature that a client presents at login.
@@ -76,6 +82,8 @@ struct Session {
     token: String,
     /// [`Now::steady`] when the token becomes void.
     expires: Duration,
+    /// When the userSig was signed, in unix seconds.
+    signed: u64,
 }
 
 impl std::fmt::Debug for Session {
@@ -111,13 +119,45 @@ impl Auth {
             user_id, user_sig, ..
         } = credentials;
         let key = &self.settings.verifying_key;
-        Ok(user_sig::verify(key, user_sig, app, user_id, now.unix)?)
+        let claims = user_sig::verify(key, user_sig, app, user_id, now.unix)?;
+        match self.settings.users.standing(user_id, claims.time) {
+            Standing::Good(_) => Ok(claims),
+            Standing::Revoked => Err(AuthError::Revoked),
+        }
     }
 
-    /// Life of a login.
-    #[must_use]
-    pub(super) fn token_life(&self) -> Duration {
-        self.settings.token_life
+    /// The time for which what a userSig opened stays open: what is left of its own life, at most
+    /// that of a token.
+    pub(super) fn life(&self, claims: &Claims, now: Now) -> Duration {
+        let end = claims.time.saturating_add(claims.expire_after);
+        let left = Duration::from_secs(end.saturating_sub(now.unix));
+        left.min(self.settings.token_life)
+    }
+
+    /// The role that a user has now.
+    pub(super) fn role(&self, user: &str) -> UserRole {
+        self.settings.users.role(user)
+    }
+
+    /// Looks whether the users changed; if so, ends the logins of those that are revoked. Answers
+    /// whether they changed.
+    pub(super) fn look(&self) -> bool {
+        let changed = self.settings.users.look();
+        if changed {
+            self.sessions().retain(|user, session| {
+                let stays = self.is_welcome(user, session.signed);
+                if !stays {
+                    log::warn!(user:%; "revoked: the login ends");
+                }
+                stays
+            });
+        }
+        changed
+    }
+
+    /// Whether what a userSig of that time opened stays open.
+    pub(super) fn is_welcome(&self, user: &str, signed: u64) -> bool {
+        self.settings.users.standing(user, signed) != Standing::Revoked
     }
 
     /// Checks a userSig and opens a session, which ends the user's former one.
@@ -130,11 +170,12 @@ impl Auth {
         credentials: Credentials<'_>,
         now: Now,
     ) -> Result<String, AuthError> {
-        self.verify(credentials, now)?;
+        let claims = self.verify(credentials, now)?;
         let token = hex::encode(rand::random::<[u8; TOKEN_BYTES]>());
         let session = Session {
             token: token.clone(),
-            expires: now.steady + self.settings.token_life,
+            expires: now.steady + self.life(&claims, now),
+            signed: claims.time,
         };
         let mut sessions = self.sessions();
         make_space(&mut sessions, now);
@@ -170,15 +211,39 @@ impl Auth {
     /// # Errors
     /// The server is not to sign, or cannot.
     pub(super) fn login_info(&self, user_id: &str, now: Now) -> Result<LoginInfo, AuthError> {
-        let settings = &self.settings;
-        let key = settings.login_info_key.as_ref();
-        let key = key.ok_or(AuthError::DoesNotSign)?;
+        if !self.is_open() {
+            return Err(AuthError::DoesNotSign);
+        }
         let user_id = if user_id.is_empty() {
             fresh_id("user")
         } else {
             check_user_id(user_id)?;
             user_id.to_owned()
         };
+        self.sign(user_id, now)
+    }
+
+    /// Whether this user may have the userSig renewed here.
+    pub(super) fn renews(&self, user_id: &str) -> bool {
+        let signs = self.settings.signing_key.is_some();
+        signs && (self.is_open() || self.settings.users.signs_for(user_id))
+    }
+
+    /// Signs the identity of a user that is logged in once more, for the time from now.
+    ///
+    /// # Errors
+    /// Somebody else signs for this user.
+    pub(super) fn renew(&self, user_id: &str, now: Now) -> Result<LoginInfo, AuthError> {
+        if !self.renews(user_id) {
+            return Err(AuthError::NotOurs);
+        }
+        self.sign(user_id.to_owned(), now)
+    }
+
+    fn sign(&self, user_id: String, now: Now) -> Result<LoginInfo, AuthError> {
+        let settings = &self.settings;
+        let key = settings.signing_key.as_ref();
+        let key = key.ok_or(AuthError::DoesNotSign)?;
         let claims = Claims {
             sdk_app_id: settings.sdk_app_id,
             account_type: settings.account_type.clone(),
@@ -197,7 +262,7 @@ impl Auth {
     /// Whether anybody may get an identity here.
     #[must_use]
     pub(super) fn is_open(&self) -> bool {
-        self.settings.login_info_key.is_some()
+        self.settings.access == Access::Open
     }
 
     /// Users that are logged in, or whose login expired without anybody asking.
@@ -213,8 +278,7 @@ impl Auth {
 }
 
 fn check_user_id(user_id: &str) -> Result<(), AuthError> {
-    let fits = (1..=MAX_USER_ID).contains(&user_id.len()) && !user_id.contains(char::is_control);
-    if fits {
+    if is_user_id(user_id) {
         Ok(())
     } else {
         Err(AuthError::BadUserId)
@@ -255,7 +319,9 @@ mod tests {
             sdk_app_id: APP,
             account_type: "1".into(),
             verifying_key: key.verifying_key(),
-            login_info_key: Some(key),
+            signing_key: Some(key),
+            access: Access::Open,
+            users: Directory::default(),
             user_sig_life: Duration::from_secs(3600),
             token_life: Duration::from_secs(100),
         })

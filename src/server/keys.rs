@@ -1,20 +1,22 @@
 //! Key files: read, or made once and kept for the next start.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use secrecy::SecretString;
 
+use crate::process::private_file;
 use crate::protocol::user_sig::{SigningKey, UserSigError, VerifyingKey};
+use crate::server::users::UsersError;
 use crate::tls::CertificateError;
 
 /// Name of the file in the state directory that keeps the key of identities.
 const USER_SIG_KEY: &str = "usersig-key.pem";
-/// Name of the one that keeps the key of stream URLs.
+/// Names of those that keep the keys of stream URLs.
 const PUSH_KEY: &str = "push-key";
+const PLAY_KEY: &str = "play-key";
 
 /// Largest key file in bytes: PEM files have some hundred, this leaves space for comments.
 const MAX_KEY_FILE: u64 = 64 * 1024;
@@ -34,6 +36,8 @@ pub enum KeyError {
     Bad { path: PathBuf, source: UserSigError },
     #[error("cannot make a key")]
     Make,
+    #[error(transparent)]
+    Users(#[from] UsersError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
 }
@@ -66,11 +70,18 @@ pub(super) fn generated(dir: Option<&Path>) -> Result<SigningKey, KeyError> {
     SigningKey::from_pem(&pem).map_err(|source| bad(&path, source))
 }
 
-/// A key for stream URLs of our own making: the one kept in `dir`, else a new one.
+/// The key that signs the URLs to push: the one kept in `dir`, else a new one.
 pub(super) fn push_key(dir: Option<&Path>) -> Result<SecretString, KeyError> {
-    let key = kept(dir, PUSH_KEY, || {
-        Ok(hex::encode(rand::random::<[u8; 16]>()))
-    })?;
+    stream_key(dir, PUSH_KEY)
+}
+
+/// The key that signs the URLs to play, as [`push_key`].
+pub(super) fn play_key(dir: Option<&Path>) -> Result<SecretString, KeyError> {
+    stream_key(dir, PLAY_KEY)
+}
+
+fn stream_key(dir: Option<&Path>, name: &str) -> Result<SecretString, KeyError> {
+    let key = kept(dir, name, || Ok(hex::encode(rand::random::<[u8; 16]>())))?;
     Ok(key.trim().into())
 }
 
@@ -89,7 +100,7 @@ fn kept(
         kept => return kept,
     }
     let text = make()?;
-    write(dir, &path, &text).map_err(|source| KeyError::Write {
+    private_file::write(&path, &text).map_err(|source| KeyError::Write {
         path: path.clone(),
         source,
     })?;
@@ -112,22 +123,6 @@ fn read(path: &Path) -> Result<String, KeyError> {
         return Err(KeyError::Empty { path });
     }
     Ok(text)
-}
-
-/// Writes a file that only its owner can read; after a power cut it is whole or absent.
-fn write(dir: &Path, path: &Path, text: &str) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    fs::File::open(dir)?.sync_all()
 }
 
 fn bad(path: &Path, source: UserSigError) -> KeyError {

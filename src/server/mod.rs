@@ -2,7 +2,7 @@
 //! the streams.
 //!
 //! Floors, each importing only from those below it:
-//! 1. `clock`, `limits`, `keys`, `urls` (where streams go), `files`
+//! 1. `clock`, `limits`, `users` (who they are), `keys`, `urls` (where streams go)
 //! 2. `relay` (carries the streams), `auth` (proves users)
 //! 3. `rooms` (keeps rooms and their members), `relay_probe` (asks whichever relay there is)
 //! 4. `im` (carries messages), `reaper` (drops members that left without goodbye)
@@ -30,6 +30,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod urls;
+pub mod users;
 
 pub use auth::AuthSettings;
 pub use clock::Now;

@@ -17,8 +17,9 @@ use super::relay::RelayConfig;
 use super::rooms::Rules;
 use super::urls::UrlSettings;
 use crate::config::ServerConfig;
-use crate::config::server as config;
+use crate::config::server::{self as config, Access};
 use crate::protocol::user_sig::{SigningKey, VerifyingKey};
+use crate::server::users::Directory;
 use crate::tls::ServerTls;
 
 /// Everything that a [`RoomServer`](super::RoomServer) needs.
@@ -57,6 +58,9 @@ pub enum RelaySettings {
     },
 }
 
+/// Name of the users file in the state directory.
+const USERS_FILE: &str = "users.json";
+
 /// Open files beside connections: listeners, logs, key files and the runtime's own.
 const OTHER_FILES: usize = 32;
 
@@ -71,20 +75,28 @@ impl Settings {
             Some(key) => key.clone(),
             None => keys::push_key(dir)?,
         };
+        let play_key = match &config.stream.play_key {
+            Some(key) => key.clone(),
+            None => keys::play_key(dir)?,
+        };
         let (verifying_key, signing_key) = user_sig_keys(config)?;
+        let users_file = config.auth.users_file.clone();
+        let users_file = users_file.or_else(|| Some(dir?.join(USERS_FILE)));
         let tls = config.tls.as_ref();
         let tls = tls
             .map(|tls| ServerTls::load(&tls.certificate_file, &tls.key_file))
             .transpose()?;
         Ok(Self {
-            http: http(&config.http, tls.as_ref()),
+            http: http(config, tls.as_ref()),
             rules: rules(&config.rooms),
             sweep: config.rooms.sweep,
             auth: AuthSettings {
                 sdk_app_id: config.auth.sdk_app_id,
                 account_type: config.auth.account_type.clone(),
                 verifying_key,
-                login_info_key: signing_key.filter(|_| config.auth.issue_login_info),
+                signing_key,
+                access: config.access,
+                users: Directory::open(users_file, config.auth.prefixes.clone())?,
                 user_sig_life: config.auth.user_sig_life,
                 token_life: config.auth.token_life,
             },
@@ -94,6 +106,7 @@ impl Settings {
             urls: UrlSettings {
                 bizid: config.stream.bizid.clone(),
                 push_key,
+                play_key,
                 valid: config.stream.valid,
             },
         })
@@ -145,11 +158,14 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 /// Time that open requests get to finish when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn http(http: &config::Http, tls: Option<&ServerTls>) -> HttpSettings {
+fn http(config: &ServerConfig, tls: Option<&ServerTls>) -> HttpSettings {
+    let http = &config.http;
+    // A web page that nobody named may call only what everybody may.
+    let nobody = (config.access == Access::Locked && !http.cors_origins_given).then(Vec::new);
     HttpSettings {
         listen: http.listen,
         tls: tls.filter(|_| http.tls).cloned(),
-        cors_origins: http.cors_origins.clone(),
+        cors_origins: nobody.or_else(|| http.cors_origins.clone()),
         max_body: http.max_body_bytes,
         request_timeout: http.request_timeout,
         header_timeout: HEADER_TIMEOUT,

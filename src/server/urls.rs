@@ -12,8 +12,10 @@ use crate::protocol::stream_url;
 pub struct UrlSettings {
     /// Prefix of every stream id.
     pub bizid: String,
-    /// Signs the URLs.
+    /// Signs the URLs to push.
     pub push_key: SecretString,
+    /// Signs the URLs to play.
+    pub play_key: SecretString,
     /// Life of a signed URL.
     pub valid: Duration,
 }
@@ -159,6 +161,7 @@ mod tests {
         let settings = UrlSettings {
             bizid: "8525".into(),
             push_key: "0123456789abcdef0123456789abcdef".into(),
+            play_key: "fedcba9876543210fedcba9876543210".into(),
             valid: Duration::from_secs(WEEK),
         };
         StreamUrls::new(settings, relay)

@@ -25,4 +25,6 @@ pub use fault::TlsFault;
 pub use files::CertificateError;
 #[cfg(feature = "server")]
 pub use server::{AcceptError, AcceptedStream, ServerTls};
+#[cfg(feature = "server")]
+pub(crate) use stamp::{Stamp, stamp};
 pub use trust::{Pin, Trust, TrustError, TrustSettings};

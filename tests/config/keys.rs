@@ -88,15 +88,17 @@ fn kiosk(text: &str) -> String {
 fn server(text: &str) -> String {
     let config = ServerConfig::parse("s", text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let settings = Settings::load(&config).map_err(|error| error.to_string());
-    // Debug hides it.
-    let secret = settings
-        .as_ref()
-        .map(|settings| settings.urls.push_key.expose_secret());
-    let given = config
-        .stream
-        .push_key
-        .is_some()
-        .then(|| secret.map(str::to_owned));
+    // Debug hides them, and a key that is not given is another one each time.
+    let urls = settings.as_ref().map(|settings| &settings.urls);
+    let stream = &config.stream;
+    let keys = [
+        (&stream.push_key, urls.map(|urls| &urls.push_key)),
+        (&stream.play_key, urls.map(|urls| &urls.play_key)),
+    ];
+    let given = keys.map(|(given, used)| {
+        let used = given.is_some().then_some(used);
+        used.map(|used| used.map(|key| key.expose_secret().to_owned()))
+    });
     format!("{settings:#?} {given:?} {:?}", config.log)
 }
 
@@ -223,6 +225,7 @@ fn every_key_of_the_kiosk_is_read() {
 
 const SERVER_CHANGES: &str = r#"
 state_dir | | state_dir = "/dev/null/state"
+open | | open = false
 log | | log = "debug"
 tls.certificate_file | [tls]; certificate_file = "{dir}/cert.pem"; key_file = "{dir}/key.pem" | [tls]; certificate_file = "{dir}/absent.pem"; key_file = "{dir}/key.pem"
 tls.key_file | [tls]; certificate_file = "{dir}/cert.pem"; key_file = "{dir}/key.pem" | [tls]; certificate_file = "{dir}/cert.pem"; key_file = "{dir}/absent.pem"
@@ -250,10 +253,13 @@ rooms.creator_can_destroy_room | | [rooms]; creator_can_destroy_room = true
 auth.sdk_app_id | | [auth]; sdk_app_id = 1
 auth.account_type | | [auth]; account_type = "2"
 auth.private_key_file | | [auth]; private_key_file = "/dev/null/key"
-auth.public_key_file | | [auth]; issue_login_info = false; public_key_file = "/dev/null/key"
+auth.public_key_file | | open = false; [auth]; public_key_file = "/dev/null/key"
 auth.usersig_seconds | | [auth]; usersig_seconds = 86400
 auth.token_seconds | | [auth]; token_seconds = 43200
-auth.issue_login_info | | [auth]; issue_login_info = false
+auth.users_file | | [auth]; users_file = "/etc/hostname"
+auth.kiosk_prefixes | | [auth]; kiosk_prefixes = ["k"]
+auth.agent_prefixes | | [auth]; agent_prefixes = ["k"]
+auth.supervisor_prefixes | | [auth]; supervisor_prefixes = ["k"]
 auth.api_key | [relay.external]; push_url = "rtmp://h/{stream}?{query}"; play_url = "rtmp://h/{stream}" | [auth]; api_key = "0123456789"; [relay.external]; push_url = "rtmp://h/{stream}?{query}"; play_url = "rtmp://h/{stream}"
 im.administrator | | [im]; administrator = "root"
 im.hold_seconds | | [im]; hold_seconds = 24
@@ -266,6 +272,7 @@ im.messages.per_second | | [im.messages]; per_second = 4
 im.messages.burst | | [im.messages]; burst = 11
 stream.bizid | | [stream]; bizid = "1001"
 stream.push_key | [stream]; push_key = "0123456789" | [stream]; push_key = "9876543210"
+stream.play_key | [stream]; play_key = "0123456789" | [stream]; play_key = "9876543210"
 stream.valid_seconds | | [stream]; valid_seconds = 86400
 relay.embedded.listen | | [relay.embedded]; listen = "127.0.0.1:1936"
 relay.embedded.tls | [tls]; certificate_file = "{dir}/cert.pem"; key_file = "{dir}/key.pem" | [tls]; certificate_file = "{dir}/cert.pem"; key_file = "{dir}/key.pem"; [relay.embedded]; tls = false

@@ -12,9 +12,11 @@ use crate::config::rules;
 
 use self::tls::speaks_tls;
 
+mod auth;
 mod relay;
 mod tls;
 
+pub use auth::{Access, Auth, Keys, Prefixes, UserRole};
 pub use relay::{Embedded, External, Relay, Status, UrlTemplate};
 pub use tls::Tls;
 
@@ -44,10 +46,9 @@ impl ServerConfig {
             ));
         }
         warnings.extend(self.relay.warnings());
-        if open && self.auth.issue_login_info {
+        if self.access == Access::Open && self.asks_for_locks {
             warnings.push(
-                "auth.issue_login_info = true: whoever reaches this server gets an identity signed"
-                    .to_owned(),
+                "open = true: whoever reaches this server gets an identity signed".to_owned(),
             );
         }
         if open && self.auth.keys == Keys::Generated && self.state_dir.is_none() {
@@ -85,6 +86,10 @@ pub(super) fn known_keys() -> Vec<String> {
 pub struct Settings {
     /// Directory that keeps generated keys over restarts; `None`: they are not kept.
     pub state_dir: Option<PathBuf>,
+    /// Whether identities are given for the asking.
+    pub access: Access,
+    /// Whether others than this machine reach the server, as far as the configuration tells.
+    asks_for_locks: bool,
     /// Level of the log.
     pub log: log::LevelFilter,
     /// Certificate and key of this server; `None`: plain text.
@@ -106,8 +111,10 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Whether it speaks HTTPS.
     pub tls: bool,
-    /// Web origins that may call; `None`: all.
+    /// Web origins that may call; `None`: all of an open server, none of a locked one.
     pub cors_origins: Option<Vec<String>>,
+    /// Whether the operator said so.
+    pub cors_origins_given: bool,
     pub max_body_bytes: usize,
     /// Limit from request to answer.
     pub request_timeout: Duration,
@@ -149,33 +156,6 @@ pub struct Rooms {
     pub creator_can_destroy_room: bool,
 }
 
-/// `[auth]`: identities and their proofs.
-#[derive(Debug, Clone)]
-pub struct Auth {
-    pub sdk_app_id: u64,
-    pub account_type: String,
-    pub keys: Keys,
-    /// Life of a userSig that this server signs.
-    pub user_sig_life: Duration,
-    /// Life of a token.
-    pub token_life: Duration,
-    /// Whether `utils/get_login_info` signs an identity for anyone who asks.
-    pub issue_login_info: bool,
-    /// Key for tokens and for requests to Tencent; `None`: made up at each start.
-    pub api_key: Option<SecretString>,
-}
-
-/// The key pair of userSig.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keys {
-    /// Made at the first start and kept in `state_dir`, or made at each start without one.
-    Generated,
-    /// PEM file of a key that signs and verifies.
-    Private(PathBuf),
-    /// PEM file of a key that verifies the signatures of others.
-    Public(PathBuf),
-}
-
 /// `[im]`: the message service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Im {
@@ -199,15 +179,19 @@ pub struct Im {
 pub struct Stream {
     /// Prefix of every stream id.
     pub bizid: String,
-    /// Key that signs stream URLs; `None`: made up at each start.
+    /// Key that signs the URLs to push; `None`: made, and kept in `state_dir` if there is one.
     pub push_key: Option<SecretString>,
+    /// Key that signs the URLs to play, each for one viewer; the same if `None`.
+    pub play_key: Option<SecretString>,
     /// Life of a signed URL.
     pub valid: Duration,
 }
 
 impl Settings {
     fn read(root: &Section<'_>) -> Self {
-        let auth = Auth::read(&root.section("auth"));
+        let state_dir = root.optional("state_dir", rules::path);
+        let auth_section = root.section("auth");
+        let auth = Auth::read(&auth_section);
         let section = root.section("tls");
         let tls = Tls::read(&section);
         let ca_file = section.optional("ca_file", rules::path);
@@ -219,23 +203,46 @@ impl Settings {
         if known && !relay.is_asked_by_https() {
             section.reject("ca_file", NO_CA_NEEDED);
         }
+        let http = Http::read(&root.section("http"), tls.is_some());
+        let stream = Stream::read(&root.section("stream"));
+        let asks_for_locks = !http.listen.ip().is_loopback() || relay.is_reached_by_others();
+        let access = Access::read(root, asks_for_locks);
+        if access == Access::Locked
+            && state_dir.is_none()
+            && !(auth.has_keys() && stream.has_keys())
+        {
+            root.reject("open", KEYS_NEEDED);
+            root.section("http").reject("listen", KEYS_NEEDED);
+            given.section("embedded").reject("listen", KEYS_NEEDED);
+        }
+        if access == Access::Open && matches!(auth.keys, Keys::Public(_)) {
+            auth_section.reject("public_key_file", CANNOT_SIGN);
+        }
         Self {
-            state_dir: root.optional("state_dir", rules::path),
+            state_dir,
+            access,
+            asks_for_locks,
             log: root.get("log", log::LevelFilter::Info, rules::log_level),
-            http: Http::read(&root.section("http"), tls.is_some()),
+            http,
             rooms: Rooms::read(&root.section("rooms")),
             relay,
             tls,
             ca_file,
             auth,
             im: Im::read(&root.section("im")),
-            stream: Stream::read(&root.section("stream")),
+            stream,
         }
     }
 }
 
 const NO_CA_NEEDED: &str = "only where relay.external.status_url starts with https: nobody else is \
     asked for a certificate";
+
+const KEYS_NEEDED: &str = "a server that does not give identities away needs keys: state_dir, or \
+    auth.private_key_file with stream.push_key and stream.play_key (`rtcroomd init` makes them all)";
+
+const CANNOT_SIGN: &str = "cannot sign, and this server is open: needs open = false, or \
+    auth.private_key_file instead";
 
 impl Http {
     fn read(http: &Section<'_>, has_certificate: bool) -> Self {
@@ -244,6 +251,7 @@ impl Http {
             listen: http.get("listen", local, rules::socket),
             tls: speaks_tls(http, has_certificate),
             cors_origins: http.get("cors_origins", None, rules::origins),
+            cors_origins_given: http.has("cors_origins"),
             max_body_bytes: http.get("max_body_bytes", 1 << 20, rules::whole(1024..=16 << 20)),
             request_timeout: http.get(
                 "request_timeout_ms",
@@ -315,49 +323,6 @@ impl Rooms {
     }
 }
 
-impl Auth {
-    fn read(auth: &Section<'_>) -> Self {
-        let private = auth.optional("private_key_file", rules::path);
-        let public = auth.optional("public_key_file", rules::path);
-        let issue_login_info = auth.get("issue_login_info", true, rules::flag);
-        if private.is_some() && public.is_some() {
-            auth.reject(
-                "public_key_file",
-                "not together with auth.private_key_file, which holds the public key too",
-            );
-        } else if public.is_some() && issue_login_info {
-            auth.reject(
-                "public_key_file",
-                "cannot sign: needs auth.issue_login_info = false, or auth.private_key_file instead",
-            );
-        }
-        Self {
-            sdk_app_id: auth.get(
-                "sdk_app_id",
-                1_400_000_001,
-                rules::whole(1..=u64::from(u32::MAX)),
-            ),
-            account_type: auth.get("account_type", "1".to_owned(), rules::identifier(32)),
-            keys: private
-                .map(Keys::Private)
-                .or(public.map(Keys::Public))
-                .unwrap_or(Keys::Generated),
-            user_sig_life: auth.get(
-                "usersig_seconds",
-                Duration::from_secs(2_592_000),
-                rules::seconds(60..=31_536_000),
-            ),
-            token_life: auth.get(
-                "token_seconds",
-                Duration::from_secs(86_400),
-                rules::seconds(60..=2_592_000),
-            ),
-            issue_login_info,
-            api_key: auth.secret("api_key", rules::secret(8)),
-        }
-    }
-}
-
 impl Im {
     fn read(im: &Section<'_>) -> Self {
         Self {
@@ -380,10 +345,15 @@ impl Im {
 }
 
 impl Stream {
+    fn has_keys(&self) -> bool {
+        self.push_key.is_some() && self.play_key.is_some()
+    }
+
     fn read(stream: &Section<'_>) -> Self {
         Self {
             bizid: stream.get("bizid", "1000".to_owned(), rules::identifier(16)),
             push_key: stream.secret("push_key", rules::secret(8)),
+            play_key: stream.secret("play_key", rules::secret(8)),
             // A call must not outlast its URL: reconnecting uses it again.
             valid: stream.get(
                 "valid_seconds",

@@ -102,6 +102,19 @@ impl Status {
 }
 
 impl Relay {
+    /// Whether others than this machine may reach it.
+    pub(super) fn is_reached_by_others(&self) -> bool {
+        match self {
+            Self::External(_) => false,
+            Self::Embedded(relay) => {
+                let plain = relay
+                    .plain_listen
+                    .is_some_and(|addr| !addr.ip().is_loopback());
+                plain || !relay.listen.ip().is_loopback()
+            }
+        }
+    }
+
     /// Whether this relay has to prove its identity when it is asked for its status.
     pub(super) fn is_asked_by_https(&self) -> bool {
         let Self::External(relay) = self else {

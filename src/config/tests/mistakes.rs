@@ -252,8 +252,19 @@ fn each_wrong_server_value_gets_its_line() {
         ),
         (
             "[auth]\npublic_key_file = \"/etc/key.pem\"",
-            "2:19: auth.public_key_file = \"/etc/key.pem\": cannot sign: \
-             needs auth.issue_login_info = false, or auth.private_key_file instead",
+            "2:19: auth.public_key_file = \"/etc/key.pem\": cannot sign, and this server is open: \
+             needs open = false, or auth.private_key_file instead",
+        ),
+        (
+            "[http]\nlisten = \"0.0.0.0:5757\"",
+            "2:10: http.listen = \"0.0.0.0:5757\": a server that does not give identities away \
+             needs keys: state_dir, or auth.private_key_file with stream.push_key and \
+             stream.play_key (`rtcroomd init` makes them all)",
+        ),
+        (
+            "[auth]\nagent_prefixes = [\"\"]",
+            "2:18: auth.agent_prefixes = [...]: \
+             must be a list of texts such as [\"teller-\"], none empty",
         ),
         (
             "[auth]\napi_key = 12345678",

@@ -116,7 +116,7 @@ impl Door {
         let mut settings = Settings::on_free_ports().expect("no files to read");
         settings.auth.sdk_app_id = APP;
         settings.auth.verifying_key = KEY.verifying_key();
-        settings.auth.login_info_key = Some(key());
+        settings.auth.signing_key = Some(key());
         let often = NonZeroU32::new(1_000_000).expect("not 0");
         let often = Rate {
             per_second: often,

@@ -24,7 +24,7 @@ const NAME_LIMIT: usize = 256;
 
 /// The function that does a verb, by whether it needs a login.
 enum Handler {
-    Open(fn(&App, &Query, Now) -> Outcome),
+    Open(fn(&App, RoomType, &Query, Now) -> Outcome),
     Member(fn(&MemberCall<'_>) -> Outcome),
 }
 
@@ -46,6 +46,8 @@ fn handler(verb: Verb) -> Handler {
         Verb::AddAudience => Handler::Member(live_verbs::add_audience),
         Verb::DeleteAudience => Handler::Member(live_verbs::delete_audience),
         Verb::GetAudiences => Handler::Member(live_verbs::get_audiences),
+        Verb::Call => Handler::Member(call_verb),
+        Verb::RenewUserSig => Handler::Member(renew_user_sig),
     }
 }
 
@@ -53,7 +55,7 @@ fn handler(verb: Verb) -> Handler {
 pub(super) fn answer(app: &App, kind: RoomType, verb: Verb, call: &Call) -> Response {
     let now = app.clock.now();
     let outcome = match handler(verb) {
-        Handler::Open(act) => act(app, &call.query, now),
+        Handler::Open(act) => act(app, kind, &call.query, now),
         Handler::Member(act) => {
             MemberCall::identify(app, kind, call, now).and_then(|call| act(&call))
         }
@@ -69,7 +71,7 @@ pub(super) fn answer(app: &App, kind: RoomType, verb: Verb, call: &Call) -> Resp
     response
 }
 
-fn login(app: &App, query: &Query, now: Now) -> Outcome {
+fn login(app: &App, kind: RoomType, query: &Query, now: Now) -> Outcome {
     let given = |name: &'static str| {
         query.get(name).ok_or_else(|| Failure::Refused {
             code: Code::Auth,
@@ -89,10 +91,28 @@ fn login(app: &App, query: &Query, now: Now) -> Outcome {
         log::warn!(user:% = excerpt(user_id), error:%; "refused a login");
     })?;
     log::info!(user = user_id; "logged in");
+    let calls = Verb::Call.exists_for(kind).then_some(Verb::Call);
+    let renews = app.auth.renews(user_id).then_some(Verb::RenewUserSig);
+    let features = [calls, renews].into_iter().flatten();
     reply::fields(&LoggedIn {
         user_id: user_id.to_owned(),
         token,
+        features: features.map(|verb| verb.path().to_owned()).collect(),
     })
+}
+
+fn call_verb(call: &MemberCall<'_>) -> Outcome {
+    let body: request::Call = call.read()?;
+    call.must_be(&body.user_id)?;
+    reply::fields(&answer::Called::default())
+}
+
+fn renew_user_sig(call: &MemberCall<'_>) -> Outcome {
+    let body: request::RenewUserSig = call.read()?;
+    call.must_be(&body.user_id)?;
+    let info = call.app.auth.renew(call.caller, call.now)?;
+    log::info!(user = call.caller; "renewed a userSig");
+    reply::fields(&info)
 }
 
 fn logout(call: &MemberCall<'_>) -> Outcome {

@@ -1,7 +1,5 @@
 //! Commands of clients: mini-programs, web pages and kiosks.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -119,9 +117,7 @@ fn login(im: &Im, call: &Call) -> Outcome {
         return Err(too_often());
     }
     // A userSig that is over opens nothing, also not what it opened before.
-    let left = claims.time.saturating_add(claims.expire_after);
-    let left = Duration::from_secs(left.saturating_sub(now.unix));
-    let life = left.min(im.auth.token_life());
+    let life = im.auth.life(&claims, now);
     let (tiny_id, a2_key) = (rand::random::<u64>().to_string(), fresh_secret());
     let secrets = Secrets {
         tiny_id: tiny_id.clone(),

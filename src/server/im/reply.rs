@@ -64,6 +64,8 @@ impl From<AuthError> for Failure {
             | AuthError::OtherToken
             | AuthError::OtherUser
             | AuthError::DoesNotSign
+            | AuthError::NotOurs
+            | AuthError::Revoked
             | AuthError::Reserved => ErrorCode::NoPermission,
         };
         Self::new(code, error.to_string())

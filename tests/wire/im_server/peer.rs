@@ -22,7 +22,7 @@ pub(crate) async fn server(change: impl FnOnce(&mut Settings)) -> (Server, Signi
     let key = || SigningKey::p256_from_bytes(&[9; 32]).unwrap();
     let server = Server::with(|settings| {
         settings.auth.verifying_key = key().verifying_key();
-        settings.auth.login_info_key = Some(key());
+        settings.auth.signing_key = Some(key());
         settings.im.hold = HOLD;
         change(settings);
     });

@@ -125,7 +125,7 @@ async fn login_needs_a_valid_signature() {
     let key = || SigningKey::p256_from_bytes(&[9; 32]).unwrap();
     let server = Server::with(|settings| {
         settings.auth.verifying_key = key().verifying_key();
-        settings.auth.login_info_key = None;
+        settings.auth.access = rtckiosk::config::server::Access::Locked;
     })
     .await;
     let now = std::time::SystemTime::now()
