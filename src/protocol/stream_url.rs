@@ -1,7 +1,9 @@
 //! Signed stream URLs: the right to push or play one stream until a moment.
 //!
 //! `txTime` is the expiry as upper-case hexadecimal unix seconds, `txSecret` the MD5 of
-//! key, stream id and `txTime` without separators (Tencent's live service defines both).
+//! key, stream id and `txTime` without separators (Tencent's live service defines both). A URL to play
+//! from our own server is one viewer's: `viewer` stands in it, and `txSecret` is an HMAC-SHA256, with a
+//! zero byte between its parts, so that neither kind of URL passes for the other.
 
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
@@ -43,18 +45,51 @@ pub enum Refusal {
     BadSecret,
 }
 
-/// Checks the query (without `?`) of a push or play URL at `now` (unix seconds).
+/// Checks the query (without `?`) of a push URL, or of a play URL that the same key signs, at `now`
+/// (unix seconds).
 ///
 /// # Errors
 /// The first reason for which the URL must be refused.
 pub fn verify_query(key: &str, stream_id: &str, query: &str, now: u64) -> Result<(), Refusal> {
-    let value = |name: &'static str| {
-        url::form_urlencoded::parse(query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
-            .ok_or(Refusal::Missing(name))
-    };
-    let (tx_time, secret) = (value("txTime")?, value("txSecret")?);
+    verify(query, now, |tx_time| tx_secret(key, stream_id, tx_time))
+}
+
+/// Makes the query (without `?`) by which `viewer` plays `stream_id` until `expires` (unix seconds).
+#[must_use]
+pub fn viewer_query(key: &str, bizid: &str, stream_id: &str, viewer: &str, expires: u64) -> String {
+    let tx_time = format!("{expires:X}");
+    let secret = viewer_secret(key, stream_id, viewer, &tx_time);
+    let viewer: String = url::form_urlencoded::byte_serialize(viewer.as_bytes()).collect();
+    format!("bizid={bizid}&viewer={viewer}&txSecret={secret}&txTime={tx_time}")
+}
+
+/// Checks the query (without `?`) of one viewer's play URL at `now` (unix seconds); returns the viewer.
+///
+/// # Errors
+/// The first reason for which the URL must be refused.
+pub fn verify_viewer(key: &str, stream_id: &str, query: &str, now: u64) -> Result<String, Refusal> {
+    let viewer = value(query, "viewer")?;
+    verify(query, now, |tx_time| {
+        viewer_secret(key, stream_id, &viewer, tx_time)
+    })?;
+    Ok(viewer)
+}
+
+fn viewer_secret(key: &str, stream_id: &str, viewer: &str, tx_time: &str) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key.as_bytes());
+    let text = ["play", stream_id, viewer, tx_time].join("\0");
+    hex::encode(ring::hmac::sign(&key, text.as_bytes()))
+}
+
+fn value(query: &str, name: &'static str) -> Result<String, Refusal> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+        .ok_or(Refusal::Missing(name))
+}
+
+fn verify(query: &str, now: u64, secret_at: impl FnOnce(&str) -> String) -> Result<(), Refusal> {
+    let (tx_time, secret) = (value(query, "txTime")?, value(query, "txSecret")?);
     // Nothing separates stream id and time in the signed text: the id's last digits must not
     // pass for the first ones of a time far away.
     let is_time = tx_time.len() <= TIME_DIGITS && tx_time.bytes().all(|b| b.is_ascii_hexdigit());
@@ -62,7 +97,7 @@ pub fn verify_query(key: &str, stream_id: &str, query: &str, now: u64) -> Result
         .ok()
         .filter(|_| is_time)
         .ok_or(Refusal::BadTime)?;
-    let expected = tx_secret(key, stream_id, &tx_time);
+    let expected = secret_at(&tx_time);
     let matches = expected
         .as_bytes()
         .ct_eq(secret.to_ascii_lowercase().as_bytes());
@@ -139,6 +174,39 @@ mod tests {
             verify_query(KEY, "8525_a", "txTime=zz&txSecret=1", NOW),
             Err(Refusal::BadTime)
         );
+    }
+
+    #[test]
+    fn a_play_url_is_one_viewers_and_no_push_url() {
+        let query = viewer_query(KEY, "8525", "8525_a", "Bob & Ann", NOW + 60);
+        assert!(query.contains("viewer=Bob+%26+Ann&"), "{query}");
+        let verify = |key, stream, query: &str, now| verify_viewer(key, stream, query, now);
+        assert_eq!(
+            verify(KEY, "8525_a", &query, NOW).as_deref(),
+            Ok("Bob & Ann")
+        );
+        assert_eq!(verify(KEY, "8525_b", &query, NOW), Err(Refusal::BadSecret));
+        assert_eq!(
+            verify("other", "8525_a", &query, NOW),
+            Err(Refusal::BadSecret)
+        );
+        assert_eq!(
+            verify(KEY, "8525_a", &query, NOW + 61),
+            Err(Refusal::Expired)
+        );
+        let eve = query.replace("Bob+%26+Ann", "eve");
+        assert_eq!(verify(KEY, "8525_a", &eve, NOW), Err(Refusal::BadSecret));
+        assert_eq!(
+            verify_query(KEY, "8525_a", &query, NOW),
+            Err(Refusal::BadSecret)
+        );
+        let push = signed_query(KEY, "8525", "8525_a", NOW + 60);
+        assert_eq!(
+            verify(KEY, "8525_a", &push, NOW),
+            Err(Refusal::Missing("viewer"))
+        );
+        let push = format!("viewer=bob&{push}");
+        assert_eq!(verify(KEY, "8525_a", &push, NOW), Err(Refusal::BadSecret));
     }
 
     #[test]

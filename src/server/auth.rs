@@ -259,6 +259,12 @@ impl Auth {
         })
     }
 
+    /// Whether identities are given for the asking.
+    #[must_use]
+    pub(super) fn access(&self) -> Access {
+        self.settings.access
+    }
+
     /// Whether anybody may get an identity here.
     #[must_use]
     pub(super) fn is_open(&self) -> bool {

@@ -5,8 +5,9 @@
 //! 1. `clock`, `limits`, `users` (who they are), `keys`, `urls` (where streams go)
 //! 2. `relay` (carries the streams), `auth` (proves users)
 //! 3. `rooms` (keeps rooms and their members), `relay_probe` (asks whichever relay there is)
-//! 4. `im` (carries messages), `reaper` (drops members that left without goodbye)
-//! 5. `http` (the front door)
+//! 4. `im` (carries messages), `reaper` (drops members that left without goodbye), `gate` (says who
+//!    publishes and plays)
+//! 5. `http` (the front door), `warden` (ends rights when their reason ends)
 //! 6. `settings`, `handle`
 //! 7. `room_server` (wires all of them together)
 //! 8. `fuzzing` (ways in for tests)
@@ -16,6 +17,7 @@ mod clock;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 mod handle;
 mod http;
 mod im;
@@ -31,6 +33,7 @@ mod settings;
 mod tests;
 mod urls;
 pub mod users;
+mod warden;
 
 pub use auth::AuthSettings;
 pub use clock::Now;

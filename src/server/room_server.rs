@@ -10,15 +10,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::{Auth, AuthSettings};
 use super::clock::{self, Clock};
+use super::gate::StreamGate;
 use super::handle::ServerHandle;
 use super::http::{self, App, HttpSettings};
 use super::im::{Im, ImSettings};
 use super::reaper;
-use super::relay::{ExternalError, Relay, RelayError};
+use super::relay::{ExternalError, Gate, Relay, RelayError};
 use super::relay_probe::RelayProbe;
 use super::rooms::{Rooms, Rules};
 use super::settings::{RelaySettings, Settings};
-use super::urls::{EmbeddedAddress, RelayAddress, StreamUrls};
+use super::urls::{EmbeddedAddress, RelayAddress, StreamUrls, UrlSettings};
+use super::warden::Warden;
 use crate::tls::ServerTls;
 
 /// Time between two clearings of limits that nobody uses any more.
@@ -39,6 +41,7 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct RoomServer {
     app: Arc<App>,
+    warden: Warden,
     http: HttpSettings,
     sweep: Duration,
     listener: TcpListener,
@@ -55,12 +58,15 @@ impl RoomServer {
     /// # Errors
     /// An address that cannot be bound, or a relay that cannot be asked.
     pub async fn bind(settings: Settings) -> Result<Self, ServerError> {
+        let ground = Ground::new(settings.rules, settings.auth);
+        let gate = ground.gate(settings.urls.clone());
         let (relay, address, probe) = match settings.relay {
             RelaySettings::Embedded {
-                relay: config,
+                relay: mut config,
                 public_host,
             } => {
                 let app = config.app.clone();
+                config.gate.get_or_insert_with(|| gate.clone());
                 let relay = Relay::bind(config, clock::unix_now).await?;
                 let address = RelayAddress::Embedded(EmbeddedAddress {
                     scheme: relay.scheme(),
@@ -86,9 +92,17 @@ impl RoomServer {
         let addr = listener.local_addr().map_err(listen)?;
         let urls = StreamUrls::new(settings.urls, address);
         let http = settings.http.clone();
-        let app = assemble(settings.rules, settings.auth, settings.im, urls, http);
+        let app = Arc::new(ground.assemble(settings.im, urls, http));
+        let warden = Warden {
+            rooms: app.rooms.clone(),
+            auth: app.auth.clone(),
+            im: app.im.clone(),
+            gate,
+            relay: relay.as_ref().map(|(relay, _)| relay.handle()),
+        };
         Ok(Self {
-            app: Arc::new(app),
+            app,
+            warden,
             http: settings.http,
             sweep: settings.sweep,
             listener,
@@ -171,8 +185,10 @@ impl RoomServer {
                 tls.watch(stop.clone()).await;
             }
         };
+        let rights = self.warden.run(stop.clone());
         tokio::join!(
             Box::pin(serve),
+            Box::pin(rights),
             reap,
             tidy,
             messages,
@@ -182,17 +198,36 @@ impl RoomServer {
     }
 }
 
-/// Everything behind the front door.
-pub(super) fn assemble(
-    rules: Rules,
-    auth: AuthSettings,
-    im: ImSettings,
-    urls: StreamUrls,
-    http: HttpSettings,
-) -> App {
-    let rooms = Arc::new(Rooms::new(rules));
-    let auth = Arc::new(Auth::new(auth));
-    let clock = Clock::start();
-    let im = Im::new(im, rooms.clone(), auth.clone(), clock, http.request_timeout);
-    App::new(rooms, auth, Arc::new(im), urls, clock, http)
+/// The rooms and the users, on which all else stands.
+pub(super) struct Ground {
+    rooms: Arc<Rooms>,
+    auth: Arc<Auth>,
+    clock: Clock,
+}
+
+impl Ground {
+    pub(super) fn new(rules: Rules, auth: AuthSettings) -> Self {
+        Self {
+            rooms: Arc::new(Rooms::new(rules)),
+            auth: Arc::new(Auth::new(auth)),
+            clock: Clock::start(),
+        }
+    }
+
+    /// The gate of the streams.
+    fn gate(&self, urls: UrlSettings) -> Arc<dyn Gate> {
+        Arc::new(StreamGate {
+            urls,
+            rooms: self.rooms.clone(),
+            auth: self.auth.clone(),
+            clock: self.clock,
+        })
+    }
+
+    /// Everything behind the front door.
+    pub(super) fn assemble(self, im: ImSettings, urls: StreamUrls, http: HttpSettings) -> App {
+        let Self { rooms, auth, clock } = self;
+        let im = Im::new(im, rooms.clone(), auth.clone(), clock, http.request_timeout);
+        App::new(rooms, auth, Arc::new(im), urls, clock, http)
+    }
 }

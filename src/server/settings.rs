@@ -17,7 +17,7 @@ use super::relay::RelayConfig;
 use super::rooms::Rules;
 use super::urls::UrlSettings;
 use crate::config::ServerConfig;
-use crate::config::server::{self as config, Access};
+use crate::config::server as config;
 use crate::protocol::user_sig::{SigningKey, VerifyingKey};
 use crate::server::users::Directory;
 use crate::tls::ServerTls;
@@ -40,8 +40,7 @@ pub struct Settings {
 /// The relay that carries the streams.
 #[derive(Debug, Clone)]
 pub enum RelaySettings {
-    /// The relay in this program, started and stopped with the room server. Its `push_key` is
-    /// that of [`UrlSettings`].
+    /// The relay in this program, started and stopped with the room server, which is its gate.
     Embedded {
         relay: RelayConfig,
         /// Host for stream URLs, with a port if it is not the relay's own; `None` = the host by
@@ -87,7 +86,7 @@ impl Settings {
             .map(|tls| ServerTls::load(&tls.certificate_file, &tls.key_file))
             .transpose()?;
         Ok(Self {
-            http: http(config, tls.as_ref()),
+            http: http(&config.http, tls.as_ref()),
             rules: rules(&config.rooms),
             sweep: config.rooms.sweep,
             auth: AuthSettings {
@@ -101,13 +100,15 @@ impl Settings {
                 token_life: config.auth.token_life,
             },
             im: im(config),
-            relay: relay(config, &push_key, tls.as_ref()),
+            relay: relay(config, tls.as_ref()),
             tls,
             urls: UrlSettings {
                 bizid: config.stream.bizid.clone(),
                 push_key,
                 play_key,
                 valid: config.stream.valid,
+                is_own_key: config.stream.push_key.is_some()
+                    || matches!(config.relay, config::Relay::Embedded(_)),
             },
         })
     }
@@ -158,14 +159,11 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 /// Time that open requests get to finish when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn http(config: &ServerConfig, tls: Option<&ServerTls>) -> HttpSettings {
-    let http = &config.http;
-    // A web page that nobody named may call only what everybody may.
-    let nobody = (config.access == Access::Locked && !http.cors_origins_given).then(Vec::new);
+fn http(http: &config::Http, tls: Option<&ServerTls>) -> HttpSettings {
     HttpSettings {
         listen: http.listen,
         tls: tls.filter(|_| http.tls).cloned(),
-        cors_origins: nobody.or_else(|| http.cors_origins.clone()),
+        cors_origins: http.cors_origins.clone(),
         max_body: http.max_body_bytes,
         request_timeout: http.request_timeout,
         header_timeout: HEADER_TIMEOUT,
@@ -208,13 +206,16 @@ fn rules(rooms: &config::Rooms) -> Rules {
         audience_limit: rooms.live_audience,
         room_info_limit: rooms.room_info_limit,
         max_rooms: rooms.max_rooms,
+        rooms_per_user: rooms.rooms_per_user,
+        memberships_per_user: rooms.memberships_per_user,
+        max_bytes: Rules::default().max_bytes,
         member_timeout: rooms.heartbeat_timeout,
         idle_timeout: rooms.idle_room,
         creator_can_destroy: rooms.creator_can_destroy_room,
     }
 }
 
-fn relay(config: &ServerConfig, push_key: &SecretString, tls: Option<&ServerTls>) -> RelaySettings {
+fn relay(config: &ServerConfig, tls: Option<&ServerTls>) -> RelaySettings {
     match &config.relay {
         config::Relay::External(relay) => RelaySettings::External {
             relay: relay.clone(),
@@ -223,7 +224,7 @@ fn relay(config: &ServerConfig, push_key: &SecretString, tls: Option<&ServerTls>
         },
         config::Relay::Embedded(embedded) => RelaySettings::Embedded {
             public_host: public_host(embedded),
-            relay: relay_config(embedded, push_key, tls),
+            relay: relay_config(embedded, tls),
         },
     }
 }
@@ -237,11 +238,7 @@ fn public_host(embedded: &config::Embedded) -> Option<String> {
     embedded.public_host.clone().or_else(listened)
 }
 
-fn relay_config(
-    embedded: &config::Embedded,
-    push_key: &SecretString,
-    tls: Option<&ServerTls>,
-) -> RelayConfig {
+fn relay_config(embedded: &config::Embedded, tls: Option<&ServerTls>) -> RelayConfig {
     let defaults = RelayConfig::default();
     let gop_cache_bytes = embedded.gop_cache_kib << 10;
     // The configured backlog counts beyond what a late player is given at once.
@@ -252,7 +249,6 @@ fn relay_config(
         tls: tls.filter(|_| embedded.tls).cloned(),
         plain_listen: embedded.plain_listen,
         app: embedded.app.clone(),
-        push_key: Some(push_key.clone()),
         gop_cache: embedded.gop_cache,
         gop_cache_bytes,
         player_queue_bytes,

@@ -94,7 +94,8 @@ struct World {
     events: Receiver<RoomEvent>,
     /// Members as events tell them.
     told: Members,
-    watcher: String,
+    /// One login for each room: nobody waits before two at once.
+    watchers: Vec<String>,
     listeners: BTreeMap<String, Listener>,
 }
 
@@ -108,14 +109,17 @@ impl World {
             tokens: vec![(None, "old".to_owned()); USERS],
             events: door.app.rooms.subscribe(),
             told: Members::new(),
-            watcher: door.log_in_for_messages("watcher").await,
+            watchers: vec![
+                door.log_in_for_messages("watcher0").await,
+                door.log_in_for_messages("watcher1").await,
+            ],
             listeners: BTreeMap::new(),
             door,
         }
     }
 
     fn members(&self) -> Members {
-        let rooms = self.door.app.rooms.list(self.kind, 0, usize::MAX);
+        let rooms = self.door.app.rooms.list(self.kind, |_| true, 0, usize::MAX);
         let users = |room: &crate::server::rooms::Room| {
             room.members
                 .iter()
@@ -197,7 +201,7 @@ impl World {
     /// Events of rooms since the last look, as their groups were told.
     fn happened(&mut self) -> BTreeMap<String, Vec<ReportType>> {
         let mut expected: BTreeMap<String, Vec<ReportType>> = BTreeMap::new();
-        while let Ok(RoomEvent { room, what }) = self.events.try_recv() {
+        while let Ok(RoomEvent { room, what, .. }) = self.events.try_recv() {
             let members = self.told.entry(room.id.clone()).or_default();
             let announced = expected.entry(room.id).or_default();
             match what {
@@ -217,6 +221,7 @@ impl World {
                     members.clear();
                     announced.push(ReportType::Dissolved);
                 }
+                RoomChange::Held { .. } => panic!("nobody asked for an agent"),
                 RoomChange::Reserved | RoomChange::Opened => assert!(members.is_empty()),
             }
         }
@@ -228,14 +233,15 @@ impl World {
     /// Checks that everybody that listens to a room's group heard exactly what happened.
     async fn listen(&mut self) {
         let mut happened = self.happened();
-        for room in (0..ROOMS).map(|room| room.to_string()) {
+        for number in 0..ROOMS {
+            let room = number.to_string();
             let mut expected = happened.remove(&room).unwrap_or_default();
             if let Some(mut listener) = self.listeners.remove(&room) {
                 let end = expected
                     .iter()
                     .position(|report| *report == ReportType::Dissolved);
                 expected.truncate(end.map_or(expected.len(), |end| end + 1));
-                let heard = self.hear(&mut listener, expected.len()).await;
+                let heard = self.hear(number, &mut listener, expected.len()).await;
                 assert_eq!(heard, expected, "room {room}");
                 if end.is_none() {
                     self.listeners.insert(room.clone(), listener);
@@ -248,7 +254,7 @@ impl World {
                 .exists(&RoomKey::new(self.kind, room.as_str()));
             if exists && !self.listeners.contains_key(&room) {
                 let answer = self
-                    .message(ImCommand::ApplyJoinGroup, &json!({"GroupId": room}))
+                    .message(number, ImCommand::ApplyJoinGroup, &json!({"GroupId": room}))
                     .await;
                 let key = answer["LongPollingKey"]
                     .as_str()
@@ -259,11 +265,11 @@ impl World {
         }
     }
 
-    async fn hear(&self, listener: &mut Listener, expected: usize) -> Vec<ReportType> {
+    async fn hear(&self, room: usize, listener: &mut Listener, expected: usize) -> Vec<ReportType> {
         let mut heard = Vec::new();
         while heard.len() < expected {
             let asked = json!({"StartSeq": listener.next, "HoldTime": 1, "Key": listener.key});
-            let answer = self.message(ImCommand::BigGroupPoll, &asked).await;
+            let answer = self.message(room, ImCommand::BigGroupPoll, &asked).await;
             let polled: BigGroupPolled = webim::parse(answer.to_string().as_bytes()).expect("OK");
             let list = webim::messages(&polled.rsp_msg_list);
             assert!(!list.is_empty(), "heard {heard:?} of {expected}");
@@ -285,8 +291,8 @@ impl World {
         heard
     }
 
-    async fn message(&self, command: ImCommand, body: &Value) -> Value {
-        let target = format!("/{}?{}", command.path(), self.watcher);
+    async fn message(&self, room: usize, command: ImCommand, body: &Value) -> Value {
+        let target = format!("/{}?{}", command.path(), self.watchers[room]);
         self.door.post(&target, body).await
     }
 }

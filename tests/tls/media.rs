@@ -27,7 +27,6 @@ async fn relay(issued: &Issued, plain: bool) -> (u16, Option<u16>, DropGuard) {
         listen: any,
         tls: Some(issued.served()),
         plain_listen: plain.then_some(any),
-        signed_play: false,
         ..RelayConfig::default()
     };
     let relay = Relay::bind(config, || 1_700_000_000).await.unwrap();

@@ -1,12 +1,12 @@
 //! Holds that the embedded relay keeps to its limits, and stands slow and hostile clients.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rml_rtmp::sessions::ClientSessionEvent as Event;
-use rtckiosk::protocol::stream_url::signed_query;
-use rtckiosk::server::relay::{Relay, RelayConfig, RelayError, StreamProbe, StreamState};
-use secrecy::SecretString;
+use rtckiosk::protocol::stream_url::{signed_query, verify_query, verify_viewer, viewer_query};
+use rtckiosk::server::relay::{Gate, Relay, RelayConfig, RelayError, StreamProbe, StreamState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -18,11 +18,45 @@ use super::rtmp_client::{Client, handshake};
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Lets in by signature alone, as if every user were in every room.
+#[derive(Debug)]
+struct Signed;
+
+impl Gate for Signed {
+    fn publisher(&self, stream: &str, query: &str) -> Result<String, String> {
+        let verified = verify_query(KEY, stream, query, NOW);
+        verified.map_err(|refusal| refusal.to_string())?;
+        Ok("owner".to_owned())
+    }
+
+    fn is_members(&self, stream: &str) -> bool {
+        stream.starts_with("member")
+    }
+
+    fn viewer(&self, stream: &str, query: &str) -> Result<String, String> {
+        verify_viewer(KEY, stream, query, NOW).map_err(|refusal| refusal.to_string())
+    }
+
+    fn may_play(&self, _stream: &str, viewer: &str) -> bool {
+        viewer != "late"
+    }
+}
+
 fn signed() -> RelayConfig {
     RelayConfig {
-        push_key: Some(SecretString::from(KEY)),
+        gate: Some(Arc::new(Signed)),
         ..RelayConfig::default()
     }
+}
+
+/// The name by which `viewer` plays a stream.
+fn play_name(stream: &str, viewer: &str, expires: u64) -> String {
+    let query = viewer_query(KEY, "8525", stream, viewer, expires);
+    format!("{stream}?{query}")
+}
+
+fn push_name(stream: &str) -> String {
+    format!("{stream}?{}", signed_query(KEY, "8525", stream, NOW))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,8 +81,53 @@ async fn only_signed_urls_open_a_stream() {
     let good = name(KEY, NOW);
     let (_publisher, code) = Client::publish(relay.addr, &good).await;
     assert_eq!(code, "NetStream.Publish.Start");
-    let (_player, code) = Client::play(relay.addr, &good).await;
+    let play = play_name("8525_a", "bob", NOW);
+    let (_player, code) = Client::play(relay.addr, &play).await;
     assert_eq!(code, "NetStream.Play.Start");
+    // Neither URL opens the other way.
+    let (_, code) = Client::publish(relay.addr, &play).await;
+    assert_eq!(code, "NetStream.Publish.Unauthorized");
+    let (_, code) = Client::play(relay.addr, &good).await;
+    assert_eq!(code, "NetStream.Play.Unauthorized");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_publishes_three_streams_that_no_room_knows() {
+    let relay = start(signed()).await;
+    let mut held = Vec::new();
+    for stream in ["a", "b", "c", "member_1", "member_2"] {
+        let (client, code) = Client::publish(relay.addr, &push_name(stream)).await;
+        assert_eq!(code, "NetStream.Publish.Start", "{stream}");
+        held.push(client);
+    }
+    let (_, code) = Client::publish(relay.addr, &push_name("d")).await;
+    assert_eq!(code, "NetStream.Publish.Unauthorized");
+    drop(held.remove(0));
+    relay.until_gone("a").await;
+    let (_again, code) = Client::publish(relay.addr, &push_name("d")).await;
+    assert_eq!(code, "NetStream.Publish.Start");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_to_play_ends_for_one_viewer_alone() {
+    let relay = start(signed()).await;
+    let (mut publisher, _) = Client::publish(relay.addr, &push_name("a")).await;
+    let (mut bob, _) = Client::play(relay.addr, &play_name("a", "bob", NOW)).await;
+    let (mut eve, _) = Client::play(relay.addr, &play_name("a", "eve", NOW)).await;
+    let (mut late, _) = Client::play(relay.addr, &play_name("a", "late", NOW)).await;
+    assert!(
+        late.next().await.is_none(),
+        "the right ended before the play began"
+    );
+    relay.handle.end_plays("a", |viewer| viewer == "bob");
+    while eve.next().await.is_some() {}
+    publisher.send_picture(true, 1, 0, 100).await;
+    assert!(bob.next().await.is_some(), "the other viewer goes on");
+    relay.handle.end_publish("a", |owner| owner == "owner");
+    publisher.send_picture(true, 1, 40, 100).await;
+    assert!(bob.next().await.is_some());
+    relay.handle.end_publish("a", |_| false);
+    while publisher.next().await.is_some() {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +277,9 @@ async fn kicking_and_stopping_end_connections_at_once() {
     let relay = start(RelayConfig::default()).await;
     let (mut publisher, _) = Client::publish(relay.addr, "a").await;
     let (mut player, _) = Client::play(relay.addr, "a").await;
-    assert!(relay.handle.kick("a") && !relay.handle.kick("b"));
+    relay.handle.end_publish("b", |_| false);
+    relay.handle.end_publish("a", |_| false);
+    relay.handle.end_plays("a", |_| false);
     assert!(publisher.next().await.is_none());
     while player.next().await.is_some() {}
     relay.until_gone("a").await;

@@ -1,6 +1,7 @@
 //! The setup of a measured call: room server with relay and an agent in this process, the kiosk as
 //! a process of its own.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,7 @@ use super::kiosk_process::KioskProcess;
 use crate::appliance::kiosk::Kiosk;
 use crate::demo::side::agent_plan;
 use crate::protocol::RoomType;
+use crate::server::relay::Anybody;
 use crate::server::{RelaySettings, RoomServer, ServerHandle, Settings};
 
 /// Longest time for the agent to push, and for the kiosk's stream to end.
@@ -36,7 +38,7 @@ impl Setup {
         let mut settings = Settings::on_free_ports()?;
         if let RelaySettings::Embedded { relay, .. } = &mut settings.relay {
             // The bare pipelines have no room server that signs for them.
-            relay.push_key = None;
+            relay.gate = Some(Arc::new(Anybody));
         }
         let server = RoomServer::bind(settings).await?;
         let relay = server.relay_addr().context("the server has a relay")?;

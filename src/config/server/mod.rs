@@ -113,8 +113,6 @@ pub struct Http {
     pub tls: bool,
     /// Web origins that may call; `None`: all of an open server, none of a locked one.
     pub cors_origins: Option<Vec<String>>,
-    /// Whether the operator said so.
-    pub cors_origins_given: bool,
     pub max_body_bytes: usize,
     /// Limit from request to answer.
     pub request_timeout: Duration,
@@ -146,6 +144,10 @@ pub struct Rooms {
     pub room_info_limit: usize,
     /// Maximum number of rooms, of all types together.
     pub max_rooms: usize,
+    /// Maximum number of rooms whose ids one user reserved.
+    pub rooms_per_user: usize,
+    /// Maximum number of rooms that one user is in.
+    pub memberships_per_user: usize,
     /// Silence after which a member is dropped, unless its stream still runs.
     pub heartbeat_timeout: Duration,
     /// Time between two looks for silent members.
@@ -203,7 +205,8 @@ impl Settings {
         if known && !relay.is_asked_by_https() {
             section.reject("ca_file", NO_CA_NEEDED);
         }
-        let http = Http::read(&root.section("http"), tls.is_some());
+        let http_section = root.section("http");
+        let mut http = Http::read(&http_section, tls.is_some());
         let stream = Stream::read(&root.section("stream"));
         let asks_for_locks = !http.listen.ip().is_loopback() || relay.is_reached_by_others();
         let access = Access::read(root, asks_for_locks);
@@ -212,8 +215,11 @@ impl Settings {
             && !(auth.has_keys() && stream.has_keys())
         {
             root.reject("open", KEYS_NEEDED);
-            root.section("http").reject("listen", KEYS_NEEDED);
+            http_section.reject("listen", KEYS_NEEDED);
             given.section("embedded").reject("listen", KEYS_NEEDED);
+        }
+        if access == Access::Locked && !http_section.has("cors_origins") {
+            http.cors_origins = Some(Vec::new());
         }
         if access == Access::Open && matches!(auth.keys, Keys::Public(_)) {
             auth_section.reject("public_key_file", CANNOT_SIGN);
@@ -251,7 +257,6 @@ impl Http {
             listen: http.get("listen", local, rules::socket),
             tls: speaks_tls(http, has_certificate),
             cors_origins: http.get("cors_origins", None, rules::origins),
-            cors_origins_given: http.has("cors_origins"),
             max_body_bytes: http.get("max_body_bytes", 1 << 20, rules::whole(1024..=16 << 20)),
             request_timeout: http.get(
                 "request_timeout_ms",
@@ -311,11 +316,14 @@ impl Rooms {
             live_audience: rooms.get("live_audience", 30, rules::whole(0..=10_000)),
             room_info_limit: rooms.get("room_info_limit", 1024, rules::whole(1..=65_536)),
             max_rooms: rooms.get("max_rooms", 10_000, rules::whole(1..=1_000_000)),
+            rooms_per_user: rooms.get("rooms_per_user", 8, rules::whole(1..=1_000_000)),
+            memberships_per_user: rooms.get("memberships_per_user", 8, rules::whole(1..=1_000_000)),
             heartbeat_timeout,
             sweep,
             idle_room: rooms.get(
                 "idle_room_seconds",
-                Duration::from_secs(30),
+                // An agent whose browser asks for the camera may think about it for a minute.
+                Duration::from_secs(120),
                 rules::seconds(5..=86_400),
             ),
             creator_can_destroy_room: rooms.get("creator_can_destroy_room", false, rules::flag),

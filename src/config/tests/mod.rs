@@ -462,12 +462,28 @@ fn an_external_relay_replaces_the_embedded_one() {
 }
 
 #[test]
-fn open_servers_are_warned_about() {
+fn servers_that_others_reach_are_warned_about() {
     let warnings = |text: &str| ServerConfig::parse("r", text).unwrap().warnings();
-    let open = "http.listen = \"0.0.0.0:5757\"\n";
-    assert_eq!(warnings(open).len(), 3);
+    let keys = "state_dir = \"/s\"\n";
+    let reached = "http.listen = \"0.0.0.0:5757\"\n";
+    let locked = warnings(&format!("{keys}{reached}"));
+    assert!(
+        locked.len() == 1 && locked[0].contains("plain HTTP"),
+        "{locked:?}"
+    );
+    let open = format!("open = true\n{reached}");
+    let given = warnings(&open).join("\n");
+    assert!(
+        given.contains("open = true: whoever reaches this server gets an identity"),
+        "{given}"
+    );
+    assert!(given.contains("void after a restart"), "{given}");
+    assert!(
+        warnings("").is_empty(),
+        "an open server for this machine alone"
+    );
     let relay = "relay.embedded.listen = \"0.0.0.0:1935\"\n";
-    let plain = warnings(relay).join("\n");
+    let plain = warnings(&format!("{keys}{relay}")).join("\n");
     assert!(
         plain.contains("relay.embedded.listen = \"0.0.0.0:1935\": plain RTMP"),
         "{plain}"
@@ -475,7 +491,7 @@ fn open_servers_are_warned_about() {
     let tls = "tls = { certificate_file = \"/c\", key_file = \"/k\" }\n";
     let open_by_tls = warnings(&format!("{open}{relay}{tls}")).join("\n");
     assert!(!open_by_tls.contains("plain"), "{open_by_tls}");
-    let beside = format!("{tls}relay.embedded.plain_listen = \"0.0.0.0:1936\"");
+    let beside = format!("{keys}{tls}relay.embedded.plain_listen = \"0.0.0.0:1936\"");
     let beside = warnings(&beside).join("\n");
     assert!(beside.contains("relay.embedded.plain_listen"), "{beside}");
     let cdn = "[relay.external]\npush_url = \"rtmp://cdn/l/{stream}\"\n\

@@ -17,7 +17,7 @@ use crate::server::clock::unix_now;
 use crate::server::http::{App, parse_body, reached, router};
 use crate::server::limits::Rate;
 use crate::server::relay::StreamState;
-use crate::server::room_server::assemble;
+use crate::server::room_server::Ground;
 use crate::server::rooms::Rules;
 use crate::server::settings::Settings;
 use crate::server::urls::{EmbeddedAddress, RelayAddress, StreamUrls};
@@ -54,6 +54,8 @@ pub fn room_request(content_type: Option<&str>, body: &[u8]) {
     same_again::<request::AddAudience>(&value);
     same_again::<request::DeleteAudience>(&value);
     same_again::<request::GetAudiences>(&value);
+    same_again::<request::Call>(&value);
+    same_again::<request::RenewUserSig>(&value);
 }
 
 /// Asserts that what was understood, sent as our client would, is understood again.
@@ -133,7 +135,8 @@ impl Door {
         });
         let urls = StreamUrls::new(settings.urls, relay);
         let (auth, im, http) = (settings.auth, settings.im, settings.http);
-        let app = Arc::new(assemble(Rules::default(), auth, im, urls, http));
+        let ground = Ground::new(Rules::default(), auth);
+        let app = Arc::new(ground.assemble(im, urls, http));
         let service = TowerToHyperService::new(router(app.clone()));
         Self { app, service }
     }
@@ -202,7 +205,7 @@ impl Door {
     /// No room is over-full, and no open one is empty.
     pub(crate) fn audit(&self) {
         for kind in RoomType::ALL {
-            for room in self.app.rooms.list(kind, 0, usize::MAX) {
+            for room in self.app.rooms.list(kind, |_| true, 0, usize::MAX) {
                 assert!((1..=kind.default_capacity()).contains(&room.members.len()));
             }
         }

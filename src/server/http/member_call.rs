@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::app::App;
 use super::call::Call;
 use super::reply::{Failure, Outcome};
+use crate::config::server::UserRole;
 use crate::protocol::request::{self, Request};
 use crate::protocol::{Code, RoomType};
 use crate::server::auth::AuthError;
@@ -49,6 +50,11 @@ impl<'a> MemberCall<'a> {
             now,
             reached: &call.reached,
         })
+    }
+
+    /// Whether the caller is to meet agents only.
+    pub(super) fn is_kiosk(&self) -> bool {
+        self.app.auth.role(self.caller) == UserRole::Kiosk
     }
 
     /// The body as this verb has it.

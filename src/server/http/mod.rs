@@ -7,6 +7,7 @@
 mod app;
 mod body;
 mod call;
+mod call_verb;
 mod live_verbs;
 mod member_call;
 mod peer;
@@ -15,6 +16,7 @@ mod router;
 mod serve;
 mod utility_verbs;
 mod verbs;
+mod view;
 
 pub(super) use app::App;
 pub use app::HttpSettings;

@@ -12,6 +12,8 @@ use super::peer::Peer;
 use super::reply::{self, Outcome};
 use crate::protocol::answer::{TestAccUrl, TestPushUrl};
 use crate::server::auth::AuthError;
+use crate::server::gate::TRIAL_USER;
+use crate::server::urls::Play;
 
 /// `get_login_info`: signs an identity for anybody that asks, if the server is set up so.
 pub(super) async fn login_info(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
@@ -34,9 +36,10 @@ pub(super) async fn test_push_url(State(app): State<Arc<App>>, request: Request)
     let reached = reached(&request);
     with_open_door(&app, || {
         let now = app.clock.now().unix;
-        let stream = app.urls.stream_id("test", rand::random());
-        let play = app.urls.play_url(&stream, now, now, &reached);
-        let mixed = app.urls.mixed_url(&stream, now, now, &reached);
+        let stream = app.urls.settings().stream_id(TRIAL_USER, rand::random());
+        let played = trial(&stream, now);
+        let play = app.urls.play_url(played, now, &reached);
+        let mixed = app.urls.mixed_url(played, now, &reached);
         let of_kind = |kind: &str| {
             let path = mixed.split('?').next().unwrap_or_default();
             if path.ends_with(kind) {
@@ -61,10 +64,19 @@ pub(super) async fn test_acc_url(State(app): State<Arc<App>>, request: Request) 
     let reached = reached(&request);
     with_open_door(&app, || {
         let now = app.clock.now().unix;
-        let stream = app.urls.named_stream("testclock_rtmpacc");
-        let url_rtmpacc = app.urls.play_url(&stream, now, now, &reached);
+        let stream = app.urls.settings().named_stream("testclock_rtmpacc");
+        let url_rtmpacc = app.urls.play_url(trial(&stream, now), now, &reached);
         Json(TestAccUrl { url_rtmpacc }).into_response()
     })
+}
+
+/// A stream that whoever asks may play.
+fn trial(stream: &str, now: u64) -> Play<'_> {
+    Play {
+        stream,
+        viewer: TRIAL_USER,
+        added: now,
+    }
 }
 
 /// Answers only where anybody gets an identity too: test URLs let anybody use the relay.

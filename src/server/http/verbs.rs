@@ -6,10 +6,12 @@ use axum::response::Response;
 
 use super::app::App;
 use super::call::{Call, Query};
+use super::call_verb;
 use super::live_verbs;
 use super::member_call::{MemberCall, TEXT_LIMIT, at_most, done};
 use super::reply::{self, Failure, Outcome};
-use crate::protocol::answer::{self, CreatedRoom, LoggedIn, PushUrl, RoomList};
+use super::view;
+use crate::protocol::answer::{CreatedRoom, LoggedIn, PushUrl, RoomList};
 use crate::protocol::request;
 use crate::protocol::{Code, RoomType, Verb, excerpt, webim};
 use crate::server::auth::{self, AuthError, Credentials};
@@ -46,7 +48,7 @@ fn handler(verb: Verb) -> Handler {
         Verb::AddAudience => Handler::Member(live_verbs::add_audience),
         Verb::DeleteAudience => Handler::Member(live_verbs::delete_audience),
         Verb::GetAudiences => Handler::Member(live_verbs::get_audiences),
-        Verb::Call => Handler::Member(call_verb),
+        Verb::Call => Handler::Member(call_verb::call),
         Verb::RenewUserSig => Handler::Member(renew_user_sig),
     }
 }
@@ -101,12 +103,6 @@ fn login(app: &App, kind: RoomType, query: &Query, now: Now) -> Outcome {
     })
 }
 
-fn call_verb(call: &MemberCall<'_>) -> Outcome {
-    let body: request::Call = call.read()?;
-    call.must_be(&body.user_id)?;
-    reply::fields(&answer::Called::default())
-}
-
 fn renew_user_sig(call: &MemberCall<'_>) -> Outcome {
     let body: request::RenewUserSig = call.read()?;
     call.must_be(&body.user_id)?;
@@ -125,7 +121,7 @@ fn get_push_url(call: &MemberCall<'_>) -> Outcome {
     let body: request::GetPushUrl = call.read()?;
     call.must_be(&body.user_id)?;
     let urls = &call.app.urls;
-    let stream = urls.stream_id(&body.user_id, rand::random());
+    let stream = urls.settings().stream_id(call.caller, rand::random());
     let push_url = urls.push_url(&stream, call.now.unix, call.reached);
     reply::fields(&PushUrl { push_url })
 }
@@ -133,18 +129,18 @@ fn get_push_url(call: &MemberCall<'_>) -> Outcome {
 fn get_room_list(call: &MemberCall<'_>) -> Outcome {
     let body: request::GetRoomList = call.read()?;
     let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-    let rooms = call
-        .app
-        .rooms
-        .list(call.kind, count(body.index), count(body.cnt));
-    let rooms = rooms.iter().map(|room| describe(call, room)).collect();
+    let wanted = |room: &Room| view::is_offered(call, room);
+    let most = count(body.cnt).min(view::MOST_ROOMS);
+    let rooms = &call.app.rooms;
+    let rooms = rooms.list(call.kind, wanted, count(body.index), most);
+    let rooms = view::listed(call, &rooms);
     reply::fields(&RoomList { rooms })
 }
 
 fn get_pushers(call: &MemberCall<'_>) -> Outcome {
     let body: request::GetPushers = call.read()?;
     let room = call.app.rooms.active(&call.room(&body.room_id))?;
-    reply::fields(&describe(call, &room))
+    reply::fields(&view::shown(call, &room)?)
 }
 
 fn create_room(call: &MemberCall<'_>) -> Outcome {
@@ -153,7 +149,8 @@ fn create_room(call: &MemberCall<'_>) -> Outcome {
     check_room_id(&body.room_id)?;
     let rooms = &call.app.rooms;
     let fresh = || auth::fresh_id("room");
-    match rooms.create(call.kind, &body.room_id, &body.room_info, call.now, fresh) {
+    let (id, info) = (&body.room_id, &body.room_info);
+    match rooms.create(call.kind, id, call.caller, info, call.now, fresh) {
         Ok(room_id) => reply::fields(&CreatedRoom { room_id }),
         Err(refusal @ rooms::Refusal::RoomExists) => Err(Failure::Refused {
             code: refusal.code(),
@@ -179,8 +176,7 @@ fn add_pusher(call: &MemberCall<'_>) -> Outcome {
     check_room_id(&body.room_id)?;
     at_most(NAME_LIMIT, "userName", &body.user_name)?;
     at_most(TEXT_LIMIT, "userAvatar", &body.user_avatar)?;
-    let stream = urls::pushed_stream(&body.push_url)
-        .ok_or_else(|| Failure::new(Code::Exception, "pushURL names no stream"))?;
+    let stream = own_stream(call, &body.push_url)?;
     let joining = Joining {
         user: body.user_id.clone(),
         name: body.user_name.clone(),
@@ -201,6 +197,23 @@ fn add_pusher(call: &MemberCall<'_>) -> Outcome {
     }
 }
 
+/// The stream of a push URL, which must be the caller's own. One that this server did not issue may be
+/// anybody's on an open server; the first member that brings it has it.
+fn own_stream<'a>(call: &MemberCall<'_>, push_url: &'a str) -> Result<&'a str, Failure> {
+    let (stream, query) = urls::pushed_stream(push_url)
+        .ok_or_else(|| Failure::new(Code::Exception, "pushURL names no stream"))?;
+    let settings = call.app.urls.settings();
+    let owner = settings.owner(stream);
+    let is_genuine = owner.is_some() && settings.is_genuine(stream, query);
+    let theirs = owner.as_deref() == Some(call.caller);
+    let foreign = !is_genuine && call.app.urls.takes_foreign(call.app.auth.access());
+    if (is_genuine && theirs) || (foreign && (theirs || owner.is_none())) {
+        return Ok(stream);
+    }
+    let message = "pushURL is not one that this server gave to this user";
+    Err(Failure::new(Code::Parameter, message))
+}
+
 fn delete_pusher(call: &MemberCall<'_>) -> Outcome {
     let body: request::DeletePusher = call.read()?;
     call.must_be(&body.user_id)?;
@@ -216,31 +229,6 @@ fn pusher_heartbeat(call: &MemberCall<'_>) -> Outcome {
     let room = call.room(&body.room_id);
     call.app.rooms.heartbeat(&room, call.caller, call.now)?;
     done()
-}
-
-/// A room as others see it.
-fn describe(call: &MemberCall<'_>, room: &Room) -> answer::Room {
-    let (urls, unix, reached) = (&call.app.urls, call.now.unix, call.reached);
-    let mixed = room
-        .main_member()
-        .map(|member| urls.mixed_url(&member.stream, member.added, unix, reached));
-    let pushers = room.members.iter().map(|member| answer::Pusher {
-        user_id: member.user.clone(),
-        user_name: member.name.clone(),
-        user_avatar: member.avatar.clone(),
-        accelerate_url: urls.play_url(&member.stream, member.added, unix, reached),
-    });
-    let is_live = room.key.kind == RoomType::Live;
-    let watchers = || u32::try_from(room.audience.len()).unwrap_or(u32::MAX);
-    answer::Room {
-        room_id: room.key.id.clone(),
-        room_info: room.info.clone(),
-        room_creator: room.creator.clone().unwrap_or_default(),
-        mixed_play_url: mixed.unwrap_or_default(),
-        custom: Some(rooms::custom_text(room)),
-        audience_count: is_live.then(watchers),
-        pushers: pushers.collect(),
-    }
 }
 
 fn check_room_id(id: &str) -> Result<(), Failure> {

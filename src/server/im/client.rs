@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::caller::{Caller, identify};
-use super::hub::{Joiner, Profile, Secrets};
+use super::hub::{Joiner, Life, Profile, Secrets};
 use super::reply::{Failure, Outcome};
 use super::room_feed::GROUP_NAME;
 use super::service::{Im, fresh_secret};
@@ -123,7 +123,11 @@ fn login(im: &Im, call: &Call) -> Outcome {
         tiny_id: tiny_id.clone(),
         a2: a2_key.clone(),
     };
-    im.hub().login(user, secrets, now.steady + life, now);
+    let life = Life {
+        signed: claims.time,
+        expires: now.steady + life,
+    };
+    im.hub().login(user, secrets, life, now);
     log::info!(user; "logged in for messages");
     Ok(webim::ok(&LoggedIn { tiny_id, a2_key }))
 }
@@ -233,6 +237,8 @@ fn send_to_group(im: &Im, caller: &Caller, asked: SendGroupRequest) -> Outcome {
     let now = im.now();
     let group_id = asked.group_id.clone();
     let message = message::for_group(asked, &caller.user)?;
+    // Who is a member by now must know, and may write.
+    im.catch_up_with_rooms();
     let sent = im
         .hub()
         .send(&group_id, Some(&caller.tiny_id), message, now);

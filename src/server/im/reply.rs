@@ -40,6 +40,7 @@ impl From<Refusal> for Failure {
             Refusal::NoSuchReader
             | Refusal::NotAMember
             | Refusal::RoomsGroup
+            | Refusal::MembersOnly
             | Refusal::TooManyAnonymous => ErrorCode::NoPermission,
             Refusal::IdTaken => ErrorCode::GroupIdTaken,
             Refusal::IdYours => ErrorCode::GroupIdYours,

@@ -46,12 +46,16 @@ impl RoomFeed {
         loop {
             match self.events.try_recv() {
                 Ok(event) => {
-                    groups.carry_out(&mut self.live, &event, |key| rooms.exists(key));
+                    groups.carry_out(&mut self.live, &event, rooms);
+                    groups.admit(&self.live, &event.room.id, rooms);
                 }
                 Err(TryRecvError::Lagged(missed)) => {
                     log::warn!(missed; "missed events of rooms, told every room to look");
                     self.events = rooms.subscribe();
                     groups.resynchronise(&mut self.live, rooms.keys());
+                    for id in self.live.keys() {
+                        groups.admit(&self.live, id, rooms);
+                    }
                 }
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
@@ -67,11 +71,11 @@ struct Groups<'a> {
 }
 
 impl Groups<'_> {
-    fn carry_out(&mut self, live: &mut Live, event: &RoomEvent, exists: impl Fn(&RoomKey) -> bool) {
+    fn carry_out(&mut self, live: &mut Live, event: &RoomEvent, rooms: &Rooms) {
         let RoomKey { kind, id } = &event.room;
         match &event.what {
             RoomChange::Reserved => self.open(live, &event.room),
-            RoomChange::Opened => {}
+            RoomChange::Opened | RoomChange::Held { .. } => {}
             RoomChange::Joined { .. } | RoomChange::Changed { .. } | RoomChange::Left { .. } => {
                 self.notify(id);
             }
@@ -85,11 +89,24 @@ impl Groups<'_> {
                     self.dissolve(id);
                 }
                 // Two changes at once may be told in the wrong order.
-                if exists(&event.room) {
+                if rooms.exists(&event.room) {
                     self.open(live, &event.room);
                 }
             }
         }
+    }
+
+    /// Texts of double and multi rooms are their members'; a live room is for everybody.
+    fn admit(&mut self, live: &Live, id: &str, rooms: &Rooms) {
+        let Some(kinds) = live.get(id) else {
+            return;
+        };
+        let is_closed = kinds.iter().any(|kind| *kind != RoomType::Live);
+        let members = kinds
+            .iter()
+            .flat_map(|kind| rooms.members(&RoomKey::new(*kind, id)));
+        let members = is_closed.then(|| members.collect());
+        self.hub.set_members(id, members);
     }
 
     /// Makes good for missed events: groups are again those of the rooms, and every member looks.
@@ -140,7 +157,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::server::im::hub::{Joiner, Limits, Posted, Read, Secrets};
+    use crate::server::im::hub::{Joiner, Life, Limits, Posted, Read, Secrets};
     use crate::server::rooms::{Joining, Rules};
 
     const NOW: Now = Now {
@@ -160,16 +177,10 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let rooms = Rooms::new(Rules::default());
-            let mut hub = Hub::new(Limits::default());
-            let secrets = Secrets {
-                tiny_id: "1".into(),
-                a2: "2".into(),
-            };
-            hub.login("watcher", secrets, Duration::from_secs(3600), NOW);
             Self {
                 feed: RoomFeed::new(&rooms),
                 rooms,
-                hub,
+                hub: Hub::new(Limits::default()),
             }
         }
 
@@ -193,7 +204,17 @@ mod tests {
         }
 
         fn join(&mut self, id: &str) -> Option<String> {
-            let joiner = Joiner::User("1");
+            let tiny_id = format!("reader of {id}");
+            let secrets = Secrets {
+                tiny_id: tiny_id.clone(),
+                a2: "2".into(),
+            };
+            let life = Life {
+                signed: 0,
+                expires: Duration::from_secs(3600),
+            };
+            self.hub.login(&tiny_id, secrets, life, NOW);
+            let joiner = Joiner::User(&tiny_id);
             self.hub.join(id, joiner, format!("key of {id}"), NOW).ok()
         }
 

@@ -99,6 +99,12 @@ impl Im {
         );
     }
 
+    /// Ends the logins of users that are revoked.
+    pub(crate) fn end_unwelcome(&self) {
+        self.hub()
+            .end_sessions(|user, signed| !self.auth.is_welcome(user, signed));
+    }
+
     /// Whether this user commands the service; nobody gets this name signed for the asking.
     pub(crate) fn is_administrator(&self, user: &str) -> bool {
         user == self.settings.administrator

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::cache::CacheLimits;
+use super::gate::Gate;
 use super::hub::HubLimits;
 use super::queue::QueueLimits;
 use crate::tls::ServerTls;
@@ -23,10 +24,9 @@ pub struct RelayConfig {
     pub plain_listen: Option<SocketAddr>,
     /// The one application served: `live`.
     pub app: String,
-    /// Key of `txSecret`; `None` (default) serves URLs without signature.
-    pub push_key: Option<SecretString>,
-    /// Players need a signature too, as their URLs come signed from the room server. Default.
-    pub signed_play: bool,
+    /// The say over who publishes and plays. `None` (default) = the room server's that starts the
+    /// relay, or without one nobody's: everybody may.
+    pub gate: Option<Arc<dyn Gate>>,
     /// A late player gets the pictures since the last key frame at once. Default.
     pub gop_cache: bool,
     /// Default 4 MiB: ten seconds at 3 Mbit/s. A longer GOP is not cached.
@@ -67,8 +67,7 @@ impl Default for RelayConfig {
             tls: None,
             plain_listen: None,
             app: "live".to_owned(),
-            push_key: None,
-            signed_play: true,
+            gate: None,
             gop_cache: true,
             gop_cache_bytes: 4 << 20,
             gop_cache_time: Duration::from_secs(10),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
-use secrecy::ExposeSecret;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -16,13 +15,14 @@ use super::command::Status;
 use super::config::RelayConfig;
 use super::conversation::{Conversation, Request, StreamName};
 use super::end_reason::EndReason;
+use super::gate::Gate;
 use super::hub::{Hub, Presence};
 use super::media::Media;
 use super::message::Message;
 use super::role::Role;
 use super::socket;
 use super::transport::{Inbound, MAX_EARLY_MESSAGE, Outbound};
-use crate::protocol::stream_url;
+use super::user::User;
 use crate::server::clock::Calendar;
 use crate::tls::ServerTls;
 
@@ -34,22 +34,17 @@ const MAX_UNSENT: usize = 256 * 1024;
 /// Time that a closing connection gets to take its last status.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Streams that one user may publish beside those of a member: the next one on its way into a room, and
+/// those whose connections have not yet broken.
+const MAX_SPARE: usize = 3;
+
 /// Things that all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: RelayConfig,
     pub(super) calendar: Calendar,
     pub(super) hub: Arc<Hub>,
-}
-
-impl Shared {
-    /// The reason for which the signature of a stream URL does not open it, if it does not.
-    fn refusal(&self, name: &StreamName) -> Option<String> {
-        let key = self.config.push_key.as_ref()?;
-        let now = self.calendar.unix_now();
-        let verified = stream_url::verify_query(key.expose_secret(), &name.id, &name.query, now);
-        verified.err().map(|refusal| refusal.to_string())
-    }
+    pub(super) gate: Arc<dyn Gate>,
 }
 
 /// Serves one client until it leaves, misbehaves or `stop` is cancelled.
@@ -212,11 +207,16 @@ impl Connection {
     }
 
     fn publish(&mut self, name: &StreamName) -> Result<(), EndReason> {
-        if let Some(reason) = self.shared.refusal(name) {
-            return self.refuse("NetStream.Publish.Unauthorized", name, reason);
-        }
+        let owner = match self.publisher(name) {
+            Ok(owner) => owner,
+            Err(reason) => return self.refuse("NetStream.Publish.Unauthorized", name, reason),
+        };
         let unix_now = self.shared.calendar.unix_now();
-        match self.shared.hub.publish(&name.id, self.peer, unix_now) {
+        let user = User {
+            id: owner,
+            addr: self.peer,
+        };
+        match self.shared.hub.publish(&name.id, user, unix_now) {
             Ok(publication) => self.role = Role::Publisher(publication),
             Err(refusal) => {
                 return self.refuse("NetStream.Publish.BadName", name, refusal.to_string());
@@ -231,17 +231,42 @@ impl Connection {
         Ok(())
     }
 
-    fn play(&mut self, name: &StreamName) -> Result<(), EndReason> {
-        if self.shared.config.signed_play
-            && let Some(reason) = self.shared.refusal(name)
-        {
-            return self.refuse("NetStream.Play.Unauthorized", name, reason);
+    /// The user that publishes, if they may.
+    fn publisher(&self, name: &StreamName) -> Result<String, String> {
+        let gate = &self.shared.gate;
+        let owner = gate.publisher(&name.id, &name.query)?;
+        let theirs = self.shared.hub.published_by(&owner);
+        let spare = theirs
+            .iter()
+            .filter(|id| **id != name.id && !gate.is_members(id));
+        if spare.count() < MAX_SPARE || owner.is_empty() {
+            return Ok(owner);
         }
-        match self.shared.hub.play(&name.id, self.peer) {
+        Err(format!(
+            "{owner} publishes {MAX_SPARE} streams that no room knows"
+        ))
+    }
+
+    fn play(&mut self, name: &StreamName) -> Result<(), EndReason> {
+        let shared = Arc::clone(&self.shared);
+        let gate = &shared.gate;
+        let viewer = match gate.viewer(&name.id, &name.query) {
+            Ok(viewer) => viewer,
+            Err(reason) => return self.refuse("NetStream.Play.Unauthorized", name, reason),
+        };
+        let user = User {
+            id: viewer.clone(),
+            addr: self.peer,
+        };
+        match shared.hub.play(&name.id, user) {
             Ok(subscription) => self.role = Role::Player(subscription),
             Err(refusal) => {
                 return self.refuse("NetStream.Play.Failed", name, refusal.to_string());
             }
+        }
+        // Whoever ends rights did not see this player before.
+        if !gate.may_play(&name.id, &viewer) {
+            return Err(EndReason::Kicked);
         }
         self.notified = false;
         self.conversation

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::config::{RelayConfig, RelayError};
 use super::connection::{Shared, serve};
+use super::gate::Anybody;
 use super::handle::RelayHandle;
 use super::hub::Hub;
 use crate::server::clock::Calendar;
@@ -60,6 +61,7 @@ impl Relay {
             plain: plain.transpose()?,
             local_addr,
             shared: Arc::new(Shared {
+                gate: config.gate.clone().unwrap_or_else(|| Arc::new(Anybody)),
                 config,
                 calendar,
                 hub,

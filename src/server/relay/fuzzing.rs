@@ -18,6 +18,7 @@ use super::hub::{Hub, HubLimits, Publication, Subscription};
 use super::media::Media;
 use super::message::{Message, kind};
 use super::queue::QueueLimits;
+use super::user::User;
 
 /// Longest message before and after a role is taken.
 const EARLY: usize = 4 << 10;
@@ -169,17 +170,24 @@ impl Client {
         Some(self)
     }
 
+    fn user(&self) -> User {
+        User {
+            id: String::new(),
+            addr: self.addr,
+        }
+    }
+
     fn obey(&mut self, message: Message) -> Option<()> {
         match self.conversation.handle(message, &mut self.out).ok()? {
             None => {}
             Some(Request::Publish(name)) => {
-                let publication = self.hub.publish(&name.id, self.addr, 0).ok()?;
+                let publication = self.hub.publish(&name.id, self.user(), 0).ok()?;
                 self.role = Role::Publisher(publication);
                 self.chunks.limit(LATER);
                 self.conversation.accept_publish(&name.id, &mut self.out);
             }
             Some(Request::Play(name)) => {
-                self.role = Role::Player(self.hub.play(&name.id, self.addr).ok()?);
+                self.role = Role::Player(self.hub.play(&name.id, self.user()).ok()?);
                 self.conversation.accept_play(&name.id, &mut self.out);
             }
             Some(Request::Media(message)) => {

@@ -26,10 +26,14 @@ impl RelayHandle {
         self.hub.statuses()
     }
 
-    /// Disconnects a stream's publisher and players; `false` if there is no such stream.
-    #[must_use]
-    pub fn kick(&self, id: &str) -> bool {
-        self.hub.kick(id)
+    /// Disconnects the players of a stream for whose users `stays` does not hold.
+    pub fn end_plays(&self, id: &str, stays: impl Fn(&str) -> bool) {
+        self.hub.end_plays(id, stays);
+    }
+
+    /// Disconnects the publisher of a stream unless `stays` holds for its owner.
+    pub fn end_publish(&self, id: &str, stays: impl Fn(&str) -> bool) {
+        self.hub.end_publish(id, stays);
     }
 }
 

@@ -5,7 +5,6 @@
 //! an await.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::media::Media;
 use super::publisher::Publisher;
 use super::queue::{PlayerQueue, QueueLimits};
 use super::status::{PlayerStatus, StreamStatus};
+use super::user::User;
 
 /// Bounds of the hub.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ struct Inner {
 /// A player of a stream.
 #[derive(Debug)]
 struct Player {
-    addr: SocketAddr,
+    user: User,
     cancel: CancellationToken,
     queue: Mutex<PlayerQueue>,
     /// The publisher said goodbye and the player has not been told.
@@ -92,11 +92,11 @@ impl Hub {
         }
     }
 
-    /// Lets `addr` publish `id`. `unix_now` is only for the status.
+    /// Lets `user` publish `id`. `unix_now` is only for the status.
     pub(super) fn publish(
         self: &Arc<Self>,
         id: &str,
-        addr: SocketAddr,
+        user: User,
         unix_now: u64,
     ) -> Result<Publication, HubRefusal> {
         let now = Instant::now();
@@ -107,11 +107,11 @@ impl Hub {
             if current.silent(now) <= self.limits.publisher_stale {
                 return Err(HubRefusal::AlreadyPublished);
             }
-            log::info!(stream = id, peer:% = current.addr; "a silent publisher gives way");
+            log::info!(stream = id, peer:% = current.user.addr; "a silent publisher gives way");
             current.cancel.cancel();
         }
         let resume = inner.timeline.filter(|_| !inner.players.is_empty());
-        let publisher = Publisher::new(addr, unix_now, resume, now);
+        let publisher = Publisher::new(user, unix_now, resume, now);
         let cancel = publisher.cancel.clone();
         inner.publisher = Some(publisher);
         inner.epoch += 1;
@@ -132,19 +132,15 @@ impl Hub {
         })
     }
 
-    /// Lets `addr` play `id`, whether or not anybody publishes it yet.
-    pub(super) fn play(
-        self: &Arc<Self>,
-        id: &str,
-        addr: SocketAddr,
-    ) -> Result<Subscription, HubRefusal> {
+    /// Lets `user` play `id`, whether or not anybody publishes it yet.
+    pub(super) fn play(self: &Arc<Self>, id: &str, user: User) -> Result<Subscription, HubRefusal> {
         let now = Instant::now();
         let mut streams = lock(&self.streams);
         let stream = self.stream(&mut streams, id, now)?;
         let mut inner = lock(&stream.inner);
         let queue = PlayerQueue::new(self.limits.queue, inner.cache.burst(), now);
         let player = Arc::new(Player {
-            addr,
+            user,
             cancel: CancellationToken::new(),
             queue: Mutex::new(queue),
             ended: AtomicBool::new(false),
@@ -173,19 +169,48 @@ impl Hub {
         all
     }
 
-    /// Disconnects the publisher and all players of a stream; `false` if there is none.
-    pub(super) fn kick(&self, id: &str) -> bool {
+    /// The streams that a user publishes.
+    pub(super) fn published_by(&self, user: &str) -> Vec<String> {
+        let streams = lock(&self.streams);
+        let theirs = streams.values().filter(|stream| {
+            let inner = lock(&stream.inner);
+            inner
+                .publisher
+                .as_ref()
+                .is_some_and(|publisher| publisher.user.id == user)
+        });
+        theirs.map(|stream| stream.id.clone()).collect()
+    }
+
+    /// Disconnects the players of a stream for whom `stays` does not hold.
+    pub(super) fn end_plays(&self, id: &str, stays: impl Fn(&str) -> bool) {
         let Some(stream) = lock(&self.streams).get(id).cloned() else {
-            return false;
+            return;
+        };
+        // The one that judges has locks of its own: none of ours is held meanwhile.
+        let players = lock(&stream.inner).players.clone();
+        for player in players {
+            if !stays(&player.user.id) {
+                log::info!(stream = id, user = player.user.id.as_str(), peer:% = player.user.addr; "the right to play ended");
+                player.cancel.cancel();
+            }
+        }
+    }
+
+    /// Disconnects the publisher of a stream unless `stays` holds for its owner.
+    pub(super) fn end_publish(&self, id: &str, stays: impl Fn(&str) -> bool) {
+        let Some(stream) = lock(&self.streams).get(id).cloned() else {
+            return;
         };
         let inner = lock(&stream.inner);
-        if let Some(publisher) = &inner.publisher {
+        let ended = inner
+            .publisher
+            .as_ref()
+            .filter(|publisher| !stays(&publisher.user.id));
+        if let Some(publisher) = ended {
+            log::info!(stream = id, user = publisher.user.id.as_str(), peer:% = publisher.user.addr; "the right to publish ended");
             publisher.cancel.cancel();
         }
-        for player in &inner.players {
-            player.cancel.cancel();
-        }
-        true
     }
 
     fn stream(
@@ -242,7 +267,7 @@ impl Player {
     fn status(&self) -> PlayerStatus {
         let queue = lock(&self.queue);
         PlayerStatus {
-            addr: self.addr,
+            addr: self.user.addr,
             bytes_out: self.bytes_out.load(Ordering::Relaxed),
             dropped_gops: queue.dropped_gops(),
             queued_bytes: queue.bytes(),

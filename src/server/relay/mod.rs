@@ -4,7 +4,7 @@
 //! One task per connection; a publisher's task puts media straight into the bounded queues
 //! of its players. In production nginx-rtmp, SRS or a CDN takes its place (`external`).
 //!
-//! Floors: `message`, `probe`, `script_data`, `socket`, `status`; `chunk_reader`, `chunk_writer`,
+//! Floors: `gate`, `message`, `probe`, `script_data`, `socket`, `status`, `user`; `chunk_reader`, `chunk_writer`,
 //! `command`, `external`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
 //! `transport`; `config`, `handle`, `role`; `connection`; on top `embedded`.
 
@@ -20,6 +20,7 @@ mod end_reason;
 mod external;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+mod gate;
 mod handle;
 mod hub;
 mod media;
@@ -32,10 +33,12 @@ mod script_data;
 mod socket;
 mod status;
 mod transport;
+mod user;
 
 pub use config::{RelayConfig, RelayError};
 pub use embedded::Relay;
 pub use external::{ExternalError, ExternalRelay};
+pub use gate::{Anybody, Gate};
 pub use handle::RelayHandle;
 pub use probe::{StreamProbe, StreamState};
 pub use status::{PlayerStatus, PublisherStatus, StreamStatus};

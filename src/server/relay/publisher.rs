@@ -1,6 +1,5 @@
 //! The publishing side of one stream: its counters and its time line.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::cache::Cache;
 use super::media::{Media, Part};
 use super::status::{BitRate, PublisherStatus};
+use super::user::User;
 
 /// A publisher, counted.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    pub(super) addr: SocketAddr,
+    pub(super) user: User,
     pub(super) cancel: CancellationToken,
     /// Unix seconds.
     since: u64,
@@ -27,13 +27,13 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn new(
-        addr: SocketAddr,
+        user: User,
         since: u64,
         resume: Option<(u32, Instant)>,
         now: Instant,
     ) -> Self {
         Self {
-            addr,
+            user,
             cancel: CancellationToken::new(),
             since,
             started: now,
@@ -67,7 +67,7 @@ impl Publisher {
     pub(super) fn status(&self, cache: &Cache, now: Instant) -> PublisherStatus {
         let ms_ago = |at: Instant| u64::try_from(now.duration_since(at).as_millis());
         PublisherStatus {
-            addr: self.addr,
+            addr: self.user.addr,
             since: self.since,
             uptime_s: now.duration_since(self.started).as_secs_f64(),
             video: cache.has_video(),

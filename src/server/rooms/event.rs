@@ -8,6 +8,8 @@ use super::room::{Member, Room, RoomKey};
 pub struct RoomEvent {
     pub room: RoomKey,
     pub what: RoomChange,
+    /// The streams that members had before or have since.
+    pub streams: Vec<String>,
 }
 
 /// The kinds of change that others can see.
@@ -27,6 +29,10 @@ pub enum RoomChange {
     Left {
         user: String,
     },
+    /// A place is kept for a user, and others cannot come in meanwhile.
+    Held {
+        user: String,
+    },
     /// The room is gone with everybody in it.
     Closed,
 }
@@ -39,6 +45,7 @@ impl std::fmt::Display for RoomChange {
             Self::Joined { user } => write!(f, "{user} joined"),
             Self::Changed { user } => write!(f, "{user} changed"),
             Self::Left { user } => write!(f, "{user} left"),
+            Self::Held { user } => write!(f, "held for {user}"),
             Self::Closed => f.write_str("room closed"),
         }
     }
@@ -60,11 +67,28 @@ pub(super) fn room_events(
         }
         (Some(before), Some(after)) => compare(Some(before), after, &mut changes),
     }
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let mut streams: Vec<_> = [before, after]
+        .into_iter()
+        .flatten()
+        .flat_map(streams)
+        .collect();
+    streams.sort();
+    streams.dedup();
     let event = |what| RoomEvent {
         room: key.clone(),
         what,
+        streams: streams.clone(),
     };
     changes.into_iter().map(event).collect()
+}
+
+/// The streams of a room's members.
+pub(super) fn streams(room: &Room) -> Vec<String> {
+    let members = room.members.iter();
+    members.map(|member| member.stream.clone()).collect()
 }
 
 fn compare(before: Option<&Room>, after: &Room, changes: &mut Vec<RoomChange>) {

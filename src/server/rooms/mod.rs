@@ -5,6 +5,7 @@
 //! (members and ids that are due) and `table`, which keeps the rooms; on top `registry`.
 
 mod event;
+mod index;
 mod live_room;
 mod liveness;
 mod registry;
@@ -17,6 +18,6 @@ mod tests;
 pub use event::{RoomChange, RoomEvent};
 pub use live_room::{FieldChange, custom_text};
 pub use liveness::{Fate, LateMember, Sweep};
-pub use registry::{Occupancy, Rooms};
-pub use room::{Joining, Member, Refusal, Room, RoomKey, Watcher};
+pub use registry::{HOLD, Occupancy, Rooms};
+pub use room::{Hold, Joining, Member, Refusal, Room, RoomKey, Watcher};
 pub use rules::Rules;

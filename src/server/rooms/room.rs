@@ -7,8 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::rules::Rules;
-use crate::protocol::{Code, RoomType};
+use crate::protocol::{Code, RoomType, json};
 use crate::server::clock::Now;
+
+/// Memory of a room and of a member beside their texts, in bytes: with their places in the tables.
+const ROOM_BYTES: usize = size_of::<Room>() + 256;
+const MEMBER_BYTES: usize = size_of::<Member>() + 256;
 
 /// The name of a room: each type has its own space of ids.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,6 +42,8 @@ impl std::fmt::Display for RoomKey {
 pub struct Room {
     pub key: RoomKey,
     pub info: String,
+    /// The user that reserved the id: nobody else opens the room.
+    pub reserved_by: String,
     /// The user that pushed first; `None` while the id is only reserved. They may have left since.
     pub creator: Option<String>,
     /// [`Now::steady`] when the id was reserved.
@@ -48,6 +54,16 @@ pub struct Room {
     pub custom: BTreeMap<String, Value>,
     /// Watchers of a live room, in the order of joining.
     pub audience: Vec<Watcher>,
+    /// The user that is on the way in.
+    pub hold: Option<Hold>,
+}
+
+/// A place that is kept for one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    pub user: String,
+    /// [`Now::steady`] when it ends.
+    pub until: Duration,
 }
 
 /// A user that pushes a stream into a room.
@@ -90,6 +106,18 @@ pub enum Refusal {
     RoomExists,
     #[error("the room is full")]
     RoomFull,
+    #[error("the room is held for somebody else")]
+    Held,
+    #[error("the room id is reserved by somebody else")]
+    ReservedByOther,
+    #[error("this user has {0} rooms already")]
+    TooManyOfUser(usize),
+    #[error("this user is in {0} rooms already")]
+    InTooManyRooms(usize),
+    #[error("the stream is another member's")]
+    StreamTaken,
+    #[error("the server has no memory left for rooms")]
+    NoMemory,
     #[error("not a member of this room")]
     NotAMember,
     #[error("not the creator of this room")]
@@ -113,26 +141,80 @@ impl Refusal {
         match self {
             Self::RoomMissing | Self::NotCreator => Code::RoomMissing,
             Self::RoomExists => Code::RoomExists,
-            Self::RoomFull => Code::RoomFull,
+            Self::RoomFull | Self::Held | Self::ReservedByOther => Code::RoomFull,
             Self::NotAMember => Code::NotAMember,
             Self::RoomInfoTooLong(_) => Code::RoomInfoTooLong,
             Self::TooManyRooms => Code::GroupCreation,
-            Self::AudienceFull | Self::BadOperation | Self::CustomTooLarge => Code::Parameter,
+            Self::AudienceFull
+            | Self::BadOperation
+            | Self::CustomTooLarge
+            | Self::TooManyOfUser(_)
+            | Self::InTooManyRooms(_)
+            | Self::StreamTaken
+            | Self::NoMemory => Code::Parameter,
         }
     }
 }
 
 impl Room {
-    pub(super) fn reserve(key: RoomKey, info: String, now: Now) -> Self {
+    pub(super) fn reserve(key: RoomKey, user: &str, info: String, now: Now) -> Self {
         Self {
             key,
             info,
+            reserved_by: user.to_owned(),
             creator: None,
             reserved: now.steady,
             members: Vec::new(),
             custom: BTreeMap::new(),
             audience: Vec::new(),
+            hold: None,
         }
+    }
+
+    /// Whether the creator has left the others.
+    #[must_use]
+    pub fn is_orphaned(&self) -> bool {
+        let creator = self.creator.as_deref().unwrap_or_default();
+        self.member(creator).is_none()
+    }
+
+    /// Whether a user is in the room, or could come in now.
+    #[must_use]
+    pub fn has_place_for(&self, user: &str, now: Now, rules: &Rules) -> bool {
+        self.member(user).is_some() || self.refusal(user, now, rules).is_none()
+    }
+
+    /// The reason for which a user that is no member cannot come in now.
+    fn refusal(&self, user: &str, now: Now, rules: &Rules) -> Option<Refusal> {
+        let is_held = |hold: &Hold| hold.user != user && hold.until > now.steady;
+        if !self.is_active() && self.reserved_by != user {
+            Some(Refusal::ReservedByOther)
+        } else if self.members.len() >= rules.capacity(self.key.kind) {
+            Some(Refusal::RoomFull)
+        } else if self.hold.as_ref().is_some_and(is_held) {
+            Some(Refusal::Held)
+        } else {
+            None
+        }
+    }
+
+    /// The memory that the room takes, with its share of the tables around it.
+    pub(super) fn bytes(&self) -> usize {
+        let member = |m: &Member| {
+            // The user stands in the tables of users and of streams too.
+            MEMBER_BYTES + 3 * m.user.len() + m.name.len() + m.avatar.len() + 2 * m.stream.len()
+        };
+        let watcher = |w: &Watcher| size_of::<Watcher>() + w.user.len() + w.info.len();
+        let field = |(name, value): (&String, &Value)| {
+            name.len() + json::weight(value.to_string().as_bytes())
+        };
+        ROOM_BYTES
+            + 2 * self.key.id.len()
+            + self.info.len()
+            + self.reserved_by.len()
+            + self.members.iter().map(member).sum::<usize>()
+            + self.audience.iter().map(watcher).sum::<usize>()
+            + self.custom.iter().map(field).sum::<usize>()
     }
 
     /// Whether somebody has pushed: only then others see the room.
@@ -162,6 +244,7 @@ impl Room {
 pub(super) fn create(
     slot: &mut Option<Room>,
     key: &RoomKey,
+    user: &str,
     info: &str,
     now: Now,
     rules: &Rules,
@@ -172,11 +255,11 @@ pub(super) fn create(
     if slot.is_some() {
         return Err(Refusal::RoomExists);
     }
-    *slot = Some(Room::reserve(key.clone(), info.to_owned(), now));
+    *slot = Some(Room::reserve(key.clone(), user, info.to_owned(), now));
     Ok(())
 }
 
-/// `add_pusher`: a new member, or new data of one. The first opens the room and is its
+/// `add_pusher`: a new member, or new data of one. The user that reserved the room opens it and is its
 /// creator; the caller makes sure that the slot has a room.
 pub(super) fn add(
     slot: &mut Option<Room>,
@@ -197,9 +280,10 @@ pub(super) fn add(
         *known = member;
         return Ok(());
     }
-    if room.members.len() >= rules.capacity(room.key.kind) {
-        return Err(Refusal::RoomFull);
+    if let Some(refusal) = room.refusal(&joining.user, now, rules) {
+        return Err(refusal);
     }
+    room.hold.take_if(|hold| hold.user == joining.user);
     room.creator.get_or_insert_with(|| joining.user.clone());
     room.members.push(member);
     Ok(())
@@ -236,9 +320,8 @@ pub(super) fn destroy(slot: &mut Option<Room>, user: &str) -> Result<(), Refusal
 }
 
 /// `pusher_heartbeat`.
-pub(super) fn heartbeat(slot: &mut Option<Room>, user: &str, now: Now) -> Result<(), Refusal> {
-    let member = slot
-        .as_mut()
+pub(super) fn heartbeat(room: Option<&mut Room>, user: &str, now: Now) -> Result<(), Refusal> {
+    let member = room
         .and_then(|room| room.member_mut(user))
         .ok_or(Refusal::NotAMember)?;
     member.seen = now.steady;

@@ -17,6 +17,12 @@ pub struct Rules {
     pub room_info_limit: usize,
     /// Rooms of all types together.
     pub max_rooms: usize,
+    /// Rooms whose ids one user reserved.
+    pub rooms_per_user: usize,
+    /// Rooms in which one user is a member.
+    pub memberships_per_user: usize,
+    /// Memory of all rooms together, in bytes.
+    pub max_bytes: usize,
     /// Silence after which a member is late.
     pub member_timeout: Duration,
     /// Life of an id that was reserved and never used.
@@ -26,7 +32,8 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// The values of the official servers; they have no `max_rooms`.
+    /// The values of the official servers; they have no bounds of rooms and memory, and never give an
+    /// unused id back.
     fn default() -> Self {
         Self {
             double_capacity: RoomType::Double.default_capacity(),
@@ -35,8 +42,11 @@ impl Default for Rules {
             audience_limit: 30,
             room_info_limit: ROOM_INFO_LIMIT,
             max_rooms: 10_000,
+            rooms_per_user: 8,
+            memberships_per_user: 8,
+            max_bytes: 64 << 20,
             member_timeout: Duration::from_secs(20),
-            idle_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(120),
             creator_can_destroy: false,
         }
     }

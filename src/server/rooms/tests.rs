@@ -57,7 +57,7 @@ impl Bench {
     }
 
     fn create(&self, info: &str, now: Now) -> i64 {
-        code(&self.rooms.create(self.kind, ID, info, now, fresh))
+        code(&self.rooms.create(self.kind, ID, "alice", info, now, fresh))
     }
 
     fn add(&self, user: &str, now: Now) -> i64 {
@@ -117,7 +117,7 @@ fn create_room_only_reserves_an_id() {
         assert_eq!(bench.create(&"ä".repeat(512), at(0)), 0);
         assert_eq!(bench.create("again", at(0)), 11);
         assert_eq!(bench.members(), None);
-        assert!(bench.rooms.list(kind, 0, 9).is_empty());
+        assert!(bench.rooms.list(kind, |_| true, 0, 9).is_empty());
         assert_eq!(bench.leave("alice"), 5);
         assert_eq!(bench.beat("alice", at(0)), 5);
         assert_eq!(bench.destroy("alice"), 3);
@@ -133,7 +133,7 @@ fn an_empty_id_gets_a_fresh_one() {
     let bench = Bench::new(RoomType::Double);
     let id = bench
         .rooms
-        .create(RoomType::Double, "", "", at(0), || "room_1".into());
+        .create(RoomType::Double, "", "a", "", at(0), || "room_1".into());
     assert_eq!(id, Ok("room_1".to_owned()));
     let made = bench
         .rooms
@@ -144,14 +144,192 @@ fn an_empty_id_gets_a_fresh_one() {
 }
 
 #[test]
-fn the_first_pusher_opens_the_room_whoever_it_is() {
+fn nobody_opens_a_room_that_somebody_else_reserved() {
     let bench = Bench::new(RoomType::Double);
     bench.create("", at(0));
-    assert_eq!(bench.add("bob", at(1)), 0);
-    assert_eq!(bench.creator().as_deref(), Some("bob"));
-    assert_eq!(bench.add("alice", at(2)), 0);
-    assert_eq!(bench.creator().as_deref(), Some("bob"));
-    assert_eq!(bench.members().unwrap(), ["bob", "alice"]);
+    assert_eq!(bench.add("bob", at(1)), 5001);
+    assert_eq!(bench.add("alice", at(1)), 0);
+    assert_eq!(bench.creator().as_deref(), Some("alice"));
+    assert_eq!(bench.add("bob", at(2)), 0);
+    assert_eq!(bench.creator().as_deref(), Some("alice"));
+    assert_eq!(bench.members().unwrap(), ["alice", "bob"]);
+}
+
+#[test]
+fn a_stream_has_one_owner_wherever_it_is_brought() {
+    let bench = Bench::new(RoomType::Multi);
+    assert_eq!(bench.add_stream("alice", "s", at(0)), 0);
+    assert_eq!(bench.add_stream("bob", "s", at(0)), 1);
+    assert_eq!(bench.add_stream("alice", "t", at(0)), 0, "the newest wins");
+    assert_eq!(
+        bench.add_stream("bob", "s", at(0)),
+        0,
+        "it is nobody's any more"
+    );
+    let may_play = |stream, user| bench.rooms.may_play(stream, user, at(0));
+    assert!(may_play("t", "bob") && may_play("t", "could come in"));
+    assert!(!may_play("u", "bob"));
+    for user in ["carol", "dave"] {
+        assert_eq!(bench.add(user, at(0)), 0);
+    }
+    assert!(may_play("t", "bob") && !may_play("t", "could come in"));
+    bench.leave("bob");
+    assert!(may_play("t", "bob"), "there is a place again");
+    assert!(bench.rooms.is_members("t") && !bench.rooms.is_members("s"));
+}
+
+#[test]
+fn a_live_room_is_played_by_everybody() {
+    let bench = Bench::with(
+        RoomType::Live,
+        Rules {
+            live_capacity: 1,
+            ..Rules::default()
+        },
+    );
+    assert_eq!(bench.add_stream("alice", "s", at(0)), 0);
+    assert!(bench.rooms.may_play("s", "anybody", at(0)));
+}
+
+#[test]
+fn an_idle_agents_room_is_held_for_one_caller() {
+    let mut bench = Bench::new(RoomType::Double);
+    let offer = |rooms: &Rooms, user: &str, now| {
+        let room = rooms.offer(RoomType::Double, user, now, |_| true);
+        room.map(|room| room.key.id)
+    };
+    assert_eq!(offer(&bench.rooms, "kiosk", at(0)), None);
+    for id in ["first", "second"] {
+        let joining = joining(&format!("agent {id}"), id);
+        bench
+            .rooms
+            .add(RoomType::Double, id, "", &joining, at(0), fresh)
+            .unwrap();
+    }
+    bench.told();
+    assert_eq!(offer(&bench.rooms, "k1", at(1)).as_deref(), Some("first"));
+    assert_eq!(bench.told(), ["held for k1"]);
+    assert_eq!(offer(&bench.rooms, "k2", at(1)).as_deref(), Some("second"));
+    assert_eq!(offer(&bench.rooms, "k3", at(1)), None);
+    let enter = |id: &str, user: &str, now| {
+        let joining = joining(user, user);
+        code(
+            &bench
+                .rooms
+                .add(RoomType::Double, id, "", &joining, now, fresh),
+        )
+    };
+    assert!(!bench.rooms.may_play("first", "k3", at(1)));
+    assert_eq!(enter("first", "k3", at(1)), 5001);
+    assert_eq!(enter("first", "k1", at(1)), 0);
+    // Asking again gives up what was held.
+    assert_eq!(offer(&bench.rooms, "k2", at(2)).as_deref(), Some("second"));
+    assert_eq!(offer(&bench.rooms, "k3", at(16)), None);
+    assert_eq!(offer(&bench.rooms, "k3", at(17)).as_deref(), Some("second"));
+    assert_eq!(
+        offer(&bench.rooms, "agent second", at(40)),
+        None,
+        "their own"
+    );
+}
+
+#[test]
+fn an_agent_that_waits_longest_comes_first_and_a_silent_one_never() {
+    let bench = Bench::new(RoomType::Multi);
+    for id in ["a", "b"] {
+        let joining = joining(id, id);
+        bench
+            .rooms
+            .add(RoomType::Multi, id, "", &joining, at(0), fresh)
+            .unwrap();
+    }
+    let room = |id: &str| RoomKey::new(RoomType::Multi, id);
+    let guest = joining("guest", "guest");
+    bench
+        .rooms
+        .add(RoomType::Multi, "a", "", &guest, at(1), fresh)
+        .unwrap();
+    bench.rooms.leave(&room("a"), "guest").unwrap();
+    let offer = |now, fits: fn(&Room) -> bool| {
+        let room = bench.rooms.offer(RoomType::Multi, "k", now, fits);
+        room.map(|room| room.key.id)
+    };
+    assert_eq!(offer(at(2), |_| true).as_deref(), Some("b"));
+    assert_eq!(
+        offer(at(2), |room| room.key.id == "a").as_deref(),
+        Some("a")
+    );
+    bench.rooms.heartbeat(&room("a"), "a", at(20)).unwrap();
+    assert_eq!(offer(at(30), |_| true).as_deref(), Some("a"), "b is late");
+    // One whose creator left is no agent's any more.
+    bench
+        .rooms
+        .add(RoomType::Multi, "a", "", &guest, at(46), fresh)
+        .unwrap();
+    bench.rooms.leave(&room("a"), "a").unwrap();
+    assert_eq!(offer(at(47), |_| true), None);
+}
+
+#[test]
+fn one_user_has_a_share_of_rooms_and_of_places() {
+    let rules = Rules {
+        rooms_per_user: 2,
+        memberships_per_user: 3,
+        ..Rules::default()
+    };
+    let bench = Bench::with(RoomType::Multi, rules);
+    let create = |id: &str, user: &str| {
+        code(
+            &bench
+                .rooms
+                .create(RoomType::Multi, id, user, "", at(0), fresh),
+        )
+    };
+    let enter = |id: &str, user: &str, stream: &str| {
+        let joining = joining(user, stream);
+        code(
+            &bench
+                .rooms
+                .add(RoomType::Multi, id, "", &joining, at(0), fresh),
+        )
+    };
+    assert_eq!(
+        [create("1", "eve"), create("2", "eve"), create("3", "eve")],
+        [0, 0, 1]
+    );
+    assert_eq!(enter("4", "eve", "s"), 1, "add_pusher makes rooms too");
+    assert_eq!(create("3", "bob"), 0, "others have theirs");
+    assert_eq!([enter("1", "eve", "s"), enter("2", "eve", "s")], [0, 0]);
+    assert_eq!(enter("3", "bob", "t"), 0);
+    assert_eq!(enter("3", "eve", "s"), 0);
+    assert_eq!(enter("5", "ann", "u"), 0);
+    assert_eq!(enter("5", "eve", "s"), 1, "in three rooms already");
+    bench.rooms.remove("eve");
+    assert!(bench.rooms.members(&RoomKey::new(RoomType::Multi, "3")) == ["bob"]);
+    assert_eq!([create("1", "eve"), create("2", "eve")], [0, 0]);
+    assert_eq!(bench.rooms.users().len(), 3);
+}
+
+#[test]
+fn rooms_are_refused_before_memory_is_used_up() {
+    let rules = Rules {
+        max_bytes: 100_000,
+        rooms_per_user: 10_000,
+        ..Rules::default()
+    };
+    let bench = Bench::with(RoomType::Live, rules);
+    let info = "x".repeat(1000);
+    let mut ids = 0_usize..;
+    let made = ids.find(|id| {
+        let made = bench
+            .rooms
+            .create(RoomType::Live, &id.to_string(), "u", &info, at(0), fresh);
+        made == Err(Refusal::NoMemory)
+    });
+    assert!((40..100).contains(&made.unwrap()), "{made:?}");
+    // What is given back can be used again.
+    assert_eq!(bench.rooms.sweep(at(1000)).idle.len(), made.unwrap());
+    assert_eq!(bench.create(&info, at(1000)), 0);
 }
 
 #[test]
@@ -289,7 +467,7 @@ fn each_type_has_its_own_rooms_and_the_list_keeps_the_order() {
     }
     bench.create("only reserved", at(0));
     let ids = |skip, take| {
-        let rooms = bench.rooms.list(RoomType::Double, skip, take);
+        let rooms = bench.rooms.list(RoomType::Double, |_| true, skip, take);
         rooms
             .into_iter()
             .map(|room| room.key.id)
@@ -299,7 +477,7 @@ fn each_type_has_its_own_rooms_and_the_list_keeps_the_order() {
     assert_eq!(ids(1, 1), ["9"]);
     assert!(ids(0, 0).is_empty());
     assert!(ids(7, 20).is_empty());
-    assert_eq!(bench.rooms.list(RoomType::Multi, 0, 20).len(), 1);
+    assert_eq!(bench.rooms.list(RoomType::Multi, |_| true, 0, 20).len(), 1);
     let full = Occupancy {
         rooms: 5,
         active_rooms: 4,
@@ -316,7 +494,7 @@ fn the_number_of_rooms_is_bounded() {
     };
     let bench = Bench::with(RoomType::Multi, rules);
     assert_eq!(bench.create("", at(0)), 0);
-    let other = bench.rooms.create(bench.kind, "x", "", at(0), fresh);
+    let other = bench.rooms.create(bench.kind, "x", "b", "", at(0), fresh);
     assert_eq!(code(&other), 6);
     let other = joining("a", "s");
     let other = bench.rooms.add(bench.kind, "x", "", &other, at(0), fresh);
@@ -326,11 +504,11 @@ fn the_number_of_rooms_is_bounded() {
 }
 
 #[test]
-fn unused_ids_are_given_back_after_half_a_minute() {
+fn unused_ids_are_given_back_after_two_minutes() {
     let mut bench = Bench::new(RoomType::Double);
     bench.create("", at(0));
-    assert_eq!(bench.rooms.sweep(at(30)), Sweep::default());
-    assert_eq!(bench.rooms.sweep(at(31)).idle, [bench.key()]);
+    assert_eq!(bench.rooms.sweep(at(120)), Sweep::default());
+    assert_eq!(bench.rooms.sweep(at(121)).idle, [bench.key()]);
     assert_eq!(bench.told(), ["room reserved", "room closed"]);
     assert_eq!(bench.create("", at(31)), 0);
     bench.add("alice", at(31));
@@ -510,10 +688,10 @@ proptest! {
             };
             match &step {
                 Step::Create(room) => {
-                    let _ = rooms.create(kind, &room.to_string(), "", now, fresh);
+                    let _ = rooms.create(kind, &room.to_string(), "1", "", now, fresh);
                 }
                 Step::Add(room, user) => {
-                    let joining = joining(&user.to_string(), "s");
+                    let joining = joining(&user.to_string(), &format!("s{user}"));
                     let added = rooms.add(kind, &room.to_string(), "", &joining, now, fresh);
                     prop_assert_eq!(added.is_ok(), has(room, user));
                 }
@@ -538,7 +716,7 @@ proptest! {
                         rooms.judge(&late, status, now);
                     }
                     let limit = if matches!(status, StreamState::Unknown(_)) { 40 } else { 20 };
-                    for room in rooms.list(kind, 0, 99) {
+                    for room in rooms.list(kind, |_| true, 0, 99) {
                         for member in room.members {
                             let silent = now.steady - member.seen;
                             prop_assert!(silent <= Duration::from_secs(limit));
@@ -546,14 +724,14 @@ proptest! {
                     }
                 }
             }
-            while let Ok(RoomEvent { room, what }) = events.try_recv() {
+            while let Ok(RoomEvent { room, what, .. }) = events.try_recv() {
                 let members = told.entry(room.id.clone()).or_default();
                 match what {
                     RoomChange::Joined { user } => prop_assert!(members.insert(user)),
                     RoomChange::Left { user } => prop_assert!(members.remove(&user)),
                     RoomChange::Changed { user } => prop_assert!(members.contains(&user)),
                     RoomChange::Closed => members.clear(),
-                    RoomChange::Reserved | RoomChange::Opened => prop_assert!(members.is_empty()),
+                    RoomChange::Reserved | RoomChange::Opened | RoomChange::Held { .. } => prop_assert!(members.is_empty()),
                 }
             }
             for room in 0..3 {

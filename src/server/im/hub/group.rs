@@ -73,6 +73,8 @@ pub(super) struct Group {
     pub(super) name: String,
     pub(super) owner: String,
     pub(super) origin: Origin,
+    /// The members of the room; only they read and write texts. `None` = everybody in the group does.
+    pub(super) members: Option<HashSet<String>>,
     /// Dissolved, and kept for those that have not yet heard.
     pub(super) closed: bool,
     /// Keys of the readers.
@@ -93,12 +95,21 @@ impl Group {
             name: name.to_owned(),
             owner: owner.to_owned(),
             origin,
+            members: None,
             closed: false,
             readers: HashSet::new(),
             next: 1,
             bytes: 0,
             touched: now.steady,
             history: VecDeque::new(),
+        }
+    }
+
+    /// Whether a user reads and writes texts; `None` = somebody without a login.
+    pub(super) fn admits(&self, user: Option<&str>) -> bool {
+        match &self.members {
+            None => true,
+            Some(members) => user.is_some_and(|user| members.contains(user)),
         }
     }
 

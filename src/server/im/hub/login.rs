@@ -27,6 +27,15 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
+/// The time between which a session stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Life {
+    /// When the userSig was signed, in unix seconds.
+    pub(crate) signed: u64,
+    /// [`Now::steady`] when the session ends by itself.
+    pub(crate) expires: Duration,
+}
+
 /// The profile that a user gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Profile {
@@ -40,6 +49,8 @@ pub(super) struct Session {
     a2: String,
     /// [`Now::steady`] when it ends by itself.
     expires: Duration,
+    /// When the userSig was signed, in unix seconds.
+    signed: u64,
     /// The same user logged in again.
     pub(super) kicked: bool,
     pub(super) profile: Profile,
@@ -83,11 +94,12 @@ impl Sessions {
         self.by_tiny_id.len()
     }
 
-    pub(super) fn open(&mut self, user: &str, secrets: Secrets, expires: Duration) {
+    pub(super) fn open(&mut self, user: &str, secrets: Secrets, life: Life) {
         let session = Session {
             user: user.to_owned(),
             a2: secrets.a2,
-            expires,
+            expires: life.expires,
+            signed: life.signed,
             kicked: false,
             profile: Profile::default(),
             readers: Vec::new(),
@@ -164,6 +176,13 @@ impl Sessions {
     pub(super) fn of_user_mut(&mut self, user: &str, now: Now) -> Option<&mut Session> {
         let session = self.by_tiny_id.get_mut(self.by_user.get(user)?)?;
         Some(session).filter(|session| session.expires > now.steady)
+    }
+
+    /// Sessions for whose user and time of signature `wanted` holds.
+    pub(super) fn that_are(&self, wanted: impl Fn(&str, u64) -> bool) -> Vec<String> {
+        let all = self.by_tiny_id.iter();
+        let wanted = all.filter(|(_, session)| wanted(&session.user, session.signed));
+        wanted.map(|(tiny_id, _)| tiny_id.clone()).collect()
     }
 
     pub(super) fn expired(&self, now: Now) -> Vec<String> {

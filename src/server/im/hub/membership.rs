@@ -1,5 +1,6 @@
 //! Membership of groups: joining, leaving, and reading what was before.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::group::Entry;
@@ -20,7 +21,7 @@ impl Hub {
     /// Lets somebody into a group; answers the key, which is `fresh` unless they are in already.
     ///
     /// # Errors
-    /// No such group or session, or too many readers.
+    /// No such group or session, too many readers, or nobody without a login may read it.
     pub(crate) fn join(
         &mut self,
         id: &str,
@@ -39,6 +40,14 @@ impl Hub {
                 Some(session.to_owned())
             }
         };
+        let user = session.as_deref().and_then(|s| self.sessions.get(s));
+        let user = user.map(|session| session.user.as_str());
+        let group = self.groups.get(&number).ok_or(Refusal::NoSuchGroup)?;
+        let admitted = group.admits(user);
+        if !admitted {
+            let session = session.as_deref().ok_or(Refusal::MembersOnly)?;
+            self.stop_waiting_elsewhere(session);
+        }
         let group = self.groups.get_mut(&number).ok_or(Refusal::NoSuchGroup)?;
         if session.is_none() {
             let readers = group.readers.iter().filter_map(|key| self.readers.get(key));
@@ -56,6 +65,7 @@ impl Hub {
             group: number,
             session,
             from: group.next,
+            texts_from: admitted.then_some(group.next),
             seen: now.steady,
             turn: 0,
             bell: Arc::default(),
@@ -76,6 +86,40 @@ impl Hub {
             self.drop_reader(&key);
         }
         Ok(())
+    }
+
+    /// Leaves the group in which a user waits to become a member: one at a time is enough.
+    fn stop_waiting_elsewhere(&mut self, tiny_id: &str) {
+        let keys = self
+            .sessions
+            .get(tiny_id)
+            .map(|session| session.readers.iter());
+        let waits = |key: &&String| {
+            let reader = self.readers.get(*key);
+            reader.is_some_and(|reader| reader.texts_from.is_none())
+        };
+        let waiting: Vec<_> = keys.into_iter().flatten().filter(waits).cloned().collect();
+        self.drop_readers(&waiting);
+    }
+
+    /// Tells whose texts a group carries: those of the members of its room, from when they came; `None` =
+    /// of everybody in the group.
+    pub(crate) fn set_members(&mut self, id: &str, members: Option<HashSet<String>>) {
+        let number = self.by_id.get(id);
+        let Some(group) = number.and_then(|number| self.groups.get_mut(number)) else {
+            return;
+        };
+        group.members = members;
+        for key in &group.readers {
+            let Some(reader) = self.readers.get_mut(key) else {
+                continue;
+            };
+            let session = reader.session.as_deref();
+            let session = session.and_then(|tiny_id| self.sessions.get(tiny_id));
+            let admitted = group.admits(session.map(|session| session.user.as_str()));
+            let since = admitted.then(|| reader.texts_from.unwrap_or(group.next));
+            reader.texts_from = since;
+        }
     }
 
     /// Leaves a group.
@@ -105,7 +149,8 @@ impl Hub {
         let key = self.key_in(tiny_id, number).ok_or(Refusal::NotAMember)?;
         let reader = self.readers.get(key).ok_or(Refusal::NotAMember)?;
         let group = self.groups.get(&number).ok_or(Refusal::NoSuchGroup)?;
-        let seen = group.since(reader.from).filter(|entry| entry.seq <= last);
+        let seen = group.since(reader.from);
+        let seen = seen.filter(|entry| entry.seq <= last && reader.sees(entry));
         let mut wanted: Vec<_> = seen.collect();
         let skip = wanted.len().saturating_sub(count.min(self.limits.batch));
         Ok(wanted.split_off(skip))

@@ -1,12 +1,11 @@
 //! The hub itself: logins, groups and letters, and the bounds of all of them together.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use super::group::{Group, Message, Origin, Posted};
 use super::inbox::Letter;
 use super::limits::Limits;
-use super::login::{Profile, Secrets, Sessions};
+use super::login::{Life, Profile, Secrets, Sessions};
 use super::reader::Reader;
 use super::refusal::Refusal;
 use crate::server::clock::Now;
@@ -63,7 +62,7 @@ impl Hub {
     }
 
     /// Opens a session, which ends the user's former one.
-    pub(crate) fn login(&mut self, user: &str, secrets: Secrets, expires: Duration, now: Now) {
+    pub(crate) fn login(&mut self, user: &str, secrets: Secrets, life: Life, now: Now) {
         if self.sessions.len() >= self.limits.sessions {
             for tiny_id in self.sessions.to_make_space(self.limits.sessions, now) {
                 self.end_session(&tiny_id);
@@ -73,7 +72,7 @@ impl Hub {
             self.inbox_bytes -= old.inbox_bytes;
             self.drop_readers(&old.readers);
         }
-        self.sessions.open(user, secrets, expires);
+        self.sessions.open(user, secrets, life);
     }
 
     /// The user of a session.
@@ -98,6 +97,13 @@ impl Hub {
         if let Some(ended) = self.sessions.remove(tiny_id) {
             self.inbox_bytes -= ended.inbox_bytes;
             self.drop_readers(&ended.readers);
+        }
+    }
+
+    /// Ends the sessions of users for whom `is_over` holds, told when their userSig was signed.
+    pub(crate) fn end_sessions(&mut self, is_over: impl Fn(&str, u64) -> bool) {
+        for tiny_id in self.sessions.that_are(is_over) {
+            self.end_session(&tiny_id);
         }
     }
 
@@ -200,6 +206,14 @@ impl Hub {
         let number = *self.by_id.get(id).ok_or(Refusal::NoSuchGroup)?;
         if let Some(session) = sender {
             self.key_in(session, number).ok_or(Refusal::NotAMember)?;
+            let user = self
+                .sessions
+                .get(session)
+                .map(|session| session.user.as_str());
+            let group = self.groups.get(&number).ok_or(Refusal::NoSuchGroup)?;
+            if !group.admits(user) {
+                return Err(Refusal::NotAMember);
+            }
         }
         Ok(self.post(number, Posted::Message(message), now))
     }

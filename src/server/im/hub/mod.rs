@@ -20,7 +20,7 @@ mod ticket;
 pub(super) use group::{Entry, Message, Origin, Posted};
 pub(super) use inbox::Letter;
 pub(super) use limits::Limits;
-pub(super) use login::{Profile, Secrets};
+pub(super) use login::{Life, Profile, Secrets};
 pub(super) use membership::Joiner;
 pub(super) use message_hub::Hub;
 pub(super) use refusal::Refusal;

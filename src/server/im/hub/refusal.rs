@@ -13,6 +13,8 @@ pub(crate) enum Refusal {
     NoSuchReader,
     #[error("not a member of the group")]
     NotAMember,
+    #[error("the group is for users that are logged in")]
+    MembersOnly,
     #[error("the group belongs to a room of this server")]
     RoomsGroup,
     #[error("the group id is taken by another owner")]

@@ -85,7 +85,8 @@ impl Hub {
             return Ok(Read::Replaced { next: start });
         }
         reader.seen = now.steady;
-        let entries: Vec<_> = group.since(start).take(self.limits.batch).collect();
+        let entries = group.since(start).filter(|entry| reader.sees(entry));
+        let entries: Vec<_> = entries.take(self.limits.batch).collect();
         let Some(last) = entries.last() else {
             return Ok(Read::Nothing { next: start });
         };

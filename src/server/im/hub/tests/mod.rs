@@ -90,8 +90,11 @@ impl Bench {
             tiny_id: tiny_id.clone(),
             a2: "a2".into(),
         };
-        let expires = Duration::from_secs(self.at + LIFE);
-        self.hub.login(user, secrets, expires, self.now());
+        let life = Life {
+            signed: self.at,
+            expires: Duration::from_secs(self.at + LIFE),
+        };
+        self.hub.login(user, secrets, life, self.now());
         tiny_id
     }
 
