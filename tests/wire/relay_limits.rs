@@ -114,11 +114,9 @@ async fn a_right_to_play_ends_for_one_viewer_alone() {
     let (mut publisher, _) = Client::publish(relay.addr, &push_name("a")).await;
     let (mut bob, _) = Client::play(relay.addr, &play_name("a", "bob", NOW)).await;
     let (mut eve, _) = Client::play(relay.addr, &play_name("a", "eve", NOW)).await;
-    let (mut late, _) = Client::play(relay.addr, &play_name("a", "late", NOW)).await;
-    assert!(
-        late.next().await.is_none(),
-        "the right ended before the play began"
-    );
+    let (mut late, code) = Client::play(relay.addr, &play_name("a", "late", NOW)).await;
+    assert_eq!(code, "NetStream.Play.Unauthorized");
+    assert!(late.next().await.is_none());
     relay.handle.end_plays("a", |viewer| viewer == "bob");
     while eve.next().await.is_some() {}
     publisher.send_picture(true, 1, 0, 100).await;

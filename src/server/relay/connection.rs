@@ -239,7 +239,8 @@ impl Connection {
         let spare = theirs
             .iter()
             .filter(|id| **id != name.id && !gate.is_members(id));
-        if spare.count() < MAX_SPARE || owner.is_empty() {
+        let is_bounded = !owner.is_empty() && !gate.is_members(&name.id);
+        if !is_bounded || spare.count() < MAX_SPARE {
             return Ok(owner);
         }
         Err(format!(
@@ -266,7 +267,9 @@ impl Connection {
         }
         // Whoever ends rights did not see this player before.
         if !gate.may_play(&name.id, &viewer) {
-            return Err(EndReason::Kicked);
+            self.role = Role::None;
+            let reason = "the right to play has just ended".to_owned();
+            return self.refuse("NetStream.Play.Unauthorized", name, reason);
         }
         self.notified = false;
         self.conversation

@@ -77,8 +77,10 @@ async fn two_rooms_of_one_id_share_a_group_that_outlives_the_first() {
     let watcher = Client::login(&server, &key, "watcher").await;
     let mut reader = watcher.join("r").await;
     assert_eq!(double.code(Verb::DeletePusher, double.of("r")).await, 0);
-    assert_eq!(watcher.say("r", "anybody here?").await, 0);
-    assert_eq!(reader.read().await, ["watcher: anybody here?"]);
+    let bob = Client::login(&server, &key, "bob").await;
+    let mut bobs = bob.join("r").await;
+    assert_eq!(bob.say("r", "anybody here?").await, 0);
+    assert_eq!(bobs.read().await, ["bob: anybody here?"]);
     assert_eq!(multi.code(Verb::DeletePusher, multi.of("r")).await, 0);
     assert_eq!(reader.read().await, [DISSOLVED]);
     server.stop().await;
@@ -105,5 +107,51 @@ async fn a_room_made_again_at_once_has_a_group_of_its_own() {
         assert_eq!(host.code(Verb::DeletePusher, host.of("r")).await, 0);
         assert_eq!(reader.read().await, [DISSOLVED]);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn texts_of_a_call_are_its_members_from_when_they_came() {
+    let (server, key) = server(|_| {}).await;
+    let history = |id: &str| json!({"GroupId": id, "ReqMsgSeq": 99, "ReqMsgNumber": 50});
+    const HISTORY: &str = "v4/group_open_http_svc/group_msg_get";
+    let host = server.login(RoomType::Double, "host").await;
+    host.enter("r").await;
+    let hosts = Client::login(&server, &key, "host").await;
+    let mut heard = hosts.join("r").await;
+    // Would-be members hear that something changed, and nothing of what is said.
+    let eve = Client::login(&server, &key, "eve").await;
+    let mut eves = eve.join("r").await;
+    let guests = Client::login(&server, &key, "guest").await;
+    let mut late = guests.join("r").await;
+    assert_eq!(hosts.say("r", "before you came").await, 0);
+    assert_eq!(eve.say("r", "let me in").await, 10007);
+    let guest = server.login(RoomType::Double, "guest").await;
+    guest.enter("r").await;
+    assert_eq!(hosts.say("r", "welcome").await, 0);
+    assert_eq!(guests.say("r", "hello").await, 0);
+    let texts = ["host: welcome", "guest: hello"];
+    assert_eq!(late.read().await, [&[CHANGED], &texts[..]].concat());
+    assert_eq!(
+        heard.read().await,
+        [&["host: before you came", CHANGED], &texts[..]].concat()
+    );
+    assert_eq!(eves.read().await, [CHANGED]);
+    let seen = eve.call(HISTORY, history("r")).await;
+    assert!(!seen.to_string().contains("hello"), "{seen}");
+    // Who has left is a stranger again.
+    assert_eq!(guest.code(Verb::DeletePusher, guest.of("r")).await, 0);
+    assert_eq!(hosts.say("r", "among us").await, 0);
+    assert_eq!(guests.say("r", "still here").await, 10007);
+    assert_eq!(late.read().await, [CHANGED]);
+    // One waits before one room at a time.
+    let other = server.login(RoomType::Double, "other").await;
+    other.enter("s").await;
+    eve.join("s").await;
+    assert_eq!(eves.poll().await["ErrorCode"], 10007);
+    // Nobody reads without a login.
+    let nobody = Client::nobody(&server);
+    let join = "v1/group_open_http_noauth_svc/apply_join_group";
+    assert_eq!(nobody.code(join, json!({"GroupId": "r"})).await, 10007);
     server.stop().await;
 }

@@ -10,9 +10,9 @@ use tokio::time::sleep;
 use super::peer::{Client, HOLD, JOIN, QUIT, READ, login_target, post, server, sign};
 use crate::room_server::peer::Server;
 
-/// A room of the server's own, whose group everybody may join.
+/// A live room of the server's own: everybody reads and writes in its group.
 pub(super) async fn room(server: &Server, id: &str) {
-    let host = server.login(RoomType::Multi, "host").await;
+    let host = server.login(RoomType::Live, "host").await;
     host.enter(id).await;
 }
 

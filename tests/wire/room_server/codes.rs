@@ -200,7 +200,10 @@ async fn wrong_paths_and_methods_are_no_success() {
         assert_eq!(reply.json()["code"], -1);
     }
     for verb in Verb::ALL {
-        let path = format!("/weapp/live_room/{verb}");
+        let kind = RoomType::ALL
+            .into_iter()
+            .find(|kind| verb.exists_for(*kind));
+        let path = format!("/weapp/{}/{verb}", kind.unwrap());
         let reply = server.get(&path).await;
         assert_eq!(reply.status, 405, "{path}");
         assert_eq!(reply.header("allow"), Some("post"));

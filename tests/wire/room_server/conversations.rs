@@ -49,8 +49,16 @@ async fn the_mini_program_makes_a_call() {
     bob.enter(room).await;
     assert_eq!(alice.members(room).await, ["alice", "bob"]);
     let carol = server.login(RoomType::Double, "carol").await;
-    let full = carol.joining(room, &pushed);
+    let stolen = carol.joining(room, &pushed);
+    assert_eq!(carol.code(Verb::AddPusher, stolen).await, 1);
+    let url = carol
+        .call(Verb::GetPushUrl, json!({"userID":"carol"}))
+        .await;
+    let full = carol.joining(room, url["pushURL"].as_str().unwrap());
     assert_eq!(carol.code(Verb::AddPusher, full).await, 5001);
+    let seen = carol.call(Verb::GetPushers, json!({"roomID":room})).await;
+    assert_eq!(seen["code"], 5001);
+    assert!(!seen.to_string().contains("rtmp"), "{seen}");
 
     assert_eq!(alice.code(Verb::DeletePusher, alice.of(room)).await, 0);
     assert_eq!(bob.members(room).await, ["bob"]);
