@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub(crate) mod kiosk;
+pub(crate) mod locked;
 #[path = "../wire/nginx.rs"]
 pub(crate) mod nginx;
 pub(crate) mod program;

@@ -14,6 +14,8 @@ use super::{PATIENCE, until};
 pub(crate) struct Server {
     pub(crate) program: Program,
     folder: tempfile::TempDir,
+    /// Keys before the first table.
+    first: String,
     rest: String,
     /// Its verbs: `http://127.0.0.1:port/weapp`
     pub(crate) url: String,
@@ -38,8 +40,12 @@ pub(crate) const OWN_RELAY: &str = "[relay.embedded]\nlisten = \"127.0.0.1:0\"\n
 impl Server {
     /// Starts it with all of its configuration but `[http]`.
     pub(crate) fn start(rest: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let program = start(folder.path(), "127.0.0.1:0", rest);
+        Self::start_in(tempfile::tempdir().unwrap(), "", rest)
+    }
+
+    /// The same in a folder that has files of its own, with keys before the first table.
+    pub(crate) fn start_in(folder: tempfile::TempDir, first: &str, rest: &str) -> Self {
+        let program = start(folder.path(), "127.0.0.1:0", first, rest);
         let address = until("rtcroomd listens", PATIENCE, || {
             let out = program.out();
             let (_, rest) = out.split_once("http://")?;
@@ -48,6 +54,7 @@ impl Server {
         Self {
             program,
             folder,
+            first: first.to_owned(),
             rest: rest.to_owned(),
             url: format!("http://{address}/weapp"),
         }
@@ -63,7 +70,7 @@ impl Server {
     /// Starts it again on the same port, with nothing in its memory.
     pub(crate) fn restart(&mut self) {
         self.program.kill();
-        self.program = start(self.folder.path(), self.address(), &self.rest);
+        self.program = start(self.folder.path(), self.address(), &self.first, &self.rest);
         until("rtcroomd listens again", PATIENCE, || {
             self.program.out().contains("listening").then_some(())
         });
@@ -96,10 +103,13 @@ impl Server {
         curl(&url, &body.to_string())
     }
 
-    /// The members of a room by their user ids, as `get_pushers` lists them; none when there
-    /// is no such room.
+    /// The members of a room by their user ids, as the list of rooms tells them, or for a room whose
+    /// creator has left `get_pushers`; none when there is no such room.
     pub(crate) fn members(&self, room: &str) -> Vec<String> {
-        let room = self.ask("get_pushers", &json!({ "roomID": room }));
+        let list = self.ask("get_room_list", &json!({ "index": 0, "cnt": 100 }));
+        let rooms = list["rooms"].as_array().into_iter().flatten();
+        let listed = { rooms }.find(|listed| listed["roomID"] == room).cloned();
+        let room = listed.unwrap_or_else(|| self.ask("get_pushers", &json!({ "roomID": room })));
         let members = room["pushers"].as_array();
         members
             .into_iter()
@@ -109,16 +119,16 @@ impl Server {
     }
 }
 
-fn start(folder: &Path, listen: &str, rest: &str) -> Program {
+fn start(folder: &Path, listen: &str, first: &str, rest: &str) -> Program {
     let config = folder.join("rtcroomd.toml");
-    let text = format!("log = \"debug\"\n[http]\nlisten = \"{listen}\"\n{rest}");
+    let text = format!("log = \"debug\"\n{first}\n[http]\nlisten = \"{listen}\"\n{rest}");
     std::fs::write(&config, text).unwrap();
     let mut command = Command::new(RTCROOMD);
     Program::start("rtcroomd", folder, command.arg("--config").arg(config))
 }
 
 /// GET, or POST when there is a body.
-fn curl(url: &str, body: &str) -> Value {
+pub(crate) fn curl(url: &str, body: &str) -> Value {
     let mut arguments = vec!["curl", "--silent", "--show-error", "--max-time", "5", url];
     if !body.is_empty() {
         arguments.extend(["--json", body]);

@@ -1,0 +1,10 @@
+//! Attacks on the real programs in a locked configuration, with nothing but the network and, in some,
+//! a genuine identity of somebody else's. None may succeed, and a call beside them goes on.
+
+mod beside;
+#[path = "../wire/rtmp_client.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod rtmp_client;
+mod strangers;
+#[path = "../support/mod.rs"]
+mod support;
