@@ -366,3 +366,46 @@ proptest! {
         });
     }
 }
+
+/// A browser asks for the camera, and the agent thinks about it.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_needs_a_minute_for_the_camera_still_gets_the_texts() {
+    let door = Door::new();
+    let ask = async |user: &str, token: &str, verb: Verb, body: Value| {
+        let target = format!("/weapp/double_room/{verb}?userID={user}&token={token}");
+        let answer = door.post(&target, &body).await;
+        assert_eq!(answer["code"], 0, "{verb}: {answer}");
+    };
+    let message = async |identity: &str, command: ImCommand, body: Value| {
+        let answer = door
+            .post(&format!("/{}?{identity}", command.path()), &body)
+            .await;
+        assert_eq!(answer["ErrorCode"], 0, "{answer}");
+        answer
+    };
+    let joining = |user: &str| {
+        json!({ "roomID": "r", "userID": user, "userName": "", "userAvatar": "",
+                "pushURL": format!("rtmp://h/live/{user}") })
+    };
+    let group = || json!({ "GroupId": "r" });
+    let agent = door.log_in("agent").await;
+    let agents = door.log_in_for_messages("agent").await;
+    let room = json!({ "userID": "agent", "roomInfo": "", "roomID": "r" });
+    ask("agent", &agent, Verb::CreateRoom, room).await;
+    let joined = message(&agents, ImCommand::ApplyJoinGroup, group()).await;
+    for _ in 0..12 {
+        tokio::time::advance(Duration::from_secs(5)).await;
+        door.sweep();
+    }
+    ask("agent", &agent, Verb::AddPusher, joining("agent")).await;
+    let guest = door.log_in("guest").await;
+    let guests = door.log_in_for_messages("guest").await;
+    ask("guest", &guest, Verb::AddPusher, joining("guest")).await;
+    message(&guests, ImCommand::ApplyJoinGroup, group()).await;
+    let text = json!([{ "MsgType": "TIMTextElem", "MsgContent": { "Text": "are you there?" } }]);
+    let text = json!({ "GroupId": "r", "From_Account": "guest", "Random": 1, "MsgBody": text });
+    message(&guests, ImCommand::SendGroupMsg, text).await;
+    let read = json!({ "StartSeq": 0, "HoldTime": 1, "Key": joined["LongPollingKey"] });
+    let read = message(&agents, ImCommand::BigGroupPoll, read).await;
+    assert!(read.to_string().contains("are you there?"), "{read}");
+}

@@ -25,11 +25,11 @@ fn relay(url: &str) -> SocketAddr {
     host.parse().expect("the embedded relay's address")
 }
 
-fn publish(runtime: &Runtime, url: &str) -> (Client, String) {
+pub(crate) fn publish(runtime: &Runtime, url: &str) -> (Client, String) {
     runtime.block_on(Client::publish(relay(url), name(url)))
 }
 
-fn play(runtime: &Runtime, url: &str) -> (Client, String) {
+pub(crate) fn play(runtime: &Runtime, url: &str) -> (Client, String) {
     runtime.block_on(Client::play(relay(url), name(url)))
 }
 

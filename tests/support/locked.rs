@@ -11,6 +11,7 @@ use rtckiosk::protocol::user_sig::{self, Claims, Form, SigningKey};
 use rtckiosk::server::users::Users;
 use serde_json::{Value, json};
 
+use super::program::run;
 use super::server::{OWN_RELAY, Server, curl};
 
 const APP: u64 = 1_400_000_001;
@@ -137,6 +138,20 @@ impl Person {
         } = self;
         let url = format!("{host}/weapp/{room_type}/{verb}?userID={user}&token={token}");
         curl(&url, &body.to_string())
+    }
+
+    /// The same with a form as its body.
+    pub(crate) fn form(&self, verb: &str, form: &str) -> Value {
+        let Self {
+            host,
+            room_type,
+            user,
+            token,
+            ..
+        } = self;
+        let url = format!("{host}/weapp/{room_type}/{verb}?userID={user}&token={token}");
+        let output = run("curl", &["--silent", "--data", form, &url]);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
     }
 
     pub(crate) fn code(&self, verb: &str, body: &Value) -> i64 {
