@@ -82,7 +82,7 @@ struct Session {
     token: String,
     /// [`Now::steady`] when the token becomes void.
     expires: Duration,
-    /// When the userSig was signed, in unix seconds.
+    /// Time of the userSig, in unix seconds.
     signed: u64,
 }
 

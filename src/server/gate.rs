@@ -9,7 +9,7 @@ use super::relay::Gate;
 use super::rooms::Rooms;
 use super::urls::UrlSettings;
 
-/// What decides about streams.
+/// Judge of streams.
 #[derive(Debug)]
 pub(super) struct StreamGate {
     pub(super) urls: UrlSettings,

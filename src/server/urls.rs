@@ -26,7 +26,7 @@ pub struct UrlSettings {
     pub is_own_key: bool,
 }
 
-/// What a stream id begins with where the user id is written in base64.
+/// Beginning of a stream id in which the user id is written in base64.
 const ENCODED: char = '~';
 
 impl UrlSettings {
@@ -140,7 +140,7 @@ impl StreamUrls {
         access == Access::Open || !self.settings.is_own_key
     }
 
-    /// What stream ids and signatures are made with.
+    /// Settings by which stream ids and signatures are made.
     pub(super) fn settings(&self) -> &UrlSettings {
         &self.settings
     }

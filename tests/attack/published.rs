@@ -99,7 +99,7 @@ impl<'a> Device<'a> {
         );
     }
 
-    /// What Windows and the mini-program do when they leave, with a heartbeat that comes too late.
+    /// Leaves as Windows and the mini-program do, with a heartbeat that comes too late.
     fn leave(mut self, room: &str) {
         self.playing.clear();
         self.pushing = None;

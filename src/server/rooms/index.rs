@@ -1,4 +1,4 @@
-//! What is found about rooms without looking at all of them: the rooms of a user, the room of a stream,
+//! Ways to rooms without looking at all of them: the rooms of a user, the room of a stream,
 //! the agents that are idle, and the memory of all together. Rooms go by their number in the table.
 
 use std::collections::{BTreeMap, HashMap};

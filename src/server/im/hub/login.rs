@@ -30,7 +30,7 @@ impl std::fmt::Debug for Secrets {
 /// The time between which a session stands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Life {
-    /// When the userSig was signed, in unix seconds.
+    /// Time of the userSig, in unix seconds.
     pub(crate) signed: u64,
     /// [`Now::steady`] when the session ends by itself.
     pub(crate) expires: Duration,
@@ -49,7 +49,7 @@ pub(super) struct Session {
     a2: String,
     /// [`Now::steady`] when it ends by itself.
     expires: Duration,
-    /// When the userSig was signed, in unix seconds.
+    /// Time of the userSig, in unix seconds.
     signed: u64,
     /// The same user logged in again.
     pub(super) kicked: bool,
