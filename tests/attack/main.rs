@@ -2,6 +2,7 @@
 //! a genuine identity of somebody else's. None may succeed, and a call beside them goes on.
 
 mod beside;
+mod crowd;
 mod published;
 #[path = "../wire/rtmp_client.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]

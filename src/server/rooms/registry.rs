@@ -207,10 +207,10 @@ impl Rooms {
         };
         let fits = |room: &Room| {
             room.key.kind == kind
+                && fits(room)
                 && room.member(user).is_none()
                 && room.has_place_for(user, now, &self.rules)
                 && liveness::late_members(room, now, &self.rules).is_empty()
-                && fits(room)
         };
         let room = self.table.hold(&hold, fits)?;
         self.announce(RoomEvent {
