@@ -167,6 +167,25 @@ pub(super) fn identifier(most: usize) -> impl Fn(&DeValue<'_>) -> Ruling<String>
     }
 }
 
+/// A list of networks and addresses.
+#[cfg(feature = "server")]
+pub(super) fn networks(value: &DeValue<'_>) -> Ruling<Vec<ipnet::IpNet>> {
+    let network = |text: &str| {
+        let address = || Some(text.parse::<std::net::IpAddr>().ok()?.into());
+        text.parse().ok().or_else(address)
+    };
+    value
+        .as_array()
+        .and_then(|list| {
+            let texts = list.iter().map(|item| item.get_ref().as_str());
+            texts.map(|text| text.and_then(network)).collect()
+        })
+        .ok_or_else(|| {
+            "must be a list of networks such as [\"10.0.0.0/8\", \"fd00::/8\"] or addresses"
+                .to_owned()
+        })
+}
+
 /// A list of beginnings of user ids.
 #[cfg(feature = "server")]
 pub(super) fn beginnings(value: &DeValue<'_>) -> Ruling<Vec<String>> {

@@ -4,6 +4,8 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 
+use ipnet::IpNet;
+
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 /// Addresses or users that are counted apart; all further ones share one count.
@@ -62,12 +64,25 @@ pub(super) fn address_key(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The address that a request comes from. A proxy on this machine is believed when it names
-/// the client (the last entry of `X-Forwarded-For` is the one that it wrote itself).
-pub(super) fn client_address(peer: IpAddr, forwarded_for: Option<&str>) -> IpAddr {
-    let named = || forwarded_for?.rsplit(',').next()?.trim().parse().ok();
-    let is_local = peer.to_canonical().is_loopback();
-    is_local.then(named).flatten().unwrap_or(peer)
+/// The address that a request comes from. A proxy that is trusted is believed when it names the client
+/// in `X-Forwarded-For`, whose last entry it wrote itself; the next one counts if that is a proxy too.
+pub(super) fn client_address(
+    peer: IpAddr,
+    forwarded_for: Option<&str>,
+    proxies: &[IpNet],
+) -> IpAddr {
+    let mut named = forwarded_for.unwrap_or_default().rsplit(',');
+    let mut client = peer.to_canonical();
+    while proxies.iter().any(|network| network.contains(&client)) {
+        let next = named
+            .next()
+            .and_then(|name| name.trim().parse::<IpAddr>().ok());
+        let Some(next) = next else {
+            break;
+        };
+        client = next.to_canonical();
+    }
+    client
 }
 
 #[cfg(test)]
@@ -104,11 +119,25 @@ mod tests {
         let key = |text: &str| address_key(text.parse().unwrap()).to_string();
         assert_eq!(key("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(key("::ffff:10.0.0.7"), "10.0.0.7");
-        let from = |peer: &str, named: &str| {
-            client_address(peer.parse().unwrap(), Some(named)).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_name_their_clients() {
+        let trusted = ["127.0.0.0/8", "10.1.0.0/16", "fd00::/8"].map(|text| text.parse().unwrap());
+        let from = |peer: &str, named: &str, proxies: &[IpNet]| {
+            client_address(peer.parse().unwrap(), Some(named), proxies).to_string()
         };
-        assert_eq!(from("127.0.0.1", "1.2.3.4, 10.0.0.7"), "10.0.0.7");
-        assert_eq!(from("127.0.0.1", "nonsense"), "127.0.0.1");
-        assert_eq!(from("10.0.0.1", "1.2.3.4"), "10.0.0.1");
+        assert_eq!(from("127.0.0.1", "1.2.3.4, 10.0.0.7", &trusted), "10.0.0.7");
+        assert_eq!(from("127.0.0.1", "1.2.3.4", &[]), "127.0.0.1");
+        assert_eq!(from("127.0.0.1", "nonsense", &trusted), "127.0.0.1");
+        assert_eq!(from("10.0.0.1", "1.2.3.4", &trusted), "10.0.0.1");
+        // The client may write what it likes before the proxies' own entries.
+        let chain = "6.6.6.6, 1.2.3.4, 10.1.2.3, fd00::5";
+        assert_eq!(from("::ffff:127.0.0.1", chain, &trusted), "1.2.3.4");
+        assert_eq!(
+            from("127.0.0.1", "1.2.3.4, rubbish, 10.1.2.3", &trusted),
+            "10.1.2.3"
+        );
+        assert_eq!(from("127.0.0.1", ",,,", &trusted), "127.0.0.1");
     }
 }

@@ -2,7 +2,7 @@
 //! the streams.
 //!
 //! Floors, each importing only from those below it:
-//! 1. `clock`, `limits`, `users` (who they are), `keys`, `urls` (where streams go)
+//! 1. `clock`, `limits`, `accept` and `places` (of connections), `users` (who they are), `keys`, `urls` (where streams go)
 //! 2. `relay` (carries the streams), `auth` (proves users)
 //! 3. `rooms` (keeps rooms and their members), `relay_probe` (asks whichever relay there is)
 //! 4. `im` (carries messages), `reaper` (drops members that left without goodbye), `gate` (says who
@@ -12,6 +12,7 @@
 //! 7. `room_server` (wires all of them together)
 //! 8. `fuzzing` (ways in for tests)
 
+mod accept;
 mod auth;
 mod clock;
 #[cfg(any(test, fuzzing))]
@@ -23,6 +24,7 @@ mod http;
 mod im;
 mod keys;
 mod limits;
+mod places;
 mod reaper;
 pub mod relay;
 mod relay_probe;

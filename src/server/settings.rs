@@ -169,6 +169,7 @@ fn http(http: &config::Http, tls: Option<&ServerTls>) -> HttpSettings {
         header_timeout: HEADER_TIMEOUT,
         max_connection_age: MAX_CONNECTION_AGE,
         max_connections: http.max_connections,
+        trusted_proxies: http.trusted_proxies.clone(),
         shutdown_timeout: SHUTDOWN_TIMEOUT,
         per_address: rate(http.per_address),
         per_user: rate(http.per_user),

@@ -236,6 +236,7 @@ http.cors_origins | | [http]; cors_origins = ["https://h"]
 http.max_body_bytes | | [http]; max_body_bytes = 65536
 http.request_timeout_ms | | [http]; request_timeout_ms = 9000
 http.max_connections | | [http]; max_connections = 600
+http.trusted_proxies | open = false | open = false; [http]; trusted_proxies = ["10.0.0.0/8"]
 http.per_address.per_second | | [http.per_address]; per_second = 90
 http.per_address.burst | | [http.per_address]; burst = 300
 http.per_user.per_second | | [http.per_user]; per_second = 9

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::config::document::{self, ConfigErrors, Section};
@@ -118,6 +119,8 @@ pub struct Http {
     pub request_timeout: Duration,
     /// Maximum number of connections, most of them for polls that are held.
     pub max_connections: usize,
+    /// Networks of proxies that are believed about their clients.
+    pub trusted_proxies: Vec<IpNet>,
     pub per_address: Rate,
     pub per_user: Rate,
 }
@@ -208,7 +211,8 @@ impl Settings {
         let http_section = root.section("http");
         let mut http = Http::read(&http_section, tls.is_some());
         let stream = Stream::read(&root.section("stream"));
-        let asks_for_locks = !http.listen.ip().is_loopback() || relay.is_reached_by_others();
+        let is_local = http.listen.ip().is_loopback() && http.trusted_proxies.is_empty();
+        let asks_for_locks = !is_local || relay.is_reached_by_others();
         let access = Access::read(root, asks_for_locks);
         if access == Access::Locked
             && state_dir.is_none()
@@ -216,6 +220,7 @@ impl Settings {
         {
             root.reject("open", KEYS_NEEDED);
             http_section.reject("listen", KEYS_NEEDED);
+            http_section.reject("trusted_proxies", KEYS_NEEDED);
             given.section("embedded").reject("listen", KEYS_NEEDED);
         }
         if access == Access::Locked && !http_section.has("cors_origins") {
@@ -263,9 +268,9 @@ impl Http {
                 Duration::from_secs(10),
                 rules::millis(500..=60_000),
             ),
-            // Half of the 1024 files that a process may have open by default: the embedded
-            // relay needs some too.
-            max_connections: http.get("max_connections", 512, rules::whole(8..=1_000_000)),
+            // A thousand kiosks, each with four.
+            max_connections: http.get("max_connections", 4096, rules::whole(8..=1_000_000)),
+            trusted_proxies: http.get("trusted_proxies", Vec::new(), rules::networks),
             // A branch with fifty kiosks behind one address asks about 30 times a second.
             per_address: Rate::read(&http.section("per_address"), 100),
             // A kiosk asks less than once a second, a few times more while it joins.

@@ -183,7 +183,7 @@ impl Embedded {
             // 4 MiB hold four seconds of a stream at 8 Mbit/s.
             gop_cache_kib: embedded.get("gop_cache_kib", 4096, rules::whole(64..=65_536)),
             player_queue_kib: embedded.get("player_queue_kib", 1024, rules::whole(64..=65_536)),
-            max_connections: embedded.get("max_connections", 1000, rules::whole(2..=100_000)),
+            max_connections: embedded.get("max_connections", 4096, rules::whole(2..=100_000)),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::server::auth::Auth;
 use crate::server::clock::Clock;
 use crate::server::im::Im;
@@ -30,6 +32,8 @@ pub struct HttpSettings {
     /// Age at which a connection is closed, between two requests.
     pub max_connection_age: Duration,
     pub max_connections: usize,
+    /// Networks of proxies that are believed about their clients.
+    pub trusted_proxies: Vec<IpNet>,
     /// Time that open requests get to finish when the server stops.
     pub shutdown_timeout: Duration,
     pub per_address: Rate,

@@ -14,6 +14,7 @@ use super::app::App;
 use super::body::BodyError;
 use super::peer::{Peer, header_text};
 use super::{body, reply};
+use crate::server::places::Place;
 
 /// A request of the room protocol.
 #[derive(Debug)]
@@ -22,6 +23,16 @@ pub(super) struct Call {
     pub(super) body: Result<Value, BodyError>,
     /// The host by which the client reached this server.
     pub(super) reached: String,
+    place: Option<Arc<Place>>,
+}
+
+impl Call {
+    /// Notes that the connection is this user's.
+    pub(super) fn prove(&self, user: &str) {
+        if let Some(place) = &self.place {
+            place.prove(user);
+        }
+    }
 }
 
 /// Query parameters; the Win client sends them without percent-encoding.
@@ -56,7 +67,9 @@ impl FromRequest<Arc<App>> for Call {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query());
-        let local = head.extensions.get::<Peer>().map(|peer| peer.local.ip());
+        let peer = head.extensions.get::<Peer>();
+        let local = peer.map(|peer| peer.local.ip());
+        let place = peer.map(|peer| peer.place.clone());
         let reached = reached(&head.headers, local);
         let limit = app.http.max_body;
         // Announced lengths are refused without waiting for the rest.
@@ -78,6 +91,7 @@ impl FromRequest<Arc<App>> for Call {
             query,
             body,
             reached,
+            place,
         })
     }
 }

@@ -39,6 +39,7 @@ impl<'a> MemberCall<'a> {
         let given = |name| call.query.get(name).ok_or(AuthError::Missing(name));
         let (caller, token) = (given("userID")?, given("token")?);
         app.auth.check(caller, token, now)?;
+        call.prove(caller);
         if !app.by_user.admits(&caller.to_owned()) {
             return Err(Failure::TooManyRequests);
         }

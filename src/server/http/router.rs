@@ -13,7 +13,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::app::App;
 use super::call::Call;
-use super::peer::counted_address;
+use super::peer::{Peer, counted_address};
 use super::{reply, utility_verbs, verbs};
 use crate::protocol::{RoomType, Verb};
 use crate::server::im;
@@ -76,11 +76,17 @@ fn cors(origins: Option<&[String]>) -> CorsLayer {
 async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let address = counted_address(&request);
+    let address = counted_address(&request, &app.http.trusted_proxies);
     let admitted = address.is_none_or(|address| app.by_address.admits(&address));
     let is_im = im::is_path(&path);
     let response = if is_im && admitted {
-        request.extensions_mut().insert(im::ClientAddress(address));
+        let place = request
+            .extensions()
+            .get::<Peer>()
+            .map(|peer| peer.place.clone());
+        request
+            .extensions_mut()
+            .insert(im::Origin { address, place });
         next.run(request).await
     } else if is_im {
         im::too_many_requests()

@@ -11,13 +11,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::app::HttpSettings;
 use super::peer::Peer;
+use crate::server::accept::{Acceptor, Told};
+use crate::server::places::{Place, Places};
 use crate::tls::AcceptError;
 
 /// Longest head of a request in bytes: a userSig in a query has some hundred.
@@ -29,9 +30,6 @@ const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 /// Longest time for a client to take the last answer.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Pause after a failed accept, when the process has no descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
 /// Serves until `stop`, then gives open requests `shutdown_timeout` to finish.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -39,26 +37,43 @@ pub(crate) async fn serve(
     settings: &HttpSettings,
     stop: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let places = Places::new(settings.max_connections);
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
+    let settings = Arc::new(settings.clone());
+    let mut acceptor = Acceptor::new(listener, "the room server");
+    let mut full = Told::default();
     let accepting = async {
         loop {
-            let Ok(slot) = slots.clone().acquire_owned().await else {
-                return;
+            let (stream, remote) = acceptor.next().await;
+            let place = match places.take(remote.ip()) {
+                Ok(place) => Arc::new(place),
+                Err(reason) => {
+                    if let Some(times) = full.again() {
+                        log::warn!(remote:%, reason:%, times; "clients are turned away");
+                    }
+                    continue;
+                }
             };
-            let (stream, remote) = accept(&listener).await;
             // Boxed, because each future around it would hold it twice: thousands are idle.
-            let connection = Box::pin(connection(stream, remote, router.clone(), settings, &stop));
-            let connection = abort.clone().run_until_cancelled_owned(connection);
+            let connection = connection(stream, (remote, place.clone()), &router, &settings, &stop);
+            let connection = abort
+                .clone()
+                .run_until_cancelled_owned(Box::pin(connection));
             connections.spawn(async move {
-                connection.await;
-                drop(slot);
+                if place
+                    .evicted()
+                    .run_until_cancelled(connection)
+                    .await
+                    .is_none()
+                {
+                    log::debug!(remote:%; "a connection without a user gives way");
+                }
             });
         }
     };
     stop.run_until_cancelled(accepting).await;
-    drop(listener);
+    drop(acceptor);
     connections.close();
     let finished = tokio::time::timeout(settings.shutdown_timeout, connections.wait());
     if finished.await.is_err() {
@@ -68,26 +83,14 @@ pub(crate) async fn serve(
     }
 }
 
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => return accepted,
-            Err(error) => {
-                log::warn!(error:%; "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
 fn connection(
     stream: TcpStream,
-    remote: SocketAddr,
-    router: Router,
-    settings: &HttpSettings,
+    (remote, place): (SocketAddr, Arc<Place>),
+    router: &Router,
+    settings: &Arc<HttpSettings>,
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
-    let (settings, stop) = (settings.clone(), stop.clone());
+    let (router, settings, stop) = (router.clone(), settings.clone(), stop.clone());
     async move {
         let Ok(local) = stream.local_addr() else {
             return;
@@ -96,7 +99,11 @@ fn connection(
         if let Err(error) = stream.set_nodelay(true) {
             log::debug!(error:%; "cannot set TCP_NODELAY");
         }
-        let peer = Peer { remote, local };
+        let peer = Peer {
+            remote,
+            local,
+            place,
+        };
         let Some(tls) = &settings.tls else {
             return serve_client(stream, peer, router, &settings, &stop).await;
         };
@@ -119,7 +126,7 @@ async fn serve_client(
     let remote = peer.remote;
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(peer.clone());
         service.call(request)
     });
     // A client that never reads an answer would keep it in memory, and its own place among the

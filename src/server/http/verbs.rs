@@ -5,7 +5,7 @@ use axum::http::HeaderValue;
 use axum::response::Response;
 
 use super::app::App;
-use super::call::{Call, Query};
+use super::call::Call;
 use super::call_verb;
 use super::live_verbs;
 use super::member_call::{MemberCall, TEXT_LIMIT, at_most, done};
@@ -26,7 +26,7 @@ const NAME_LIMIT: usize = 256;
 
 /// The function that does a verb, by whether it needs a login.
 enum Handler {
-    Open(fn(&App, RoomType, &Query, Now) -> Outcome),
+    Open(fn(&App, RoomType, &Call, Now) -> Outcome),
     Member(fn(&MemberCall<'_>) -> Outcome),
 }
 
@@ -57,7 +57,7 @@ fn handler(verb: Verb) -> Handler {
 pub(super) fn answer(app: &App, kind: RoomType, verb: Verb, call: &Call) -> Response {
     let now = app.clock.now();
     let outcome = match handler(verb) {
-        Handler::Open(act) => act(app, kind, &call.query, now),
+        Handler::Open(act) => act(app, kind, call, now),
         Handler::Member(act) => {
             MemberCall::identify(app, kind, call, now).and_then(|call| act(&call))
         }
@@ -73,7 +73,8 @@ pub(super) fn answer(app: &App, kind: RoomType, verb: Verb, call: &Call) -> Resp
     response
 }
 
-fn login(app: &App, kind: RoomType, query: &Query, now: Now) -> Outcome {
+fn login(app: &App, kind: RoomType, call: &Call, now: Now) -> Outcome {
+    let query = &call.query;
     let given = |name: &'static str| {
         query.get(name).ok_or_else(|| Failure::Refused {
             code: Code::Auth,
@@ -92,6 +93,7 @@ fn login(app: &App, kind: RoomType, query: &Query, now: Now) -> Outcome {
     let token = app.auth.login(credentials, now).inspect_err(|error| {
         log::warn!(user:% = excerpt(user_id), error:%; "refused a login");
     })?;
+    call.prove(user_id);
     log::info!(user = user_id; "logged in");
     let calls = Verb::Call.exists_for(kind).then_some(Verb::Call);
     let renews = app.auth.renews(user_id).then_some(Verb::RenewUserSig);

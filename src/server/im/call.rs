@@ -1,6 +1,7 @@
 //! One request to the message service, read within bounds.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -11,20 +12,33 @@ use serde_json::Value;
 use super::reply::Failure;
 use crate::protocol::im_rest::{self, ErrorCode, RestBodyError};
 use crate::protocol::webim::RequestQuery;
+use crate::server::places::Place;
 
 /// Longest body in bytes: a message of the greatest length in its longest JSON.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The address that a request is counted for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ClientAddress(pub(crate) Option<IpAddr>);
+/// The address that a request is counted for, and the place of its connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) place: Option<Arc<Place>>,
+}
+
+impl Origin {
+    /// Notes that the connection is this user's.
+    pub(super) fn prove(&self, user: &str) {
+        if let Some(place) = &self.place {
+            place.prove(user);
+        }
+    }
+}
 
 /// A request, read.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) query: RequestQuery,
     pub(super) body: Result<Value, RestBodyError>,
-    pub(super) address: Option<IpAddr>,
+    pub(super) origin: Origin,
 }
 
 impl Call {
@@ -49,11 +63,11 @@ impl Call {
                 return Err((StatusCode::REQUEST_TIMEOUT, failure));
             }
         };
-        let address = head.extensions.get::<ClientAddress>();
+        let origin = head.extensions.get::<Origin>();
         Ok(Self {
             query: RequestQuery::parse(head.uri.query().unwrap_or_default()),
             body: im_rest::body(content_type, &bytes),
-            address: address.and_then(|address| address.0),
+            origin: origin.cloned().unwrap_or_default(),
         })
     }
 

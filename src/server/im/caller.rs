@@ -16,6 +16,7 @@ pub(super) fn identify(im: &Im, call: &Call) -> Result<Caller, Failure> {
     let query = &call.query;
     let hub = im.hub();
     let user = hub.user(&query.tiny_id, &query.a2_key, im.now())?;
+    call.origin.prove(user);
     Ok(Caller {
         user: user.to_owned(),
         tiny_id: query.tiny_id.clone(),

@@ -113,6 +113,7 @@ fn login(im: &Im, call: &Call) -> Outcome {
     let claims = im.auth.verify(credentials, now).inspect_err(|error| {
         log::warn!(user:% = excerpt(user), error:%; "refused a message login");
     })?;
+    call.origin.prove(user);
     if !im.by_user.admits(&user.to_owned()) {
         return Err(too_often());
     }

@@ -1,14 +1,13 @@
 //! The two polls: each is held until there is something, or the hold time is over. Errors are
 //! held back too, because the official client asks again at once, for ever.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::call::Call;
+use super::call::{Call, Origin};
 use super::caller::identify;
 use super::hub::{Heard, Hub, Read, Refusal};
 use super::message;
@@ -31,7 +30,7 @@ fn no_slot() -> Failure {
 /// `get_msg` of a big group. The key is all that is needed.
 pub(super) async fn big_group(im: &Im, call: Call) -> Value {
     let asked: BigGroupPollRequest = call.body().unwrap_or_default();
-    let address = call.address;
+    let origin = call.origin.clone();
     // A held poll keeps only what it needs: bodies are as large as clients like.
     drop(call);
     let polled = |next_seq, rsp_msg_list| BigGroupPolled {
@@ -40,7 +39,7 @@ pub(super) async fn big_group(im: &Im, call: Call) -> Value {
         key: asked.key.clone(),
         rsp_msg_list,
     };
-    match read_group(im, address, &asked).await {
+    match read_group(im, &origin, &asked).await {
         Ok(read) => {
             let (Read::Messages { next, .. } | Read::Nothing { next } | Read::Replaced { next }) =
                 read;
@@ -57,10 +56,15 @@ pub(super) async fn big_group(im: &Im, call: Call) -> Value {
 /// Waits for messages of a group.
 async fn read_group(
     im: &Im,
-    address: Option<IpAddr>,
+    origin: &Origin,
     asked: &BigGroupPollRequest,
 ) -> Result<Read, Failure> {
-    let _slot = im.slots.take(address).ok_or_else(no_slot)?;
+    let user = im.hub().reader_user(&asked.key).map(str::to_owned);
+    if let Some(user) = &user {
+        origin.prove(user);
+    }
+    let slot = im.slots.take(origin.address, user.as_deref());
+    let _slot = slot.ok_or_else(no_slot)?;
     let ticket = im.hub().start_reading(&asked.key, im.now())?;
     if !im.by_user.admits(&asked.key) {
         sleep(PAUSE).await;
@@ -95,7 +99,8 @@ pub(super) async fn ordinary(im: &Im, call: Call) -> Outcome {
 async fn listen(im: &Im, call: Call) -> Outcome {
     let asked: LongPollRequest = call.body()?;
     let caller = identify(im, &call)?;
-    let _slot = im.slots.take(call.address).ok_or_else(no_slot)?;
+    let slot = im.slots.take(call.origin.address, Some(&caller.user));
+    let _slot = slot.ok_or_else(no_slot)?;
     drop(call);
     let (tiny_id, poll_id) = (&caller.tiny_id, &asked.cookie.long_polling_id);
     let ticket = im.hub().start_listening(tiny_id, poll_id)?;

@@ -19,7 +19,7 @@ mod room_feed;
 mod router;
 mod service;
 
-pub(super) use call::ClientAddress;
+pub(super) use call::Origin;
 pub(super) use router::{is_path, router, too_many_requests};
 pub(super) use service::Im;
 pub use service::ImSettings;

@@ -37,6 +37,7 @@ fn identify(im: &Im, call: &Call) -> Result<(), Failure> {
     };
     im.auth.verify(credentials, im.now())?;
     if im.is_administrator(&query.identifier) {
+        call.origin.prove(&query.identifier);
         return Ok(());
     }
     let info = format!("{} is not the administrator", query.identifier);

@@ -19,11 +19,13 @@ use super::gate::Gate;
 use super::hub::{Hub, Presence};
 use super::media::Media;
 use super::message::Message;
+use super::rights;
 use super::role::Role;
 use super::socket;
 use super::transport::{Inbound, MAX_EARLY_MESSAGE, Outbound};
 use super::user::User;
 use crate::server::clock::Calendar;
+use crate::server::places::Place;
 use crate::tls::ServerTls;
 
 /// Bytes that are taken from a player's queue at once: the rest stays where it can be dropped.
@@ -34,10 +36,6 @@ const MAX_UNSENT: usize = 256 * 1024;
 /// Time that a closing connection gets to take its last status.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Streams that one user may publish beside those of a member: the next one on its way into a room, and
-/// those whose connections have not yet broken.
-const MAX_SPARE: usize = 3;
-
 /// Things that all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -47,10 +45,33 @@ pub(super) struct Shared {
     pub(super) gate: Arc<dyn Gate>,
 }
 
-/// Serves one client until it leaves, misbehaves or `stop` is cancelled.
-pub(super) async fn serve(
-    socket: TcpStream,
-    peer: SocketAddr,
+/// A client that was let in.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) socket: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) tls: Option<ServerTls>,
+    pub(super) place: Place,
+}
+
+/// Serves one client until it leaves, misbehaves or `stop` is cancelled, or its place is needed.
+pub(super) async fn serve(client: Client, shared: Arc<Shared>, stop: CancellationToken) {
+    let Client {
+        socket,
+        peer,
+        tls,
+        place,
+    } = client;
+    let evicted = place.evicted().clone();
+    let served = serve_in(place, (socket, peer), tls, shared, stop);
+    if evicted.run_until_cancelled(served).await.is_none() {
+        log::debug!(peer:%; "a connection without a user gives way");
+    }
+}
+
+async fn serve_in(
+    place: Place,
+    (socket, peer): (TcpStream, SocketAddr),
     tls: Option<ServerTls>,
     shared: Arc<Shared>,
     stop: CancellationToken,
@@ -72,6 +93,7 @@ pub(super) async fn serve(
         notified: false,
         setup_deadline,
         shared,
+        place,
     };
     let setup_time = connection.shared.config.handshake_timeout;
     let handshake = timeout_at(setup_deadline, connection.handshake());
@@ -98,6 +120,7 @@ struct Connection {
     /// The player has been told that nobody publishes.
     notified: bool,
     setup_deadline: Instant,
+    place: Place,
 }
 
 /// A moment by which something must have happened.
@@ -207,7 +230,7 @@ impl Connection {
     }
 
     fn publish(&mut self, name: &StreamName) -> Result<(), EndReason> {
-        let owner = match self.publisher(name) {
+        let owner = match rights::publisher(&*self.shared.gate, &self.shared.hub, name) {
             Ok(owner) => owner,
             Err(reason) => return self.refuse("NetStream.Publish.Unauthorized", name, reason),
         };
@@ -216,6 +239,7 @@ impl Connection {
             id: owner,
             addr: self.peer,
         };
+        self.place.prove(&user.id);
         match self.shared.hub.publish(&name.id, user, unix_now) {
             Ok(publication) => self.role = Role::Publisher(publication),
             Err(refusal) => {
@@ -231,23 +255,6 @@ impl Connection {
         Ok(())
     }
 
-    /// The user that publishes, if they may.
-    fn publisher(&self, name: &StreamName) -> Result<String, String> {
-        let gate = &self.shared.gate;
-        let owner = gate.publisher(&name.id, &name.query)?;
-        let theirs = self.shared.hub.published_by(&owner);
-        let spare = theirs
-            .iter()
-            .filter(|id| **id != name.id && !gate.is_members(id));
-        let is_bounded = !owner.is_empty() && !gate.is_members(&name.id);
-        if !is_bounded || spare.count() < MAX_SPARE {
-            return Ok(owner);
-        }
-        Err(format!(
-            "{owner} publishes {MAX_SPARE} streams that no room knows"
-        ))
-    }
-
     fn play(&mut self, name: &StreamName) -> Result<(), EndReason> {
         let shared = Arc::clone(&self.shared);
         let gate = &shared.gate;
@@ -259,6 +266,7 @@ impl Connection {
             id: viewer.clone(),
             addr: self.peer,
         };
+        self.place.prove(&user.id);
         match shared.hub.play(&name.id, user) {
             Ok(subscription) => self.role = Role::Player(subscription),
             Err(refusal) => {

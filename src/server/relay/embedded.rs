@@ -6,24 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::config::{RelayConfig, RelayError};
-use super::connection::{Shared, serve};
+use super::connection::{Client, Shared, serve};
 use super::gate::Anybody;
 use super::handle::RelayHandle;
 use super::hub::Hub;
+use crate::server::accept::{Acceptor, Told};
 use crate::server::clock::Calendar;
+use crate::server::places::Places;
 
 /// Longest wait for connections to say goodbye when the relay stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause between attempts when the system gives no more sockets.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// Pause between warnings about clients that are turned away.
-const FULL_WARNING_EVERY: Duration = Duration::from_secs(10);
 
 /// A bound relay, not yet serving.
 #[derive(Debug)]
@@ -100,31 +97,36 @@ impl Relay {
 
     /// Serves until `stop` is cancelled; then every connection is closed, within 2 s.
     pub async fn run(self, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(self.shared.config.max_connections));
+        let places = Places::new(self.shared.config.max_connections);
         let connections = TaskTracker::new();
-        let mut warned: Option<Instant> = None;
+        let mut full = Told::default();
+        let mut listener = Acceptor::new(self.listener, "the relay");
+        let mut plain = self.plain.map(|plain| Acceptor::new(plain, "the relay"));
         loop {
             let (socket, peer, tls) = tokio::select! {
-                (socket, peer) = accept(&self.listener) => {
+                (socket, peer) = listener.next() => {
                     (socket, peer, self.shared.config.tls.clone())
                 }
-                (socket, peer) = accept_plain(self.plain.as_ref()) => (socket, peer, None),
+                (socket, peer) = accept_plain(plain.as_mut()) => (socket, peer, None),
                 () = stop.cancelled() => break,
             };
-            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                if warned.is_none_or(|at| at.elapsed() >= FULL_WARNING_EVERY) {
-                    warned = Some(Instant::now());
-                    let limit = self.shared.config.max_connections;
-                    log::warn!(peer:%, limit; "the relay is full, clients are turned away");
+            let place = match places.take(peer.ip()) {
+                Ok(place) => place,
+                Err(reason) => {
+                    if let Some(times) = full.again() {
+                        log::warn!(peer:%, reason:%, times; "clients of the relay are turned away");
+                    }
+                    continue;
                 }
-                continue;
             };
             let shared = Arc::clone(&self.shared);
-            let served = serve(socket, peer, tls, shared, stop.clone());
-            connections.spawn(async move {
-                served.await;
-                drop(slot);
-            });
+            let client = Client {
+                socket,
+                peer,
+                tls,
+                place,
+            };
+            connections.spawn(serve(client, shared, stop.clone()));
         }
         connections.close();
         if timeout(STOP_TIMEOUT, connections.wait()).await.is_err() {
@@ -133,22 +135,9 @@ impl Relay {
     }
 }
 
-/// Waits for the next client.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => return accepted,
-            Err(error) => {
-                log::warn!(error:%; "the relay cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-async fn accept_plain(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
+async fn accept_plain(listener: Option<&mut Acceptor>) -> (TcpStream, SocketAddr) {
     match listener {
-        Some(listener) => accept(listener).await,
+        Some(listener) => listener.next().await,
         None => std::future::pending().await,
     }
 }

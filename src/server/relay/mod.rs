@@ -6,7 +6,7 @@
 //!
 //! Floors: `gate`, `message`, `probe`, `script_data`, `socket`, `status`, `user`; `chunk_reader`, `chunk_writer`,
 //! `command`, `external`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
-//! `transport`; `config`, `handle`, `role`; `connection`; on top `embedded`.
+//! `transport`; `config`, `handle`, `rights`, `role`; `connection`; on top `embedded`.
 
 mod cache;
 mod chunk_reader;
@@ -28,6 +28,7 @@ mod message;
 mod probe;
 mod publisher;
 mod queue;
+mod rights;
 mod role;
 mod script_data;
 mod socket;

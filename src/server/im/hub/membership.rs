@@ -122,6 +122,12 @@ impl Hub {
         }
     }
 
+    /// The user whose key of a group this is; `None` = nobody's, or one without a login.
+    pub(crate) fn reader_user(&self, key: &str) -> Option<&str> {
+        let session = self.readers.get(key)?.session.as_deref()?;
+        Some(&self.sessions.get(session)?.user)
+    }
+
     /// Leaves a group.
     ///
     /// # Errors
