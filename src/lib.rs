@@ -13,6 +13,8 @@ pub mod demo;
 pub mod display;
 #[cfg(feature = "kiosk")]
 pub mod media;
+#[cfg(feature = "server")]
+pub mod operator;
 #[cfg(feature = "kiosk")]
 pub mod picture;
 pub mod process;

@@ -43,6 +43,7 @@ impl Plan {
     /// A file of certificates that cannot be read, or holds none.
     pub fn from(config: &KioskConfig) -> Result<Self, TrustError> {
         let trust = Trust::load(&TrustSettings {
+            ca: config.tls.ca.clone(),
             ca_file: config.tls.ca_file.clone(),
             system: config.tls.system_ca,
             insecure: config.tls.insecure,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rtckiosk::config::ServerConfig;
+use rtckiosk::operator::{self, Command};
 use rtckiosk::process::{journal, open_files, output};
 use rtckiosk::server::{RoomServer, Settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,24 +16,35 @@ use tokio_util::sync::CancellationToken;
 #[command(version)]
 struct Arguments {
     /// Configuration; without it, server and relay serve this machine only
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
 }
+
+/// Configuration of the commands that need one.
+const CONFIG: &str = "/etc/rtckiosk/rtcroomd.toml";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments.config.as_deref()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let config = arguments.config.as_deref();
+    let done = match &arguments.command {
+        Some(command) => command.run(config.unwrap_or(Path::new(CONFIG))),
+        None => run(config).map(|()| ExitCode::SUCCESS),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("rtcroomd: {error}");
+            eprintln!("rtcroomd: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(config: Option<&Path>) -> anyhow::Result<()> {
-    let config = read(config)?;
+    let config = config.map_or_else(|| Ok(ServerConfig::default()), operator::read)?;
     journal::start(config.log);
+    log::info!("this server is {}", config.access);
     for warning in config.warnings() {
         log::warn!("{warning}");
     }
@@ -47,17 +59,6 @@ fn run(config: Option<&Path>) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(serve(settings))
-}
-
-fn read(path: Option<&Path>) -> anyhow::Result<ServerConfig> {
-    let Some(path) = path else {
-        return Ok(ServerConfig::default());
-    };
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;
-    ServerConfig::parse(&name, &text)
-        .map_err(|wrong| anyhow::anyhow!("the configuration is wrong\n{wrong}"))
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

@@ -11,6 +11,14 @@ use std::path::Path;
 /// # Errors
 /// Those of the file system.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes as [`write`] does text.
+///
+/// # Errors
+/// Those of the file system.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let new = path.with_added_extension("new");
@@ -20,7 +28,7 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&new)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     fs::File::open(dir)?.sync_all()

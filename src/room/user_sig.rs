@@ -30,7 +30,7 @@ pub(super) async fn sign(
     };
     let pem = tokio::fs::read_to_string(path).await;
     let pem = SecretString::from(pem.map_err(|error| failed(error.to_string()))?);
-    let key = SigningKey::from_pem(pem.expose_secret());
+    let key = SigningKey::from_text(pem.expose_secret());
     let signed = key.and_then(|key| user_sig::make(&key, claims, form));
     let signed = signed.map_err(|error| failed(error.to_string()))?;
     Ok(signed.into())

@@ -44,7 +44,7 @@ pub enum KeyError {
 
 /// Reads the private key in a PEM file.
 pub(super) fn private(path: &Path) -> Result<SigningKey, KeyError> {
-    SigningKey::from_pem(&read(path)?).map_err(|source| bad(path, source))
+    SigningKey::from_text(&read(path)?).map_err(|source| bad(path, source))
 }
 
 /// Reads the public key in a PEM file.
@@ -83,6 +83,13 @@ pub(super) fn play_key(dir: Option<&Path>) -> Result<SecretString, KeyError> {
 fn stream_key(dir: Option<&Path>, name: &str) -> Result<SecretString, KeyError> {
     let key = kept(dir, name, || Ok(hex::encode(rand::random::<[u8; 16]>())))?;
     Ok(key.trim().into())
+}
+
+/// The files of keys that are kept in `dir`.
+pub(super) fn files(dir: &Path) -> Vec<PathBuf> {
+    [USER_SIG_KEY, PUSH_KEY, PLAY_KEY]
+        .map(|name| dir.join(name))
+        .into()
 }
 
 /// The text kept under `name`, which is made if there is none.
@@ -170,7 +177,7 @@ mod tests {
         fs::write(&path, "").unwrap();
         assert!(text(private(&path).unwrap_err()).contains("is empty"));
         fs::write(&path, "hello").unwrap();
-        assert!(text(private(&path).unwrap_err()).contains("not a PEM private key"));
+        assert!(text(private(&path).unwrap_err()).contains("neither a PEM private key"));
         assert!(text(public(&path).unwrap_err()).contains("not a PEM public key"));
         fs::write(&path, vec![b'a'; 70_000]).unwrap();
         assert!(text(public(&path).unwrap_err()).contains("larger than"));

@@ -79,8 +79,7 @@ impl Settings {
             None => keys::play_key(dir)?,
         };
         let (verifying_key, signing_key) = user_sig_keys(config)?;
-        let users_file = config.auth.users_file.clone();
-        let users_file = users_file.or_else(|| Some(dir?.join(USERS_FILE)));
+        let users_file = Self::users_file(config);
         let tls = config.tls.as_ref();
         let tls = tls
             .map(|tls| ServerTls::load(&tls.certificate_file, &tls.key_file))
@@ -111,6 +110,27 @@ impl Settings {
                     || matches!(config.relay, config::Relay::Embedded(_)),
             },
         })
+    }
+
+    /// The file of users and revocations; `None` = none is kept.
+    #[must_use]
+    pub fn users_file(config: &ServerConfig) -> Option<PathBuf> {
+        let given = config.auth.users_file.clone();
+        given.or_else(|| Some(config.state_dir.as_deref()?.join(USERS_FILE)))
+    }
+
+    /// The key that signs identities, which is made if there is none; `None` = somebody else signs.
+    ///
+    /// # Errors
+    /// A key file that cannot be read, made or understood.
+    pub fn signing_key(config: &ServerConfig) -> Result<Option<SigningKey>, KeyError> {
+        user_sig_keys(config).map(|(_, signing)| signing)
+    }
+
+    /// The files of keys that are kept in the state directory.
+    #[must_use]
+    pub fn kept_keys(config: &ServerConfig) -> Vec<PathBuf> {
+        config.state_dir.as_deref().map_or(Vec::new(), keys::files)
     }
 
     /// Files that this process needs when everything that is configured is used: one for each

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
@@ -13,7 +13,7 @@ use super::date;
 use super::stamp::{Stamp, stamp};
 
 /// Days before a certificate's end from which on it is warned about.
-const SOON_DAYS: u64 = 14;
+pub const SOON_DAYS: u64 = 30;
 
 /// Reasons for which a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +89,53 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> 
     EndEntityCert::try_from(leaf)
         .map_err(|error| wrong(format!("its first certificate cannot be used: {error}")))?;
     Ok(chain)
+}
+
+/// The names and the end of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// DNS names; IP addresses are not listed.
+    pub names: Vec<String>,
+    /// Unix seconds of the last moment at which it is valid.
+    pub ends: u64,
+    /// The same moment in words.
+    pub end: String,
+    leaf: CertificateDer<'static>,
+}
+
+impl CertificateFacts {
+    /// Reads the first certificate in a file (PEM).
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds no certificate.
+    pub fn read(path: &Path) -> Result<Self, CertificateError> {
+        let chain = chain(path)?;
+        let leaf = chain.into_iter().next();
+        let facts = leaf.and_then(|leaf| {
+            let until = date::valid_until(&leaf)?;
+            let names = EndEntityCert::try_from(&leaf).ok()?;
+            let names = names.valid_dns_names().map(str::to_owned).collect();
+            Some(Self {
+                names,
+                ends: until.as_secs(),
+                end: date::words(until),
+                leaf,
+            })
+        });
+        facts.ok_or_else(|| CertificateError::File {
+            key: "tls.certificate_file",
+            path: path.to_owned(),
+            reason: "does not say until when it is valid".to_owned(),
+        })
+    }
+
+    /// Whether the certificate is for a host name or IP address.
+    #[must_use]
+    pub fn covers(&self, host: &str) -> bool {
+        let name = ServerName::try_from(host.trim_matches(['[', ']']));
+        let leaf = EndEntityCert::try_from(&self.leaf);
+        matches!((name, leaf), (Ok(name), Ok(leaf)) if leaf.verify_is_valid_for_subject_name(&name).is_ok())
+    }
 }
 
 /// Warns about a private key that other users can read.

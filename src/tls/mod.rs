@@ -22,7 +22,7 @@ mod verifier;
 pub use client::{ClientTls, ConnectError, TlsStream, certificate_end, describe};
 pub use fault::TlsFault;
 #[cfg(feature = "server")]
-pub use files::CertificateError;
+pub use files::{CertificateError, CertificateFacts, SOON_DAYS};
 #[cfg(feature = "server")]
 pub use server::{AcceptError, AcceptedStream, ServerTls};
 #[cfg(feature = "server")]

@@ -69,6 +69,9 @@ impl ResolvesServerCert for Current {
     }
 }
 
+/// Pause between two lines in the log about the end of the certificate.
+const DAY: Duration = Duration::from_secs(86_400);
+
 impl ServerTls {
     /// Reads a chain and its private key, both PEM.
     ///
@@ -120,14 +123,25 @@ impl ServerTls {
     /// Reads the files again whenever they change, until `stop`.
     pub async fn watch(&self, stop: CancellationToken) {
         let look = async {
+            let mut told = tokio::time::Instant::now();
             loop {
                 tokio::time::sleep(LOOK_PAUSE).await;
+                if told.elapsed() >= DAY {
+                    told = tokio::time::Instant::now();
+                    self.tell();
+                }
                 let tls = self.clone();
                 // Files block, and the reason of a failure is in the log.
                 let _ = tokio::task::spawn_blocking(move || tls.reload_if_changed()).await;
             }
         };
         stop.run_until_cancelled(look).await;
+    }
+
+    /// Logs until when the certificate is valid.
+    fn tell(&self) {
+        let current = self.current.0.read();
+        log_certificate(&current.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn reload_if_changed(&self) {

@@ -36,6 +36,8 @@ impl Pin {
 pub struct TrustSettings {
     /// CA certificates (PEM) that are trusted beside those of the system, or in their place.
     pub ca_file: Option<PathBuf>,
+    /// The same as text, which does not change.
+    pub ca: Option<String>,
     /// Whether the system's CA certificates are trusted.
     pub system: bool,
     /// Whether every certificate is accepted; pinned keys are still asked for.
@@ -46,6 +48,7 @@ impl Default for TrustSettings {
     fn default() -> Self {
         Self {
             ca_file: None,
+            ca: None,
             system: true,
             insecure: false,
         }
@@ -59,6 +62,8 @@ pub enum TrustError {
     File { path: PathBuf, reason: String },
     #[error("tls.ca_file = \"{}\" holds no -----BEGIN CERTIFICATE-----", .0.display())]
     Empty(PathBuf),
+    #[error("tls.ca: {0}")]
+    Text(String),
     #[error("tls.ca_file = \"{}\": a certificate in it cannot be used as a CA's: {reason}", path.display())]
     NotACa { path: PathBuf, reason: String },
 }
@@ -81,10 +86,13 @@ impl Trust {
     /// # Errors
     /// A file that cannot be read, or holds no certificate.
     pub fn load(settings: &TrustSettings) -> Result<Self, TrustError> {
-        let fixed = match settings.system {
+        let mut fixed = match settings.system {
             true => Arc::clone(system()),
             false => Anchors::default(),
         };
+        if let Some(text) = &settings.ca {
+            Arc::make_mut(&mut fixed).extend(from_text(text)?);
+        }
         let file = settings.ca_file.as_deref();
         let file = file.map(|path| CaFile::read(path, &fixed)).transpose()?;
         Ok(Self {
@@ -169,6 +177,15 @@ fn system() -> &'static Anchors {
         let anchors = found.certs.iter().filter_map(|der| anchor(der).ok());
         Arc::new(anchors.collect())
     })
+}
+
+fn from_text(text: &str) -> Result<Vec<TrustAnchor<'static>>, TrustError> {
+    let ders = CertificateDer::pem_slice_iter(text.as_bytes());
+    let anchors = ders.map(|der| {
+        let der = der.map_err(|error| TrustError::Text(error.to_string()))?;
+        anchor(&der).map_err(|error| TrustError::Text(error.to_string()))
+    });
+    anchors.collect()
 }
 
 fn from_file(path: &Path) -> Result<Vec<TrustAnchor<'static>>, TrustError> {

@@ -10,6 +10,8 @@ use crate::config::rules;
 pub struct Tls {
     /// CA certificates (PEM) that are trusted beside those of the system, or in their place.
     pub ca_file: Option<PathBuf>,
+    /// The same, written into the configuration itself.
+    pub ca: Option<String>,
     /// Whether the system's CA certificates are trusted.
     pub system_ca: bool,
     /// SHA-256 of public keys, of which one must be in the chain; empty: any chain will do.
@@ -20,19 +22,30 @@ pub struct Tls {
     pub insecure: bool,
 }
 
+const CA_ALLOWED: &str = "one or more certificates in PEM, each from -----BEGIN CERTIFICATE----- to \
+    -----END CERTIFICATE-----";
+
+fn certificates(text: &str) -> Option<String> {
+    let parsed = pem::parse_many(text).ok()?;
+    let fits = !parsed.is_empty() && parsed.iter().all(|block| block.tag() == "CERTIFICATE");
+    fits.then(|| text.to_owned())
+}
+
 impl Tls {
     pub(super) fn read(tls: &Section<'_>) -> Self {
         let pins = |key| tls.get(key, Vec::new(), rules::pins);
         let ca_file = tls.optional("ca_file", rules::path);
+        let ca = tls.optional("ca", rules::text(CA_ALLOWED, certificates));
         let system_ca = tls.get("system_ca", true, rules::flag);
-        if !system_ca && !tls.has("ca_file") {
+        if !system_ca && !tls.has("ca_file") && !tls.has("ca") {
             tls.reject(
                 "system_ca",
-                "needs tls.ca_file as well: no server would be trusted",
+                "needs tls.ca_file or tls.ca as well: no server would be trusted",
             );
         }
         Self {
             ca_file,
+            ca,
             system_ca,
             room_pins: pins("room_pins"),
             im_pins: pins("im_pins"),

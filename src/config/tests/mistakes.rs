@@ -185,7 +185,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         ),
         (
             "[tls]\nsystem_ca = false",
-            "2:13: tls.system_ca = false: needs tls.ca_file as well: no server would be trusted",
+            "2:13: tls.system_ca = false: needs tls.ca_file or tls.ca as well: no server would be trusted",
         ),
         (
             "[tls]\nrelay_pins = [\"sha256/abc\"]",

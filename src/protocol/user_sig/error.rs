@@ -3,7 +3,9 @@
 /// The reason for which a key or a userSig cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserSigError {
-    #[error("the key is not a PEM private key of RSA (2048 bits or more), P-256 or secp256k1")]
+    #[error(
+        "the key is neither a PEM private key of RSA (2048 bits or more), P-256 or secp256k1, nor a secret key of 32 or more letters and digits"
+    )]
     BadPrivateKey,
     #[error("the key is not a PEM public key of RSA, P-256 or secp256k1")]
     BadPublicKey,

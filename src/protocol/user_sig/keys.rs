@@ -1,8 +1,11 @@
-//! The keys that sign and verify a userSig, of the three kinds that operators have.
+//! The keys that sign and verify a userSig, of the kinds that operators have: three of pairs for the first
+//! form, a secret text for the second.
 
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::pkcs8::{DecodePrivateKey, DecodePublicKey};
+use ring::hmac;
 use ring::signature::{self, RsaKeyPair};
+use secrecy::{ExposeSecret, SecretString};
 use spki::der::Decode;
 
 use super::error::UserSigError;
@@ -12,6 +15,8 @@ pub enum SigningKey {
     Rsa(RsaKeyPair),
     P256(p256::ecdsa::SigningKey),
     K256(k256::ecdsa::SigningKey),
+    /// For the second form.
+    Secret(SecretString),
 }
 
 impl std::fmt::Debug for SigningKey {
@@ -20,27 +25,44 @@ impl std::fmt::Debug for SigningKey {
             Self::Rsa(_) => "SigningKey::Rsa([redacted])",
             Self::P256(_) => "SigningKey::P256([redacted])",
             Self::K256(_) => "SigningKey::K256([redacted])",
+            Self::Secret(_) => "SigningKey::Secret([redacted])",
         })
     }
 }
 
 impl SigningKey {
-    /// Reads a PEM private key: PKCS#8, SEC1 (`EC PRIVATE KEY`) or PKCS#1 (`RSA PRIVATE KEY`).
+    /// Reads a private key: the PEM of a pair's, or the text of a secret key as Tencent's console gives
+    /// it out.
+    ///
+    /// # Errors
+    /// [`UserSigError::BadPrivateKey`] for anything else.
+    pub fn from_text(text: &str) -> Result<Self, UserSigError> {
+        let secret = text.trim();
+        let is_secret = secret.len() >= SECRET && secret.bytes().all(|b| b.is_ascii_alphanumeric());
+        if is_secret {
+            return Ok(Self::Secret(secret.into()));
+        }
+        Self::from_pem(text)
+    }
+
+    /// Reads a PEM private key: PKCS#8, SEC1 (`EC PRIVATE KEY`, also behind the `EC PARAMETERS` that
+    /// OpenSSL writes) or PKCS#1 (`RSA PRIVATE KEY`).
     ///
     /// # Errors
     /// [`UserSigError::BadPrivateKey`] for anything else.
     pub fn from_pem(text: &str) -> Result<Self, UserSigError> {
-        let pem = pem::parse(text).map_err(|_| UserSigError::BadPrivateKey)?;
-        let der = pem.contents();
+        let blocks = pem::parse_many(text).map_err(|_| UserSigError::BadPrivateKey)?;
+        let pem = blocks.iter().find(|block| block.tag() != "EC PARAMETERS");
+        let der = pem.ok_or(UserSigError::BadPrivateKey)?.contents();
         if let Some(key) = p256::SecretKey::from_pkcs8_der(der)
             .ok()
-            .or_else(|| p256::SecretKey::from_sec1_pem(text).ok())
+            .or_else(|| p256::SecretKey::from_sec1_der(der).ok())
         {
             return Ok(Self::P256(key.into()));
         }
         if let Some(key) = k256::SecretKey::from_pkcs8_der(der)
             .ok()
-            .or_else(|| k256::SecretKey::from_sec1_pem(text).ok())
+            .or_else(|| k256::SecretKey::from_sec1_der(der).ok())
         {
             return Ok(Self::K256(key.into()));
         }
@@ -65,6 +87,7 @@ impl SigningKey {
             Self::Rsa(key) => VerifyingKey::Rsa(key.public().as_ref().to_vec()),
             Self::P256(key) => VerifyingKey::P256(*key.verifying_key()),
             Self::K256(key) => VerifyingKey::K256(*key.verifying_key()),
+            Self::Secret(key) => VerifyingKey::Secret(key.clone()),
         }
     }
 
@@ -85,6 +108,7 @@ impl SigningKey {
                 let signature: k256::ecdsa::DerSignature = key.sign(text);
                 Ok(signature.as_bytes().to_vec())
             }
+            Self::Secret(key) => Ok(hmac::sign(&hmac_key(key), text).as_ref().to_vec()),
         }
     }
 }
@@ -96,6 +120,16 @@ pub enum VerifyingKey {
     Rsa(Vec<u8>),
     P256(p256::ecdsa::VerifyingKey),
     K256(k256::ecdsa::VerifyingKey),
+    /// For the second form, whose key signs too.
+    Secret(SecretString),
+}
+
+/// Least length of a secret key; Tencent's have 64 hexadecimal digits.
+const SECRET: usize = 32;
+
+/// The key of the second form: the text itself, not what it may stand for.
+fn hmac_key(secret: &SecretString) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes())
 }
 
 impl VerifyingKey {
@@ -125,6 +159,7 @@ impl VerifyingKey {
 
     pub(super) fn verify(&self, text: &[u8], signature: &[u8]) -> Result<(), UserSigError> {
         let valid = match self {
+            Self::Secret(key) => hmac::verify(&hmac_key(key), text, signature).is_ok(),
             Self::Rsa(key) => {
                 signature::UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, key)
                     .verify(text, signature)

@@ -1,4 +1,4 @@
-//! userSig, version 1 of Tencent's TLS signature: the signed statement "this application
+//! userSig, Tencent's TLS signature in both published forms: the signed statement "this application
 //! vouches for this user until then", which room servers and the message service accept as a
 //! login.
 //!
@@ -11,7 +11,7 @@ mod statement;
 
 pub use error::UserSigError;
 pub use keys::{SigningKey, VerifyingKey};
-pub use statement::{Claims, DEFAULT_VALID_SECONDS, Form, make, verify};
+pub use statement::{Claims, DEFAULT_VALID_SECONDS, Form, make, peek, verify};
 
 #[cfg(test)]
 mod tests;

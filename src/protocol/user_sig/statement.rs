@@ -1,4 +1,5 @@
-//! The signed statement itself: its six fields, how it is packed, and whether it still holds.
+//! The signed statement itself: its fields in both published forms, how it is packed, and whether it
+//! still holds.
 
 use std::io::Read;
 
@@ -43,10 +44,24 @@ pub struct Claims {
     pub expire_after: u64,
 }
 
-/// The six signed fields, in the order in which they are signed.
-struct Fields {
-    appid_at_3rd: String,
-    account_type: String,
+/// The signed fields, in the order in which they are signed.
+enum Fields {
+    /// The first form, for pairs of keys.
+    One {
+        appid_at_3rd: String,
+        account_type: String,
+        statement: Statement,
+    },
+    /// The second form, for a secret key.
+    Two {
+        statement: Statement,
+        /// Base64 of what else the signer says.
+        user_buf: Option<String>,
+    },
+}
+
+/// What both forms say.
+struct Statement {
     identifier: String,
     sdk_appid: String,
     time: String,
@@ -54,18 +69,28 @@ struct Fields {
 }
 
 impl Fields {
-    fn new(claims: &Claims, form: Form) -> Self {
-        let (appid_at_3rd, account_type) = match form {
-            Form::Node => (claims.sdk_app_id.to_string(), claims.account_type.clone()),
-            Form::Java => ("0".to_owned(), "0".to_owned()),
-        };
-        Self {
-            appid_at_3rd,
-            account_type,
+    fn new(key: &SigningKey, claims: &Claims, form: Form) -> Self {
+        let statement = Statement {
             identifier: claims.identifier.clone(),
             sdk_appid: claims.sdk_app_id.to_string(),
             time: claims.time.to_string(),
             expire_after: claims.expire_after.to_string(),
+        };
+        if matches!(key, SigningKey::Secret(_)) {
+            let user_buf = None;
+            return Self::Two {
+                statement,
+                user_buf,
+            };
+        }
+        let (appid_at_3rd, account_type) = match form {
+            Form::Node => (claims.sdk_app_id.to_string(), claims.account_type.clone()),
+            Form::Java => ("0".to_owned(), "0".to_owned()),
+        };
+        Self::One {
+            appid_at_3rd,
+            account_type,
+            statement,
         }
     }
 
@@ -75,49 +100,110 @@ impl Fields {
             Some(Value::Number(number)) => Ok(number.to_string()),
             _ => Err(UserSigError::Malformed("a field is missing")),
         };
-        Ok(Self {
+        if json.get("TLS.ver").is_some() {
+            return Ok(Self::Two {
+                statement: Statement {
+                    identifier: field("TLS.identifier")?,
+                    sdk_appid: field("TLS.sdkappid")?,
+                    time: field("TLS.time")?,
+                    expire_after: field("TLS.expire")?,
+                },
+                user_buf: json
+                    .get("TLS.userbuf")
+                    .map(|_| field("TLS.userbuf"))
+                    .transpose()?,
+            });
+        }
+        Ok(Self::One {
             appid_at_3rd: field("TLS.appid_at_3rd")?,
             account_type: field("TLS.account_type")?,
-            identifier: field("TLS.identifier")?,
-            sdk_appid: field("TLS.sdk_appid")?,
-            time: field("TLS.time")?,
-            expire_after: field("TLS.expire_after")?,
+            statement: Statement {
+                identifier: field("TLS.identifier")?,
+                sdk_appid: field("TLS.sdk_appid")?,
+                time: field("TLS.time")?,
+                expire_after: field("TLS.expire_after")?,
+            },
         })
     }
 
+    fn statement(&self) -> &Statement {
+        match self {
+            Self::One { statement, .. } | Self::Two { statement, .. } => statement,
+        }
+    }
+
     fn signed_text(&self) -> String {
-        format!(
-            "TLS.appid_at_3rd:{}\nTLS.account_type:{}\nTLS.identifier:{}\nTLS.sdk_appid:{}\n\
-             TLS.time:{}\nTLS.expire_after:{}\n",
-            self.appid_at_3rd,
-            self.account_type,
-            self.identifier,
-            self.sdk_appid,
-            self.time,
-            self.expire_after
-        )
+        let Statement {
+            identifier,
+            sdk_appid,
+            time,
+            expire_after,
+        } = self.statement();
+        match self {
+            Self::One {
+                appid_at_3rd,
+                account_type,
+                ..
+            } => format!(
+                "TLS.appid_at_3rd:{appid_at_3rd}\nTLS.account_type:{account_type}\n\
+                 TLS.identifier:{identifier}\nTLS.sdk_appid:{sdk_appid}\n\
+                 TLS.time:{time}\nTLS.expire_after:{expire_after}\n"
+            ),
+            Self::Two { user_buf, .. } => {
+                let rest = user_buf
+                    .as_deref()
+                    .map(|text| format!("TLS.userbuf:{text}\n"));
+                format!(
+                    "TLS.identifier:{identifier}\nTLS.sdkappid:{sdk_appid}\nTLS.time:{time}\n\
+                     TLS.expire:{expire_after}\n{}",
+                    rest.unwrap_or_default()
+                )
+            }
+        }
+    }
+
+    /// The JSON that goes out, without the signature.
+    fn packed(&self, claims: &Claims, form: Form) -> Value {
+        let statement = self.statement();
+        match self {
+            Self::One {
+                appid_at_3rd,
+                account_type,
+                ..
+            } => {
+                let mut packed = json!({
+                    "TLS.appid_at_3rd": appid_at_3rd,
+                    "TLS.account_type": account_type,
+                    "TLS.identifier": statement.identifier,
+                    "TLS.sdk_appid": statement.sdk_appid,
+                    "TLS.time": statement.time,
+                    "TLS.expire_after": statement.expire_after,
+                });
+                if form == Form::Java {
+                    packed["TLS.version"] = "201512300000".into();
+                }
+                packed
+            }
+            Self::Two { .. } => json!({
+                "TLS.ver": "2.0",
+                "TLS.identifier": statement.identifier,
+                "TLS.sdkappid": claims.sdk_app_id,
+                "TLS.time": claims.time,
+                "TLS.expire": claims.expire_after,
+            }),
+        }
     }
 }
 
-/// Makes a userSig.
+/// Makes a userSig: of the second form with a secret key, else of the first.
 ///
 /// # Errors
 /// [`UserSigError::Signing`] if the key does not sign.
 pub fn make(key: &SigningKey, claims: &Claims, form: Form) -> Result<String, UserSigError> {
-    let fields = Fields::new(claims, form);
+    let fields = Fields::new(key, claims, form);
     let signature = key.sign(fields.signed_text().as_bytes())?;
-    let mut packed = json!({
-        "TLS.appid_at_3rd": fields.appid_at_3rd,
-        "TLS.account_type": fields.account_type,
-        "TLS.identifier": fields.identifier,
-        "TLS.sdk_appid": fields.sdk_appid,
-        "TLS.time": fields.time,
-        "TLS.expire_after": fields.expire_after,
-        "TLS.sig": BASE64.encode(signature),
-    });
-    if form == Form::Java {
-        packed["TLS.version"] = "201512300000".into();
-    }
+    let mut packed = fields.packed(claims, form);
+    packed["TLS.sig"] = BASE64.encode(signature).into();
     let mut deflated = Vec::new();
     ZlibEncoder::new(packed.to_string().as_bytes(), Compression::default())
         .read_to_end(&mut deflated)
@@ -127,6 +213,36 @@ pub fn make(key: &SigningKey, claims: &Claims, form: Form) -> Result<String, Use
         .replace('+', "*")
         .replace('/', "-")
         .replace('=', "_"))
+}
+
+/// Reads what a userSig says, without a key: nobody has vouched for it.
+///
+/// # Errors
+/// It cannot be decoded.
+pub fn peek(user_sig: &str) -> Result<Claims, UserSigError> {
+    claims(Fields::from_json(&unpack(user_sig)?)?)
+}
+
+fn claims(fields: Fields) -> Result<Claims, UserSigError> {
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|_| UserSigError::Malformed("a time or an application is not a number"))
+    };
+    let (account_type, statement) = match fields {
+        Fields::One {
+            account_type,
+            statement,
+            ..
+        } => (account_type, statement),
+        Fields::Two { statement, .. } => ("0".to_owned(), statement),
+    };
+    Ok(Claims {
+        sdk_app_id: number(&statement.sdk_appid)?,
+        account_type,
+        time: number(&statement.time)?,
+        expire_after: number(&statement.expire_after)?,
+        identifier: statement.identifier,
+    })
 }
 
 /// Verifies a userSig of either form for one application and one user at `now` (unix seconds).
@@ -142,21 +258,23 @@ pub fn verify(
 ) -> Result<Claims, UserSigError> {
     let json = unpack(user_sig)?;
     let fields = Fields::from_json(&json)?;
-    if fields.sdk_appid != sdk_app_id.to_string() {
-        return Err(UserSigError::OtherApp(excerpt(&fields.sdk_appid)));
+    let statement = fields.statement();
+    if statement.sdk_appid != sdk_app_id.to_string() {
+        return Err(UserSigError::OtherApp(excerpt(&statement.sdk_appid)));
     }
-    if fields.identifier != user_id {
-        return Err(UserSigError::OtherUser(excerpt(&fields.identifier)));
+    if statement.identifier != user_id {
+        return Err(UserSigError::OtherUser(excerpt(&statement.identifier)));
     }
-    let seconds = |text: &str| {
-        text.parse::<u64>()
-            .map_err(|_| UserSigError::Malformed("a time is not a number"))
+    let text = fields.signed_text();
+    let fits = match &fields {
+        Fields::One { .. } => !matches!(key, VerifyingKey::Secret(_)),
+        Fields::Two { .. } => matches!(key, VerifyingKey::Secret(_)),
     };
-    let (time, expire_after) = (seconds(&fields.time)?, seconds(&fields.expire_after)?);
-    if time > now + CLOCK_SKEW_SECONDS {
-        return Err(UserSigError::NotYetValid(time - now));
+    let claims = claims(fields)?;
+    if claims.time > now + CLOCK_SKEW_SECONDS {
+        return Err(UserSigError::NotYetValid(claims.time - now));
     }
-    let expires = time.saturating_add(expire_after);
+    let expires = claims.time.saturating_add(claims.expire_after);
     if expires < now {
         return Err(UserSigError::Expired(now - expires));
     }
@@ -167,14 +285,11 @@ pub fn verify(
     let signature = BASE64
         .decode(signature)
         .map_err(|_| UserSigError::Malformed("TLS.sig is not base64"))?;
-    key.verify(fields.signed_text().as_bytes(), &signature)?;
-    Ok(Claims {
-        sdk_app_id,
-        account_type: fields.account_type,
-        identifier: fields.identifier,
-        time,
-        expire_after,
-    })
+    if !fits {
+        return Err(UserSigError::BadSignature);
+    }
+    key.verify(text.as_bytes(), &signature)?;
+    Ok(claims)
 }
 
 fn unpack(user_sig: &str) -> Result<Value, UserSigError> {

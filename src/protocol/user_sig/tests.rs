@@ -156,3 +156,52 @@ proptest! {
         prop_assert!(verify(&key, &text, APP, USER, NOW).is_err());
     }
 }
+
+const SECRET: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+const SECOND: &str = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIksjPzi7N1DWGSxSnZiQUFmSlAKUMTAyiAyqVWFGQWpYJkTE1NjRDiJZm5YFFzNPXFmekgG7zd3TJKs9wzy7Qr3IJKQnOzkhNdSvyDjQMKCsNMTb198yv9PDPCXR3TSk1slWoB5XUzcg__";
+
+#[test]
+fn the_second_form_is_made_and_verified_with_a_secret_key() {
+    let key = SigningKey::from_text(&format!("{SECRET}\n")).unwrap();
+    let verifying = key.verifying_key();
+    let claims = Claims {
+        sdk_app_id: 1_400_000_000,
+        account_type: "0".into(),
+        identifier: "kiosk-1".into(),
+        time: 1_700_000_000,
+        expire_after: 15_552_000,
+    };
+    let verify = |sig: &str, user| verify(&verifying, sig, 1_400_000_000, user, NOW);
+    assert_eq!(verify(SECOND, "kiosk-1"), Ok(claims.clone()));
+    let made = make(&key, &claims, Form::Node).unwrap();
+    assert_eq!(verify(&made, "kiosk-1"), Ok(claims.clone()));
+    assert_eq!(super::statement::peek(&made), Ok(claims));
+    assert!(matches!(
+        verify(&made, "eve"),
+        Err(UserSigError::OtherUser(_))
+    ));
+    assert!(!format!("{key:?} {verifying:?}").contains(SECRET));
+    // What another key signed, and the first form, open nothing here; nor the second one there.
+    let other = SigningKey::from_text(&SECRET.replace('5', "6")).unwrap();
+    let forged = make(&other, &reference_claims("0"), Form::Node).unwrap();
+    let app = |sig: &str, key: &VerifyingKey| super::statement::verify(key, sig, APP, USER, NOW);
+    assert_eq!(app(&forged, &verifying), Err(UserSigError::BadSignature));
+    assert_eq!(app(NODE, &verifying), Err(UserSigError::BadSignature));
+    let pair = VerifyingKey::from_pem(PUBLIC).unwrap();
+    assert_eq!(app(&forged, &pair), Err(UserSigError::BadSignature));
+}
+
+#[test]
+fn keys_behind_their_parameters_are_read() {
+    for curve in ["prime256v1", "secp256k1"] {
+        let pem = openssl(&format!("ecparam -name {curve} -genkey"));
+        assert!(pem.starts_with("-----BEGIN EC PARAMETERS-----"), "{pem}");
+        let key = SigningKey::from_text(&pem).unwrap();
+        let made = make(&key, &reference_claims("1"), Form::Node).unwrap();
+        let verified = verify(&key.verifying_key(), &made, APP, USER, NOW);
+        assert_eq!(verified, Ok(reference_claims("1")));
+    }
+    for rubbish in ["", "hello", "secret key of 32 characters here"] {
+        assert!(SigningKey::from_text(rubbish).is_err(), "{rubbish}");
+    }
+}

@@ -110,6 +110,11 @@ impl Users {
         self.0.get(id)
     }
 
+    #[must_use]
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut User> {
+        self.0.get_mut(id)
+    }
+
     /// All users, by id.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &User)> {
         self.0.iter().map(|(id, user)| (id.as_str(), user))

@@ -97,6 +97,7 @@ impl ExternalRelay {
             },
         };
         let trust = Trust::load(&TrustSettings {
+            ca: None,
             ca_file,
             ..TrustSettings::default()
         })?;

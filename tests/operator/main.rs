@@ -1,0 +1,7 @@
+//! The operator's commands as programs: set up, users, check, and the chapter of the README for two
+//! machines, word for word.
+
+mod commands;
+#[path = "../support/mod.rs"]
+mod support;
+mod two_machines;

@@ -1,0 +1,1 @@
+//! The chapter of the README for two machines, word for word, in two network namespaces.
