@@ -9,7 +9,7 @@ use super::check::{self, CheckArguments};
 use super::init::{self, InitArguments};
 use super::user::{self, UserCommand};
 
-/// What an operator may ask beside serving.
+/// Commands of an operator.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a complete configuration with keys, certificates, an agent and a kiosk

@@ -16,7 +16,7 @@ fn rtcroomd<T: AsRef<OsStr>>(arguments: &[T]) -> Output {
     Command::new(RTCROOMD).args(arguments).output().unwrap()
 }
 
-/// What a command prints that must succeed.
+/// Output of a command that must succeed.
 fn done<T: AsRef<OsStr> + Debug>(arguments: &[T]) -> String {
     let output = rtcroomd(arguments);
     assert!(

@@ -60,7 +60,7 @@ enum Fields {
     },
 }
 
-/// What both forms say.
+/// Content of both forms.
 struct Statement {
     identifier: String,
     sdk_appid: String,
