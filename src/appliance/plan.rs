@@ -71,6 +71,7 @@ impl Plan {
         self.session.role = Role::Host;
         self.session.auto_call = true;
         self.display = None;
+        self.room.sig_file = None;
         self.state_dir = None;
         self
     }
@@ -88,7 +89,9 @@ fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
     );
     Settings {
         role: config.room.role,
+        agents: config.room.agents.clone(),
         patience: Patience {
+            first_picture: config.room.first_picture,
             connect: network.connect_timeout * 2,
             uplink: network.reconnect_window,
             ..Patience::default()
@@ -145,6 +148,7 @@ fn room(config: &KioskConfig, trust: &Trust) -> SessionSettings {
     client.connect_timeout = client.connect_timeout.min(client.deadline);
     client.login_info_url.clone_from(&room.login_info_url);
     let mut settings = SessionSettings::new(client);
+    settings.sig_file = Some(config.state_dir.join("user_sig"));
     settings.timings.heartbeat = room.heartbeat;
     settings.timings.poll = room.poll;
     settings.im = match &config.im {

@@ -167,6 +167,25 @@ pub(super) fn identifier(most: usize) -> impl Fn(&DeValue<'_>) -> Ruling<String>
     }
 }
 
+/// A list of user ids, or beginnings of them followed by `*`.
+#[cfg(feature = "kiosk")]
+pub(super) fn agents(value: &DeValue<'_>) -> Ruling<Vec<String>> {
+    let fits = |text: &&str| {
+        let name = text.strip_suffix('*').unwrap_or(text);
+        (1..=128).contains(&text.len()) && !name.contains(|c: char| c == '*' || c.is_control())
+    };
+    value
+        .as_array()
+        .filter(|list| list.len() <= 256)
+        .and_then(|list| {
+            let texts = list.iter().map(|item| item.get_ref().as_str().filter(fits));
+            texts.map(|text| text.map(str::to_owned)).collect()
+        })
+        .ok_or_else(|| {
+            "must be a list of at most 256 user ids such as [\"ann\", \"teller-*\"]".to_owned()
+        })
+}
+
 /// A list of networks and addresses.
 #[cfg(feature = "server")]
 pub(super) fn networks(value: &DeValue<'_>) -> Ruling<Vec<ipnet::IpNet>> {

@@ -21,13 +21,17 @@ use crate::protocol::{Code, ROOM_INFO_LIMIT, RoomType, Verb};
 use super::address::{below, parse_base};
 use super::client_settings::{ClientSettings, SetupError};
 use super::error::{Endpoint, ErrorClass, RoomError};
-use super::http::{fetch, http_client};
+use super::http::{fetch_patiently, http_client};
 use crate::config::kiosk::UserCredentials;
 
 /// Rooms per page: as many as the official clients ask for.
 const PAGE: u32 = 20;
 /// Maximum number of pages, against a server that never comes to an end: 1000 rooms.
 const MAX_PAGES: u32 = 50;
+/// Pages that are asked for at once, and the pause before each further one: a server that allows ten
+/// requests a second is not to refuse the eleventh.
+const QUICK_PAGES: u32 = 5;
+const PAGE_PAUSE: Duration = Duration::from_millis(150);
 
 /// The logged-in user: the result of a login.
 #[derive(Debug, Clone)]
@@ -36,6 +40,9 @@ pub struct Identity {
     pub token: SecretString,
     /// Whether the room server says that it is a message service too.
     pub messages_here: bool,
+    /// Whether it knows `call`, and renews this user's userSig.
+    pub calls: bool,
+    pub renews: bool,
 }
 
 /// The outcome of `create_room`, with the room's id. Both are fine.
@@ -140,10 +147,13 @@ impl RoomClient {
         let (answer, messages_here): (LoggedIn, _) =
             self.answered(Endpoint::Room(Verb::Login), post).await?;
         not_empty(Endpoint::Room(Verb::Login), "token", &answer.token)?;
+        let knows = |verb: Verb| answer.features.iter().any(|feature| feature == verb.path());
         Ok(Identity {
             user_id: credentials.user_id.clone(),
             token: answer.token.into(),
             messages_here,
+            calls: knows(Verb::Call),
+            renews: knows(Verb::RenewUserSig),
         })
     }
 
@@ -174,15 +184,20 @@ impl RoomClient {
         Ok(answer.push_url)
     }
 
-    /// Lists all active rooms: pages are read until one is not full.
+    /// Lists all active rooms: pages are read until one brings nothing new. One that is not full is
+    /// no end: a server may bound its answers by their bytes.
     ///
     /// # Errors
     /// As every verb.
     pub async fn get_room_list(&self, me: &Identity) -> Result<Vec<Room>, RoomError> {
         let mut rooms: Vec<Room> = Vec::new();
+        let mut index = 0;
         for page in 0..MAX_PAGES {
-            let listed = self.get_room_page(me, page * PAGE, PAGE).await?;
-            let full = listed.len() >= PAGE as usize;
+            if page >= QUICK_PAGES {
+                tokio::time::sleep(PAGE_PAUSE).await;
+            }
+            let listed = self.get_room_page(me, index, PAGE).await?;
+            index += u32::try_from(listed.len()).unwrap_or(PAGE);
             let before = rooms.len();
             // Rooms that come and go meanwhile shift the pages, so one may be listed twice.
             for room in listed {
@@ -190,7 +205,7 @@ impl RoomClient {
                     rooms.push(room);
                 }
             }
-            if !full || rooms.len() == before {
+            if rooms.len() == before {
                 break;
             }
         }
@@ -364,7 +379,7 @@ impl RoomClient {
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
     ) -> Result<(A, bool), RoomError> {
-        let fetched = fetch(request, self.deadline).await;
+        let fetched = fetch_patiently(request, self.deadline).await;
         let fetched = fetched.map_err(|error| RoomError::fetch(endpoint, error))?;
         let answer = answer::parse(fetched.status, &fetched.body);
         let answer = answer.map_err(|error| RoomError::answer(endpoint, error))?;

@@ -54,6 +54,8 @@ pub enum RoomError {
         path: std::path::PathBuf,
         reason: String,
     },
+    #[error("the renewed userSig is not taken: {reason}")]
+    Renewal { reason: &'static str },
     #[error("the user id {user_id} is being used by another device: it logs in over and over")]
     LoginTakenOver { user_id: String },
     #[error("already in room {room_id}: leave it first")]
@@ -128,6 +130,7 @@ impl RoomError {
             Self::UserSigFile { .. } | Self::PrivateKey { .. } => ErrorClass::LoginAgain,
             Self::RoomInfoTooLong { .. }
             | Self::LoginTakenOver { .. }
+            | Self::Renewal { .. }
             | Self::AlreadyInRoom { .. }
             | Self::MissingRoomId
             | Self::LeftMeanwhile

@@ -128,6 +128,8 @@ pub enum KickedReason {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RoomSnapshot {
     pub user_id: Option<String>,
+    /// End of our userSig, unix seconds; `None` = not logged in, or it cannot be read.
+    pub user_sig_ends: Option<u64>,
     /// Logins so far, renewals included.
     pub logins: u64,
     /// Whether the last exchanges reached the server; true before the first.

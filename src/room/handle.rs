@@ -9,6 +9,7 @@ use crate::protocol::answer::Room;
 use super::client::Created;
 use super::error::RoomError;
 use super::event::RoomSnapshot;
+use super::idle_room::Search;
 use super::im::ChannelHandle;
 use super::session_settings::EnterRoom;
 
@@ -17,7 +18,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, RoomError>>;
 #[derive(Debug)]
 pub(super) enum RoomCommand {
     ListRooms(Reply<Vec<Room>>),
-    FindIdleRoom(Reply<Option<Room>>),
+    FindIdleRoom(Search, Reply<Option<Room>>),
     GetPushUrl(String, Reply<String>),
     CreateRoom {
         room_id: String,
@@ -49,12 +50,14 @@ impl RoomHandle {
         self.send(RoomCommand::ListRooms).await
     }
 
-    /// Finds the room of an agent who waits, by the rules of `idle_room`.
+    /// Finds the room of an agent who waits, by the rules of `idle_room`. A server that knows `call`
+    /// holds it for us for a while.
     ///
     /// # Errors
     /// As every request.
-    pub async fn find_idle_room(&self) -> Result<Option<Room>, RoomError> {
-        self.send(RoomCommand::FindIdleRoom).await
+    pub async fn find_idle_room(&self, search: Search) -> Result<Option<Room>, RoomError> {
+        self.send(|reply| RoomCommand::FindIdleRoom(search, reply))
+            .await
     }
 
     /// Asks for a URL to push to, for a stay in that room.

@@ -2,6 +2,7 @@
 //! refuses the token, and a record of whether the server is there.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
+use crate::protocol::answer::LoginInfo;
+use crate::protocol::request::RenewUserSig;
 use crate::protocol::user_sig::{Claims, DEFAULT_VALID_SECONDS};
 
 use super::client::{Identity, RoomClient};
@@ -16,6 +19,7 @@ use super::error::{ErrorClass, RoomError};
 use super::event::{Outbox, RoomEvent};
 use super::reachability::{Change, Reachability};
 use super::recovery::Window;
+use super::renewal::{self, Kept};
 use super::unix_time::unix_now;
 use super::user_sig;
 use crate::config::kiosk::{Credentials, UserCredentials};
@@ -48,17 +52,24 @@ struct Login {
     /// The credentials of the last login.
     credentials: Option<UserCredentials>,
     lost: Window,
+    kept: Kept,
     /// Whether a refusal was announced already.
     refused: bool,
 }
 
 impl Link {
-    pub(super) fn new(client: RoomClient, credentials: Credentials, outbox: Outbox) -> Self {
+    pub(super) fn new(
+        client: RoomClient,
+        credentials: Credentials,
+        sig_file: Option<PathBuf>,
+        outbox: Outbox,
+    ) -> Self {
         let login = Login {
             identity: None,
             user_id: None,
             credentials: None,
             lost: Window::new(LOST_WINDOW),
+            kept: Kept::new(sig_file),
             refused: false,
         };
         Self {
@@ -170,6 +181,7 @@ impl Link {
     async fn log_in(&self, login: &mut Login) -> Result<Identity, RoomError> {
         let credentials = self.fresh_credentials(login).await?;
         login.credentials = Some(credentials.clone());
+        self.note_end(&credentials);
         let me = self.record(self.client.login(&credentials).await).await?;
         self.messages_here
             .store(me.messages_here, Ordering::Relaxed);
@@ -191,19 +203,25 @@ impl Link {
     /// server that restarted may have new signing keys.
     async fn fresh_credentials(&self, login: &mut Login) -> Result<UserCredentials, RoomError> {
         let wanted = match &self.credentials {
-            Credentials::Given(credentials) => return Ok(credentials.clone()),
+            Credentials::Given(credentials) => {
+                let mut credentials = credentials.clone();
+                login.kept.apply(&mut credentials);
+                return Ok(credentials);
+            }
             Credentials::SigFile {
                 sdk_app_id,
                 account_type,
                 user_id,
                 path,
             } => {
-                return Ok(UserCredentials {
+                let mut credentials = UserCredentials {
                     sdk_app_id: *sdk_app_id,
                     account_type: account_type.clone(),
                     user_id: user_id.clone(),
                     user_sig: user_sig::read(path).await?,
-                });
+                };
+                login.kept.apply(&mut credentials);
+                return Ok(credentials);
             }
             Credentials::Key {
                 sdk_app_id,
@@ -232,6 +250,46 @@ impl Link {
         let credentials = self.record(result).await?;
         login.user_id = Some(credentials.user_id.clone());
         Ok(credentials)
+    }
+
+    /// Has our userSig renewed if it is time, and the server does that. `Ok(false)` = nothing to do.
+    pub(super) async fn renew_if_due(&self, limit: Duration) -> Result<bool, RoomError> {
+        tokio::time::timeout(limit, self.renew())
+            .await
+            .unwrap_or(Err(RoomError::Deadline { after: limit }))
+    }
+
+    async fn renew(&self) -> Result<bool, RoomError> {
+        let me = self.identity().await?;
+        let old = self.login.lock().await.credentials.clone();
+        let ours = matches!(
+            self.credentials,
+            Credentials::Given(_) | Credentials::SigFile { .. }
+        );
+        let old = old.filter(|old| ours && renewal::is_due(&old.user_sig, unix_now()));
+        let Some(old) = old.filter(|_| me.renews) else {
+            return Ok(false);
+        };
+        let request = RenewUserSig {
+            user_id: me.user_id.clone(),
+        };
+        let answer: Result<LoginInfo, _> = self.client.call(&me, &request).await;
+        let renewed = renewal::accept(&old, self.record(answer).await?);
+        let renewed = renewed.map_err(|reason| RoomError::Renewal { reason })?;
+        let mut login = self.login.lock().await;
+        let mut credentials = old;
+        credentials.user_sig = renewed.clone();
+        self.note_end(&credentials);
+        login.credentials = Some(credentials);
+        login.kept.keep(renewed).await;
+        log::info!("the userSig is renewed");
+        Ok(true)
+    }
+
+    /// Notes until when our userSig is good.
+    fn note_end(&self, credentials: &UserCredentials) {
+        let end = renewal::end(&credentials.user_sig);
+        self.outbox.note(|snapshot| snapshot.user_sig_ends = end);
     }
 
     /// Drops the refused token, unless another task has renewed it already.

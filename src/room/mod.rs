@@ -3,8 +3,8 @@
 //!
 //! Floors, each of which imports only from below:
 //! 1. Values and decisions, the latter pure: `client_settings`, `transport`, `in_flight`,
-//!    `unix_time`; `recovery`, `member_diff`, `idle_room`, `reachability`.
-//! 2. Exchanges: `address`, `http`, `im_error`, `error`, `client`.
+//!    `unix_time`; `recovery`, `member_diff`, `reachability`, `renewal`.
+//! 2. Exchanges: `address`, `http`, `im_error`, `error`, `client`, `idle_room`.
 //! 3. The login: `event` with the way out for events, `user_sig`, `link`.
 //! 4. `im`, the message channel.
 //! 5. One stay in a room: `session_settings`, `seat`, `membership`.
@@ -27,6 +27,7 @@ mod membership;
 mod owner;
 mod reachability;
 mod recovery;
+mod renewal;
 mod seat;
 mod session_settings;
 mod transport;
@@ -41,6 +42,7 @@ pub use event::{
     ChannelSnapshot, ChannelState, ClosedReason, KickedReason, Message, RoomEvent, RoomSnapshot,
 };
 pub use handle::RoomHandle;
+pub use idle_room::Search;
 pub use im::ImSettings;
 pub use im_error::ImError;
 pub use member_diff::Member;

@@ -19,6 +19,7 @@ use super::im::{self, ChannelHandle};
 use super::in_flight::{InFlight, in_flight};
 use super::link::Link;
 use super::membership::{StayEnd, stay};
+use super::renewal;
 use super::seat::Seat;
 use super::session_settings::{EnterRoom, SessionSettings, Timings};
 use crate::config::kiosk::Credentials;
@@ -26,6 +27,9 @@ use crate::process::backoff::{Backoff, jittered};
 
 /// Maximum number of commands that wait, and of requests that run at the same time.
 const MAX_COMMANDS: usize = 8;
+
+/// Time after the start at which the userSig is first looked at: the login is done by then.
+const FIRST_RENEWAL: Duration = Duration::from_secs(3);
 
 /// Limit for a command that is one request, with the logins that it needs: three times the 5 s
 /// of a whole exchange.
@@ -49,7 +53,12 @@ impl RoomSession {
         events: mpsc::Sender<RoomEvent>,
     ) -> Result<RoomHandle, SetupError> {
         let client = RoomClient::new(&settings.client)?;
-        let link = Arc::new(Link::new(client, credentials, Outbox::new(events)));
+        let link = Arc::new(Link::new(
+            client,
+            credentials,
+            settings.sig_file.clone(),
+            Outbox::new(events),
+        ));
         let (sender, commands) = mpsc::channel(MAX_COMMANDS);
         let refresh = Arc::new(Notify::new());
         let im = settings.im.as_ref();
@@ -71,6 +80,9 @@ impl RoomSession {
             channel,
             probe: None,
             next_probe: Some(Instant::now()),
+            renewal: None,
+            next_renewal: Instant::now() + FIRST_RENEWAL,
+            renewal_backoff: Backoff::endless(renewal::RETRY.0, renewal::RETRY.1),
         };
         tokio::spawn(owner.run(commands));
         Ok(handle)
@@ -100,6 +112,9 @@ struct Owner {
     /// None after a logout.
     next_probe: Option<Instant>,
     probe_backoff: Backoff,
+    renewal: InFlight<Result<bool, RoomError>>,
+    next_renewal: Instant,
+    renewal_backoff: Backoff,
 }
 
 impl Owner {
@@ -119,6 +134,10 @@ impl Owner {
                 },
                 Some(_) = self.jobs.join_next() => {}
                 result = in_flight(&mut self.probe) => self.on_probe(result),
+                result = in_flight(&mut self.renewal) => self.on_renewal(result),
+                () = sleep_until(self.next_renewal), if self.renewal.is_none() => {
+                    self.start_renewal();
+                }
                 end = stay_end(&mut self.stay) => self.on_stay_end(end).await,
                 () = sleep_until(probe_due), if may_probe && self.next_probe.is_some() => {
                     self.start_probe();
@@ -138,11 +157,11 @@ impl Owner {
             RoomCommand::ListRooms(reply) => self.spawn(reply, |client, me| async move {
                 client.get_room_list(&me).await
             }),
-            RoomCommand::FindIdleRoom(reply) => {
-                let capacity = self.capacity;
-                self.spawn(reply, move |client, me| async move {
-                    let rooms = client.get_room_list(&me).await?;
-                    Ok(idle_room::choose(&rooms, &me.user_id, capacity).cloned())
+            RoomCommand::FindIdleRoom(search, reply) => {
+                let (search, capacity) = (Arc::new(search), self.capacity);
+                self.spawn(reply, move |client, me| {
+                    let search = Arc::clone(&search);
+                    async move { idle_room::find(&client, &me, &search, capacity).await }
                 });
             }
             RoomCommand::GetPushUrl(room_id, reply) => self.spawn(reply, move |client, me| {
@@ -307,6 +326,29 @@ impl Owner {
             })
             .await
         }));
+    }
+
+    fn start_renewal(&mut self) {
+        self.next_renewal = Instant::now() + jittered(renewal::LOOK, rand::random());
+        // Nobody is logged in again for this.
+        if self.next_probe.is_none() {
+            return;
+        }
+        let link = self.link.clone();
+        self.renewal = Some(Box::pin(async move {
+            link.renew_if_due(REQUEST_DEADLINE).await
+        }));
+    }
+
+    fn on_renewal(&mut self, result: Result<bool, RoomError>) {
+        match result {
+            Ok(_) => self.renewal_backoff.reset(),
+            Err(error) => {
+                let pause = self.renewal_backoff.next_pause(rand::random());
+                log::warn!(reason = error.reason(), pause:? = pause; "the userSig is not renewed");
+                self.next_renewal = self.next_renewal.min(Instant::now() + pause);
+            }
+        }
     }
 
     fn on_probe(&mut self, result: Result<(), RoomError>) {

@@ -1,5 +1,6 @@
 //! The settings of a room session, and those of a stay in a room.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::protocol::request::AddPusher;
@@ -20,6 +21,8 @@ pub struct SessionSettings {
     pub timings: Timings,
     /// The message service; None leaves the member list to be polled.
     pub im: Option<ImSettings>,
+    /// File that keeps a renewed userSig; None keeps it in memory alone.
+    pub sig_file: Option<PathBuf>,
 }
 
 impl SessionSettings {
@@ -31,6 +34,7 @@ impl SessionSettings {
             client,
             timings: Timings::default(),
             im: None,
+            sig_file: None,
         }
     }
 }

@@ -7,7 +7,12 @@ use super::event::Peer;
 /// Something to do. None of these blocks; those that can fail answer with an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Action {
+    /// Not of an agent that was passed over a moment ago.
     FindRoom,
+    /// Do not ask for this agent for a while: the customer waited in vain.
+    PassOver {
+        agent: String,
+    },
     CreateRoom,
     StartCapture,
     /// For a stay in that room: the Java server makes the stream's name from it.
@@ -24,6 +29,8 @@ pub(super) enum Action {
     StopPlay {
         user_id: String,
     },
+    /// Ask who is there, and under which URLs.
+    LookAtMembers,
     SetMuted(bool),
     /// Show the self-view or not.
     SetPreview(bool),

@@ -13,6 +13,14 @@ pub(super) struct Peer {
     pub play_url: String,
 }
 
+/// The room of an idle agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub room_id: String,
+    /// The user that opened it; empty where the server does not say.
+    pub agent: String,
+}
+
 /// A reason why finding or entering a room failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RoomFailure {
@@ -41,7 +49,7 @@ pub(super) enum Event {
     },
     ServerReachable,
     /// Result of `Action::FindRoom`: the room of an idle agent, if there is one.
-    RoomFound(Result<Option<String>, RoomFailure>),
+    RoomFound(Result<Option<Found>, RoomFailure>),
     /// Result of `Action::CreateRoom`.
     RoomCreated(Result<String, RoomFailure>),
     /// Result of `Action::StartCapture`.

@@ -19,6 +19,8 @@ pub struct Patience {
     pub retry: Duration,
     /// For the first other member to show up in a room that had one.
     pub alone: Duration,
+    /// For an agent that was found to be seen or heard; then the next one is asked.
+    pub first_picture: Duration,
     /// For the goodbye to stay on the screen.
     pub goodbye: Duration,
     /// For leaving a room in good order.
@@ -37,6 +39,7 @@ impl Default for Patience {
             uplink: Duration::from_secs(120),
             retry: Duration::from_secs(2),
             alone: Duration::from_secs(10),
+            first_picture: Duration::from_secs(10),
             goodbye: Duration::from_secs(3),
             leave: Duration::from_secs(6),
             text: Duration::from_secs(8),

@@ -21,6 +21,7 @@ mod handle;
 mod history;
 mod outcome;
 mod page;
+mod passed_over;
 mod permission;
 mod request;
 mod runner;

@@ -3,19 +3,20 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::action::Action;
 use super::call::{Call, Player, STOP_DEADLINE};
 use super::devices::Devices;
-use super::event::{Event, Peer};
+use super::event::{Event, Found, Peer};
 use super::outcome::{Outcome, Reporter};
+use super::passed_over::PassedOver;
 use super::settings::Settings;
 use super::translate;
 use crate::config::kiosk::Role;
 use crate::display::{DisplayHandle, MemberPicture};
 use crate::media::{Downlink, DownlinkConfig, MediaError, Uplink, UplinkConfig};
-use crate::room::{EnterRoom, RoomHandle};
+use crate::room::{EnterRoom, RoomHandle, Search};
 
 pub(super) struct Runner {
     pub settings: Settings,
@@ -26,6 +27,7 @@ pub(super) struct Runner {
     pub reporter: Reporter,
     /// Closes the previous call's devices; the next call waits for it before it opens them.
     leaving: Option<JoinHandle<()>>,
+    passed_over: PassedOver,
 }
 
 impl Runner {
@@ -42,6 +44,7 @@ impl Runner {
             call: Call::default(),
             reporter,
             leaving: None,
+            passed_over: PassedOver::default(),
         }
     }
 
@@ -49,6 +52,8 @@ impl Runner {
     pub(super) fn carry_out(&mut self, action: Action, role: Role) {
         match action {
             Action::FindRoom => self.find_room(),
+            Action::PassOver { agent } => self.passed_over.add(agent, Instant::now()),
+            Action::LookAtMembers => self.room.refresh(),
             Action::CreateRoom => self.create_room(),
             Action::StartCapture => self.open_devices(),
             Action::GetPushUrl { room_id } => self.get_push_url(room_id),
@@ -82,11 +87,20 @@ impl Runner {
         }
     }
 
-    fn find_room(&self) {
+    fn find_room(&mut self) {
         let room = self.room.clone();
+        let search = Search {
+            agents: self.settings.agents.clone(),
+            except: self.passed_over.now(Instant::now()),
+        };
         self.reporter.spawn(async move {
-            let found = room.find_idle_room().await;
-            let found = found.map(|room| room.map(|room| room.room_id));
+            let found = room.find_idle_room(search).await;
+            let found = found.map(|room| {
+                room.map(|room| Found {
+                    room_id: room.room_id,
+                    agent: room.room_creator,
+                })
+            });
             Outcome::Event(Event::RoomFound(found.map_err(|e| translate::failure(&e))))
         });
     }

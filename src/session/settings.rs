@@ -11,6 +11,8 @@ use crate::tls::ClientTls;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub role: Role,
+    /// Agents that may be called: user ids, or beginnings followed by `*`. Empty: all.
+    pub agents: Vec<String>,
     pub patience: Patience,
     /// Start a call whenever none is running, as an agent's side does.
     pub auto_call: bool,

@@ -93,8 +93,13 @@ impl Next {
             Entry::Connecting(destination) => {
                 Self::entered(Connecting::enter(destination, facts), State::Connecting)
             }
-            Entry::InCall { room_id, muted } => {
-                Self::entered(InCall::enter(room_id, muted, facts), State::InCall)
+            Entry::InCall {
+                room_id,
+                muted,
+                agent,
+            } => {
+                let entered = InCall::enter(room_id, muted, agent, facts);
+                Self::entered(entered, State::InCall)
             }
             Entry::Ending(reason) => Self::entered(Ending::enter(reason, facts), State::Ending),
         }

@@ -164,6 +164,8 @@ room.server_url | | [room]; server_url = "https://rooms.example.com/weapp"
 room.type | | [room]; type = "multi"
 room.mode | | [room]; mode = "host"
 room.room_id | [room]; mode = "host" | [room]; mode = "host"; room_id = "r"
+room.agents | | [room]; agents = ["teller-*"]
+room.first_picture_seconds | | [room]; first_picture_seconds = 11
 room.user_id | | [room]; user_id = "k"
 room.login_info_url | | [room]; login_info_url = "https://h/info"
 room.sdk_app_id | [room]; user_id = "k"; account_type = "1"; user_sig_file = "/s"; sdk_app_id = 1 | [room]; user_id = "k"; account_type = "1"; user_sig_file = "/s"; sdk_app_id = 2
@@ -177,6 +179,7 @@ room.heartbeat_seconds | | [room]; heartbeat_seconds = 8
 room.poll_seconds | | [room]; poll_seconds = 3
 im.url | | [im]; url = "none"
 tls.ca_file | | [tls]; ca_file = "/dev/null/ca.pem"
+tls.ca | | [tls]; ca = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----"
 tls.system_ca | [tls]; ca_file = "{dir}/cert.pem" | [tls]; ca_file = "{dir}/cert.pem"; system_ca = false
 tls.room_pins | | [tls]; room_pins = ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
 tls.im_pins | | [tls]; im_pins = ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]

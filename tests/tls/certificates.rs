@@ -136,6 +136,7 @@ impl Authority {
 
 pub(crate) fn trust(ca_file: Option<PathBuf>, insecure: bool) -> Trust {
     let settings = TrustSettings {
+        ca: None,
         system: ca_file.is_none(),
         ca_file,
         insecure,

@@ -33,6 +33,8 @@ fn me() -> Identity {
         user_id: "al/ice".into(),
         token: "9f0c*53724e01*MTIzNDU=/+".to_owned().into(),
         messages_here: false,
+        calls: false,
+        renews: false,
     }
 }
 

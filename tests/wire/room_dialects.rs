@@ -18,6 +18,8 @@ fn me() -> Identity {
         user_id: "kiosk".into(),
         token: "t".to_owned().into(),
         messages_here: false,
+        calls: false,
+        renews: false,
     }
 }
 
@@ -131,6 +133,8 @@ async fn a_slash_in_a_query_is_escaped_for_node() {
         user_id: "a/b".into(),
         token: "t/+*=".to_owned().into(),
         messages_here: false,
+        calls: false,
+        renews: false,
     };
     let beat = async |client: RoomClient| client.heartbeat(&who, "r").await;
     let (_, targets) = ask(Reply::json(r#"{"code":0,"message":""}"#), beat).await;

@@ -149,9 +149,21 @@ impl Member {
 async fn call(server: &Server) -> (Member, Member, String) {
     let mut agent = Member::start(server, "agent", RoomType::Double);
     let mut kiosk = Member::start(server, "kiosk", RoomType::Double);
-    assert_eq!(kiosk.handle.find_idle_room().await.unwrap(), None);
+    assert_eq!(
+        kiosk
+            .handle
+            .find_idle_room(rtckiosk::room::Search::default())
+            .await
+            .unwrap(),
+        None
+    );
     let room_id = agent.host().await;
-    let room = kiosk.handle.find_idle_room().await.unwrap().unwrap();
+    let room = kiosk
+        .handle
+        .find_idle_room(rtckiosk::room::Search::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (room.room_id.as_str(), room.room_info.as_str()),
         (room_id.as_str(), "counter")
@@ -211,7 +223,14 @@ async fn who_leaves_is_gone_at_once_and_a_full_room_says_so() {
     let server = Server::start().await;
     let (mut agent, kiosk, room_id) = call(&server).await;
     let third = Member::start(&server, "third", RoomType::Double);
-    assert_eq!(third.handle.find_idle_room().await.unwrap(), None);
+    assert_eq!(
+        third
+            .handle
+            .find_idle_room(rtckiosk::room::Search::default())
+            .await
+            .unwrap(),
+        None
+    );
     let seat = third.seat(&room_id, Role::Guest).await;
     let error = third.handle.enter(seat.clone()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Full, "{error}");

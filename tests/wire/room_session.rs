@@ -133,9 +133,21 @@ async fn a_call_from_login_to_logout() {
             user_id: "kiosk".into()
         }
     );
-    assert_eq!(kiosk.handle.find_idle_room().await.unwrap(), None);
+    assert_eq!(
+        kiosk
+            .handle
+            .find_idle_room(rtckiosk::room::Search::default())
+            .await
+            .unwrap(),
+        None
+    );
     world.put("r", "agent", "rtmp://h/live/agent?1");
-    let room = kiosk.handle.find_idle_room().await.unwrap().unwrap();
+    let room = kiosk
+        .handle
+        .find_idle_room(rtckiosk::room::Search::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(room.room_id, "r");
     let push_url = kiosk.handle.get_push_url("r").await.unwrap();
     assert_eq!(push_url, "rtmp://h/live/kiosk?x");
@@ -205,7 +217,14 @@ async fn a_host_creates_the_room_and_does_not_mind_that_it_exists() {
     kiosk.handle.enter(seat(Role::Host)).await.unwrap();
     assert_eq!(world.members("r"), ["kiosk rtmp://h/live/kiosk?x"]);
     // An own member list without anybody else is no idle room.
-    assert_eq!(kiosk.handle.find_idle_room().await.unwrap(), None);
+    assert_eq!(
+        kiosk
+            .handle
+            .find_idle_room(rtckiosk::room::Search::default())
+            .await
+            .unwrap(),
+        None
+    );
     let other = EnterRoom {
         room_id: "other".into(),
         ..seat(Role::Host)

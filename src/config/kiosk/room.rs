@@ -31,6 +31,10 @@ pub struct Room {
     pub heartbeat: Duration,
     /// Time between two looks at the member list while there is no message channel.
     pub poll: Duration,
+    /// Agents that may be called: user ids, or beginnings followed by `*`. Empty: all.
+    pub agents: Vec<String>,
+    /// Time for an agent's first picture or sound to come before the next agent is asked.
+    pub first_picture: Duration,
 }
 
 /// `[im]`: the message service.
@@ -166,6 +170,12 @@ impl Room {
                 "poll_seconds",
                 Duration::from_secs(2),
                 rules::seconds(1..=30),
+            ),
+            agents: room.get("agents", Vec::new(), rules::agents),
+            first_picture: room.get(
+                "first_picture_seconds",
+                Duration::from_secs(10),
+                rules::seconds(2..=120),
             ),
         }
     }

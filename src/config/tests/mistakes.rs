@@ -194,7 +194,7 @@ fn each_wrong_kiosk_value_gets_its_line() {
         ),
         (
             "[tls]\ninsecure = true",
-            "2:1: tls.insecure: unknown key, known here: ca_file, im_pins, \
+            "2:1: tls.insecure: unknown key, known here: ca, ca_file, im_pins, \
              insecure_skip_certificate_check, relay_pins, room_pins, system_ca",
         ),
         (

@@ -5,7 +5,7 @@ use crate::config::kiosk::Role;
 use crate::display::ConnectingStep as Step;
 use crate::display::{EndReason, Fault, FaultCode};
 use crate::session::action::Action;
-use crate::session::event::{Event, RoomFailure};
+use crate::session::event::{Event, Found, RoomFailure};
 use crate::session::facts::Facts;
 use crate::session::request::Request;
 use crate::session::transition::Transition;
@@ -17,6 +17,8 @@ pub(in crate::session) struct Connecting {
     room_id: Option<String>,
     capture_ready: bool,
     have_push_url: bool,
+    /// The push URL is the second one.
+    renewed: bool,
     step: Step,
     muted: bool,
 }
@@ -28,7 +30,7 @@ impl Connecting {
     ) -> (Self, Vec<Action>) {
         let (room_id, first_request) = match &destination {
             Destination::OwnRoom => (None, Action::CreateRoom),
-            Destination::Found(id) | Destination::Chosen(id) => {
+            Destination::Found(Found { room_id: id, .. }) | Destination::Chosen(id) => {
                 let room_id = id.clone();
                 (Some(id.clone()), Action::GetPushUrl { room_id })
             }
@@ -38,6 +40,7 @@ impl Connecting {
             room_id,
             capture_ready: false,
             have_push_url: false,
+            renewed: false,
             step: Step::Preparing,
             muted: false,
         };
@@ -63,7 +66,7 @@ impl Connecting {
                 fail(FaultCode::TimedOut, reason)
             }
             Event::CaptureReady(Err(reason)) => fail(FaultCode::NoDevice, reason),
-            Event::PushLost(lost) => Decision::end(EndReason::Failed(lost)),
+            Event::PushLost(lost) => self.not_pushed(lost),
             Event::RoomCreated(Err(failure)) | Event::PushUrl(Err(failure)) => of_room(failure),
             Event::Entered(Err(failure)) => self.not_entered(failure, facts),
             event => self.advance(event),
@@ -102,6 +105,10 @@ impl Connecting {
                 Some(room_id) => Decision::enter(Entry::InCall {
                     room_id,
                     muted: self.muted,
+                    agent: match self.destination {
+                        Destination::Found(found) => Some(found.agent),
+                        Destination::OwnRoom | Destination::Chosen(_) => None,
+                    },
                 }),
                 None => Decision::stay(self),
             },
@@ -125,15 +132,38 @@ impl Connecting {
         Decision::Stay(self, vec![Action::Enter { room_id }])
     }
 
-    /// Sends a guest whose room was taken in the meantime back into the queue.
-    fn not_entered(&self, failure: RoomFailure, facts: &Facts) -> Decision<Self> {
-        let chosen = matches!(self.destination, Destination::Chosen(_));
-        match (failure, facts.role) {
-            (RoomFailure::Taken(_), Role::Guest) if !chosen => {
-                Decision::Enter(Entry::Queueing(FirstLook::Later), vec![Action::Leave])
+    /// Sends a guest whose room was taken in the meantime back into the queue. A push URL that the
+    /// server does not take is replaced once: it may be of the time before a restart.
+    fn not_entered(self, failure: RoomFailure, facts: &Facts) -> Decision<Self> {
+        match (failure, &self.destination, &self.room_id) {
+            (RoomFailure::Taken(_), Destination::Found(found), _) if facts.role == Role::Guest => {
+                let agent = found.agent.clone();
+                let actions = vec![Action::PassOver { agent }, Action::Leave];
+                Decision::Enter(Entry::Queueing(FirstLook::Later), actions)
             }
-            (failure, _) => of_room(failure),
+            (RoomFailure::Refused(_), _, Some(room_id)) if !self.renewed => {
+                let room_id = room_id.clone();
+                self.renew(room_id)
+            }
+            (failure, ..) => of_room(failure),
         }
+    }
+
+    /// Asks for another push URL where the relay does not take the first.
+    fn not_pushed(self, lost: Fault) -> Decision<Self> {
+        match self.room_id.clone() {
+            Some(room_id) if lost.code == FaultCode::PushRefused && !self.renewed => {
+                self.renew(room_id)
+            }
+            _ => Decision::end(EndReason::Failed(lost)),
+        }
+    }
+
+    fn renew(mut self, room_id: String) -> Decision<Self> {
+        self.renewed = true;
+        self.have_push_url = false;
+        self.step = Step::Preparing;
+        Decision::Stay(self, vec![Action::StopPush, Action::GetPushUrl { room_id }])
     }
 
     /// The work that is not done yet, for the message of a timeout.

@@ -2,6 +2,7 @@
 
 use crate::display::{EndReason, Fault};
 use crate::session::action::Action;
+use crate::session::event::Found;
 
 /// The state that follows, and what is to be done, in this order.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(in crate::session) enum Entry {
     InCall {
         room_id: String,
         muted: bool,
+        /// The agent that was found, in whose place another will do.
+        agent: Option<String>,
     },
     Ending(EndReason),
 }
@@ -41,7 +44,7 @@ pub(in crate::session) enum Destination {
     /// A new room, opened by us as host.
     OwnRoom,
     /// The room of an idle agent; another will do as well.
-    Found(String),
+    Found(Found),
     /// A room that was asked for by its id: no other will do.
     Chosen(String),
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::decision::Decision;
+use super::decision::{Decision, Entry, FirstLook};
 use super::members::Members;
 use super::uplink::Uplink;
 use crate::config::kiosk::Role;
@@ -24,6 +24,27 @@ pub(in crate::session) struct InCall {
     said: Option<Said>,
     /// Since then nobody else is here.
     alone_since: Option<Instant>,
+    unanswered: Option<Unanswered>,
+}
+
+/// An agent that was found and has not shown up yet, by picture or sound.
+#[derive(Debug, Clone, PartialEq)]
+struct Unanswered {
+    agent: String,
+    until: Instant,
+}
+
+/// The end of a stay in a room.
+enum Over {
+    End(EndReason),
+    /// The next agent is asked for.
+    PassOver(String),
+}
+
+impl From<EndReason> for Over {
+    fn from(reason: EndReason) -> Self {
+        Self::End(reason)
+    }
 }
 
 /// The last text, while it is shown.
@@ -37,8 +58,11 @@ impl InCall {
     pub(in crate::session) fn enter(
         room_id: String,
         muted: bool,
+        agent: Option<String>,
         facts: &Facts,
     ) -> (Self, Vec<Action>) {
+        let until = facts.now + facts.patience.first_picture;
+        let agent = agent.filter(|_| facts.role == Role::Guest);
         let state = Self {
             room_id,
             members: Members::default(),
@@ -47,6 +71,7 @@ impl InCall {
             muted,
             said: None,
             alone_since: Some(facts.now),
+            unanswered: agent.map(|agent| Unanswered { agent, until }),
         };
         let wake = state.next_wake(facts);
         (state, wake.into_iter().collect())
@@ -77,12 +102,16 @@ impl InCall {
                 actions.extend(self.next_wake(facts));
                 Decision::Stay(self, actions)
             }
-            Err(reason) => Decision::end(reason),
+            Err(Over::End(reason)) => Decision::end(reason),
+            Err(Over::PassOver(agent)) => {
+                let actions = vec![Action::PassOver { agent }, Action::Leave];
+                Decision::Enter(Entry::Queueing(FirstLook::Later), actions)
+            }
         }
     }
 
     /// Follows an event; the error ends the call.
-    fn follow(&mut self, event: Event, facts: &Facts) -> Result<Vec<Action>, EndReason> {
+    fn follow(&mut self, event: Event, facts: &Facts) -> Result<Vec<Action>, Over> {
         let mut actions = vec![];
         match event {
             Event::Request(request) => actions = self.obey(request)?,
@@ -90,14 +119,17 @@ impl InCall {
                 let until = facts.now + facts.patience.text;
                 self.said = Some(Said { message, until });
             }
-            Event::RoomClosed { reason } => return Err(EndReason::RoomClosed { reason }),
-            Event::Kicked { reason } => return Err(EndReason::Kicked { reason }),
+            Event::RoomClosed { reason } => return Err(EndReason::RoomClosed { reason }.into()),
+            Event::Kicked { reason } => return Err(EndReason::Kicked { reason }.into()),
             Event::MemberJoined(peer) | Event::MemberChanged(peer) => {
                 self.alone_since = None;
                 actions = self.members.update(peer);
             }
             Event::MemberLeft { user_id } => actions = self.drop_member(user_id, facts)?,
-            Event::Playing { user_id } => self.members.set_downlink(&user_id, Link::Up),
+            Event::Playing { user_id } => {
+                self.unanswered = None;
+                self.members.set_downlink(&user_id, Link::Up);
+            }
             Event::PlayDisturbed { user_id } => {
                 self.members.set_downlink(&user_id, Link::Connecting);
             }
@@ -139,10 +171,13 @@ impl InCall {
     }
 
     /// Does what is due now; the error ends the call.
-    fn wake(&mut self, facts: &Facts) -> Result<Vec<Action>, EndReason> {
+    fn wake(&mut self, facts: &Facts) -> Result<Vec<Action>, Over> {
         self.said = self.said.take().filter(|said| facts.now < said.until);
+        if let Some(late) = self.unanswered.take_if(|agent| facts.now >= agent.until) {
+            return Err(Over::PassOver(late.agent));
+        }
         if self.alone_until(facts).is_some_and(|end| facts.now >= end) {
-            return Err(EndReason::PeerLeft);
+            return Err(EndReason::PeerLeft.into());
         }
         let uplink = self.uplink.wake(&self.room_id, facts)?;
         let members = self.members.retry(facts.now);
@@ -162,6 +197,7 @@ impl InCall {
             self.uplink.due(facts),
             self.members.due(),
             self.said.as_ref().map(|said| said.until),
+            self.unanswered.as_ref().map(|agent| agent.until),
         ];
         let due = due.into_iter().flatten().min()?;
         Some(Action::WakeIn(due.saturating_duration_since(facts.now)))

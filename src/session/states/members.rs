@@ -120,7 +120,8 @@ impl Members {
         member.downlink = Link::Lost;
         member.retry_at = Some(facts.now + facts.spread(facts.patience.retry));
         let user_id = user_id.to_owned();
-        vec![Action::StopPlay { user_id }]
+        // The URL may not open the stream any more.
+        vec![Action::StopPlay { user_id }, Action::LookAtMembers]
     }
 
     /// Plays again whoever is due.

@@ -25,8 +25,8 @@ impl Queueing {
         }
         match event {
             Event::Request(Request::HangUp) => Decision::enter(Entry::Attract),
-            Event::RoomFound(Ok(Some(room_id))) => {
-                Decision::enter(Entry::Connecting(Destination::Found(room_id)))
+            Event::RoomFound(Ok(Some(found))) => {
+                Decision::enter(Entry::Connecting(Destination::Found(found)))
             }
             Event::RoomFound(Err(RoomFailure::Refused(reason))) => {
                 let fault = Fault::new(FaultCode::RoomRefused, reason);

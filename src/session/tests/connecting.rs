@@ -32,7 +32,7 @@ fn a_guest_finds_an_agent_and_goes_through_every_step() {
     );
     machine.feed(Event::Entered(Ok(())));
     let actions = machine.feed(Event::MemberJoined(peer("a", "u1")));
-    assert_eq!(actions, [Action::Play(peer("a", "u1"))]);
+    assert_eq!(without_wake(actions), [Action::Play(peer("a", "u1"))]);
     machine.feed(Event::Playing {
         user_id: "a".into(),
     });
@@ -83,8 +83,75 @@ fn a_taken_room_sends_the_guest_back_into_the_queue() {
         Event::Pushing,
     ]);
     let actions = machine.feed(Event::Entered(Err(RoomFailure::Taken("full".into()))));
-    assert_eq!(actions[0], Action::Leave);
+    let agent = || "agent".to_owned();
+    assert_eq!(
+        actions[..2],
+        [Action::PassOver { agent: agent() }, Action::Leave]
+    );
     assert_eq!(machine.state.transition(), Transition::Queueing);
+}
+
+#[test]
+fn an_agent_that_does_not_show_up_loses_the_customer_to_the_next() {
+    let entered = || {
+        let mut machine = Machine::new(Role::Guest);
+        machine.feed_all([
+            Event::LoggedIn,
+            Event::Request(Request::Call),
+            Event::RoomFound(Ok(Some("r1".into()))),
+            Event::CaptureReady(Ok(())),
+            Event::PushUrl(Ok(())),
+            Event::Pushing,
+            Event::Entered(Ok(())),
+            Event::MemberJoined(peer("agent", "u1")),
+        ]);
+        machine
+    };
+    let mut machine = entered();
+    machine.later(9);
+    machine.feed(Event::Wake);
+    assert!(
+        matches!(machine.state, State::InCall(_)),
+        "a second is left"
+    );
+    machine.later(1);
+    let actions = machine.feed(Event::Wake);
+    let agent = "agent".to_owned();
+    assert_eq!(actions[..2], [Action::PassOver { agent }, Action::Leave]);
+    assert_eq!(machine.state.transition(), Transition::Queueing);
+    assert_eq!(machine.feed(Event::Wake), [Action::FindRoom]);
+    // Seen or heard once, it may lose its stream like everybody else.
+    let mut machine = entered();
+    machine.feed(Event::Playing {
+        user_id: "agent".into(),
+    });
+    machine.later(60);
+    machine.feed(Event::Wake);
+    assert!(matches!(machine.state, State::InCall(_)));
+}
+
+#[test]
+fn a_push_url_that_is_refused_is_replaced_once() {
+    for refused in [
+        Event::PushLost(Fault::new(FaultCode::PushRefused, "expired")),
+        Event::Entered(Err(RoomFailure::Refused("not yours".into()))),
+    ] {
+        let mut machine = Machine::new(Role::Guest);
+        machine.feed_all([
+            Event::LoggedIn,
+            Event::Request(Request::Call),
+            Event::RoomFound(Ok(Some("r1".into()))),
+            Event::CaptureReady(Ok(())),
+            Event::PushUrl(Ok(())),
+            Event::Pushing,
+        ]);
+        let actions = machine.feed(refused.clone());
+        assert_eq!(actions, [Action::StopPush, get_push_url()]);
+        assert_eq!(machine.feed(Event::PushUrl(Ok(()))), [Action::StartPush]);
+        machine.feed(Event::Pushing);
+        machine.feed(refused);
+        assert!(matches!(machine.reason(), EndReason::Failed(_)));
+    }
 }
 
 #[test]
@@ -126,16 +193,12 @@ fn every_failure_while_connecting_has_its_code() {
             FaultCode::NoDevice,
         ),
         (
-            Event::PushLost(Fault::new(FaultCode::PushRefused, "x")),
-            FaultCode::PushRefused,
-        ),
-        (
             Event::PushLost(Fault::new(FaultCode::NoRelay, "x")),
             FaultCode::NoRelay,
         ),
         (Event::PushUrl(Err(unreachable())), FaultCode::NoRoomServer),
         (
-            Event::Entered(Err(RoomFailure::Refused("x".into()))),
+            Event::PushUrl(Err(RoomFailure::Refused("x".into()))),
             FaultCode::RoomRefused,
         ),
         (

@@ -76,6 +76,10 @@ impl Machine {
             "{:?}",
             machine.state
         );
+        // Somebody was seen: nobody is passed over any more.
+        machine.feed(Event::Playing {
+            user_id: "somebody".into(),
+        });
         machine
     }
 
@@ -117,4 +121,13 @@ fn without_wake(actions: Vec<Action>) -> Vec<Action> {
         .into_iter()
         .filter(|action| !matches!(action, Action::WakeIn(_)))
         .collect()
+}
+
+impl From<&str> for super::event::Found {
+    fn from(room_id: &str) -> Self {
+        Self {
+            room_id: room_id.to_owned(),
+            agent: "agent".to_owned(),
+        }
+    }
 }

@@ -64,9 +64,12 @@ fn a_lost_downlink_is_played_again_while_its_member_is_there() {
     let actions = without_wake(machine.feed(lost.clone()));
     assert_eq!(
         actions,
-        [Action::StopPlay {
-            user_id: "k".into()
-        }]
+        [
+            Action::StopPlay {
+                user_id: "k".into()
+            },
+            Action::LookAtMembers
+        ]
     );
     machine.later(2);
     assert_eq!(
