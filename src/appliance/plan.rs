@@ -100,6 +100,7 @@ fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
         user_name: config.name.clone(),
         room_id: config.room.room_id.clone().unwrap_or_default(),
         room_info: config.name.clone(),
+        snapshot_dir: config.snapshot_dir.clone(),
         capture: CaptureConfig {
             cameras: config.media.cameras.clone(),
             audio: audio.microphone.clone(),

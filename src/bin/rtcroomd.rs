@@ -30,7 +30,10 @@ fn main() -> ExitCode {
     let config = arguments.config.as_deref();
     let done = match &arguments.command {
         Some(command) => command.run(config.unwrap_or(Path::new(CONFIG))),
-        None => run(config).map(|()| ExitCode::SUCCESS),
+        // These errors name their causes themselves.
+        None => run(config)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| anyhow::anyhow!("{error}")),
     };
     match done {
         Ok(code) => code,

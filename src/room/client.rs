@@ -196,7 +196,13 @@ impl RoomClient {
             if page >= QUICK_PAGES {
                 tokio::time::sleep(PAGE_PAUSE).await;
             }
-            let listed = self.get_room_page(me, index, PAGE).await?;
+            let listed = match self.get_room_page(me, index, PAGE).await {
+                Err(error) if page > 0 => {
+                    log::warn!(reason = error.reason(); "the list of rooms ends early");
+                    break;
+                }
+                listed => listed?,
+            };
             index += u32::try_from(listed.len()).unwrap_or(PAGE);
             let before = rooms.len();
             // Rooms that come and go meanwhile shift the pages, so one may be listed twice.

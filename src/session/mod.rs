@@ -27,6 +27,7 @@ mod request;
 mod runner;
 mod settings;
 mod shell;
+mod snapshot_dir;
 mod start;
 mod state;
 mod states;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 /// A request to the daemon: as JSON `{"command":"mute","on":true}`, on the command line
@@ -45,8 +45,8 @@ pub enum Request {
     Camera { name: String },
     /// Write what a camera sees now as a JPEG file.
     Snapshot {
-        /// Made absolute here, because the daemon works in another directory.
-        #[arg(value_name = "FILE", value_parser = absolute_path())]
+        /// In snapshot_dir of the configuration.
+        #[arg(value_name = "FILE")]
         path: PathBuf,
         /// Another camera than the one in use.
         #[arg(long)]
@@ -67,8 +67,4 @@ pub enum Request {
 
 fn on_or_off() -> impl TypedValueParser<Value = bool> {
     PossibleValuesParser::new(["on", "off"]).map(|word| word == "on")
-}
-
-fn absolute_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(std::path::absolute)
 }

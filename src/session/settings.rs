@@ -1,5 +1,7 @@
 //! Settings of a session.
 
+use std::path::PathBuf;
+
 use super::facts::Patience;
 use crate::config::kiosk::{AudioSink, Role, Video};
 use crate::media::CaptureConfig;
@@ -22,6 +24,8 @@ pub struct Settings {
     pub room_id: String,
     /// `roomInfo` of the room a host opens; at most 1024 bytes.
     pub room_info: String,
+    /// Directory that snapshots are written to by command, and no other.
+    pub snapshot_dir: PathBuf,
     pub capture: CaptureConfig,
     pub video: Video,
     pub audio_kbps: u32,

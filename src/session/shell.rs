@@ -18,6 +18,7 @@ use super::page::page;
 use super::request::Request;
 use super::runner::Runner;
 use super::settings::Settings;
+use super::snapshot_dir;
 use super::state::State;
 use super::states::Starting;
 use super::status::Status;
@@ -126,7 +127,9 @@ impl Shell {
                 switched.map_err(|error| error.to_string())
             }),
             Request::Snapshot { path, camera } => {
+                let dir = self.runner.settings.snapshot_dir.clone();
                 self.with_cameras(reply, async move |cameras| {
+                    let path = snapshot_dir::resolve(dir, path).await?;
                     let written = cameras.snapshot(camera.as_deref(), &path).await;
                     written.map_err(|error| error.to_string())
                 });

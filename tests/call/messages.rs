@@ -118,13 +118,13 @@ fn texts_microphone_and_camera_by_command() {
     kiosk.until_seen("agent");
     refused(&kiosk, &["camera", "document"], "configured: main");
     ctl(&kiosk, &["camera", "main"]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("still.jpg");
-    let shot = ["snapshot", path.to_str().expect("plain")];
+    let shot = ["snapshot", "still.jpg"];
     ctl(&kiosk, &shot);
-    let bytes = std::fs::read(&path).expect("written");
+    let folder = kiosk.config.parent().expect("a folder");
+    let bytes = std::fs::read(folder.join("snapshots/still.jpg")).expect("written");
     assert!(bytes.starts_with(&[0xff, 0xd8]) && bytes.ends_with(&[0xff, 0xd9]));
     refused(&kiosk, &shot, "(-3)");
+    refused(&kiosk, &["snapshot", "/tmp/out.jpg"], "snapshot_dir");
     ctl(&kiosk, &["hangup"]);
     kiosk.until_state("attract", PATIENCE);
 }

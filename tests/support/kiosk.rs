@@ -55,6 +55,7 @@ pub(crate) fn config(folder: &Path, setting: &Setting<'_>) -> PathBuf {
         "name = \"The {user}\"
 runtime_dir = \"{folder}/run-{user}\"
 state_dir = \"{folder}/state-{user}\"
+snapshot_dir = \"{folder}/snapshots\"
 [room]
 server_url = \"{server}\"
 user_id = \"{user}\"

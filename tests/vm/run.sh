@@ -79,6 +79,7 @@ END
     cat >"$work/disk/kiosk.toml" <<END
 name = "Kiosk"
 state_dir = "/tmp/state"
+snapshot_dir = "/tmp"
 runtime_dir = "/run/rtckiosk"
 [room]
 server_url = "$base"

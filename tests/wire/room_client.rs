@@ -174,7 +174,7 @@ async fn reads_the_room_list_page_by_page() {
     let ids: Vec<_> = listed.iter().map(|room| room.room_id.clone()).collect();
     let wanted: Vec<_> = (0..43).map(|n| format!("r{n}")).collect();
     assert_eq!(ids, wanted);
-    assert_eq!(server.count("get_room_list"), 3);
+    assert_eq!(server.count("get_room_list"), 4);
 }
 
 #[tokio::test]

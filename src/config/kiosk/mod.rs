@@ -98,6 +98,8 @@ pub struct Settings {
     pub language: Language,
     /// Keeps over reboots the user id that a server made up.
     pub state_dir: PathBuf,
+    /// Directory that snapshots are written to by command, and no other.
+    pub snapshot_dir: PathBuf,
     /// The control socket; gone after a reboot.
     pub runtime_dir: PathBuf,
     /// Level of the log.
@@ -150,10 +152,14 @@ pub enum Corner {
 impl Settings {
     fn read(root: &Section<'_>) -> Self {
         let languages = [("en", Language::English), ("zh", Language::Chinese)];
+        let state_dir: PathBuf = root.get("state_dir", "/var/lib/rtckiosk".into(), rules::path);
         Self {
             name: root.get("name", "Kiosk".to_owned(), rules::line(NAME)),
             language: root.get("language", Language::English, rules::choice(&languages)),
-            state_dir: root.get("state_dir", "/var/lib/rtckiosk".into(), rules::path),
+            snapshot_dir: root
+                .optional("snapshot_dir", rules::path)
+                .unwrap_or_else(|| state_dir.join("snapshots")),
+            state_dir,
             runtime_dir: root.get("runtime_dir", "/run/rtckiosk".into(), rules::path),
             log: root.get("log", log::LevelFilter::Info, rules::log_level),
             room: Room::read(&root.section("room")),
