@@ -20,7 +20,7 @@ pub(super) const RETRY: (Duration, Duration) = (Duration::from_secs(60), Duratio
 /// Longest file that is read as a userSig: some have a thousand bytes.
 const MAX_FILE: u64 = 16 * 1024;
 
-/// What a userSig says about itself, without a proof.
+/// Content of a userSig, without a proof.
 fn read(sig: &SecretString) -> Option<Claims> {
     user_sig::peek(sig.expose_secret()).ok()
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +13,16 @@ use super::auth::{Auth, AuthSettings};
 use super::clock::{self, Clock};
 use super::gate::StreamGate;
 use super::handle::ServerHandle;
-use super::http::{self, App, HttpSettings};
+use super::http::{self, App, HttpSettings, RelayHooks};
 use super::im::{Im, ImSettings};
 use super::reaper;
-use super::relay::{ExternalError, Gate, Relay, RelayError};
+use super::relay::{ExternalClients, ExternalError, Gate, Kick, Relay, RelayError, external_http};
 use super::relay_probe::RelayProbe;
 use super::rooms::{Rooms, Rules};
 use super::settings::{RelaySettings, Settings};
 use super::urls::{EmbeddedAddress, RelayAddress, StreamUrls, UrlSettings};
-use super::warden::Warden;
+use super::warden::{RelayControl, Warden};
+use crate::config::server::External;
 use crate::tls::ServerTls;
 
 /// Time between two clearings of limits that nobody uses any more.
@@ -60,6 +62,7 @@ impl RoomServer {
     pub async fn bind(settings: Settings) -> Result<Self, ServerError> {
         let ground = Ground::new(settings.rules, settings.auth);
         let gate = ground.gate(settings.urls.clone());
+        let mut hooks = None;
         let (relay, address, probe) = match settings.relay {
             RelaySettings::Embedded {
                 relay: mut config,
@@ -82,7 +85,8 @@ impl RoomServer {
                 api_key,
                 ca_file,
             } => {
-                let probe = RelayProbe::external(&relay, api_key.as_ref(), ca_file)?;
+                let probe = RelayProbe::external(&relay, api_key.as_ref(), ca_file.clone())?;
+                hooks = relay_hooks(&relay, ca_file, &gate)?;
                 (None, RelayAddress::External(relay), probe)
             }
         };
@@ -92,13 +96,19 @@ impl RoomServer {
         let addr = listener.local_addr().map_err(listen)?;
         let urls = StreamUrls::new(settings.urls, address);
         let http = settings.http.clone();
-        let app = Arc::new(ground.assemble(settings.im, urls, http));
+        let control = match (&relay, &hooks) {
+            (Some((relay, _)), _) => RelayControl::Embedded(relay.handle()),
+            (None, Some(hooks)) => RelayControl::External(hooks.clients.clone()),
+            (None, None) => RelayControl::None,
+        };
+        let app = ground.assemble(settings.im, urls, http).with_hooks(hooks);
+        let app = Arc::new(app);
         let warden = Warden {
             rooms: app.rooms.clone(),
             auth: app.auth.clone(),
             im: app.im.clone(),
             gate,
-            relay: relay.as_ref().map(|(relay, _)| relay.handle()),
+            relay: control,
         };
         Ok(Self {
             app,
@@ -196,6 +206,22 @@ impl RoomServer {
             certificate
         );
     }
+}
+
+/// What answers an external relay that asks.
+fn relay_hooks(
+    relay: &External,
+    ca_file: Option<PathBuf>,
+    gate: &Arc<dyn Gate>,
+) -> Result<Option<RelayHooks>, ServerError> {
+    let Some(hooks) = &relay.hooks else {
+        return Ok(None);
+    };
+    let kick = Kick::new(hooks, external_http(ca_file)?)?;
+    Ok(Some(RelayHooks {
+        key: hooks.key.clone(),
+        clients: Arc::new(ExternalClients::new(gate.clone(), kick)),
+    }))
 }
 
 /// The rooms and the users, on which all else stands.

@@ -197,7 +197,10 @@ impl StreamUrls {
     /// Whether the relay asks this server about each viewer. One that checks signatures by itself,
     /// as Tencent's does, knows one key only.
     fn knows_viewers(&self) -> bool {
-        matches!(self.relay, RelayAddress::Embedded(_))
+        match &self.relay {
+            RelayAddress::Embedded(_) => true,
+            RelayAddress::External(relay) => relay.hooks.is_some(),
+        }
     }
 
     /// A URL of `stream`, after a template where the relay is an external one.

@@ -10,11 +10,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::Auth;
 use super::im::Im;
-use super::relay::{Gate, RelayHandle};
+use super::relay::{ExternalClients, Gate, RelayHandle};
 use super::rooms::Rooms;
 
 /// Time between two looks at the users file: a revocation is to act at once.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The relay on which rights end.
+#[derive(Debug)]
+pub(super) enum RelayControl {
+    Embedded(RelayHandle),
+    External(Arc<ExternalClients>),
+    /// One that does not ask, and cannot be told.
+    None,
+}
 
 /// All that a right may hang on.
 #[derive(Debug)]
@@ -23,7 +32,7 @@ pub(super) struct Warden {
     pub(super) auth: Arc<Auth>,
     pub(super) im: Arc<Im>,
     pub(super) gate: Arc<dyn Gate>,
-    pub(super) relay: Option<RelayHandle>,
+    pub(super) relay: RelayControl,
 }
 
 impl Warden {
@@ -76,20 +85,31 @@ impl Warden {
     }
 
     fn judge_plays(&self, stream: &str) {
-        if let Some(relay) = &self.relay {
-            relay.end_plays(stream, |viewer| self.gate.may_play(stream, viewer));
+        let stays = |viewer: &str| self.gate.may_play(stream, viewer);
+        match &self.relay {
+            RelayControl::Embedded(relay) => relay.end_plays(stream, stays),
+            RelayControl::External(relay) => relay.end_plays(stream, stays),
+            RelayControl::None => {}
         }
     }
 
     fn judge_everything(&self) {
-        let Some(relay) = &self.relay else {
-            return;
+        let streams = match &self.relay {
+            RelayControl::Embedded(relay) => {
+                let streams = relay.streams().into_iter();
+                streams.map(|stream| stream.stream_id).collect()
+            }
+            RelayControl::External(relay) => relay.streams(),
+            RelayControl::None => Vec::new(),
         };
-        for stream in relay.streams() {
-            self.judge_plays(&stream.stream_id);
-            let id = &stream.stream_id;
+        for stream in &streams {
+            self.judge_plays(stream);
             let is_welcome = |owner: &str| self.auth.is_welcome(owner, u64::MAX);
-            relay.end_publish(id, is_welcome);
+            match &self.relay {
+                RelayControl::Embedded(relay) => relay.end_publish(stream, is_welcome),
+                RelayControl::External(relay) => relay.end_publish(stream, is_welcome),
+                RelayControl::None => {}
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 mod beside;
 mod crowd;
 mod published;
+mod relays;
 #[path = "../wire/rtmp_client.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod rtmp_client;

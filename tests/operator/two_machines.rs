@@ -14,7 +14,7 @@ use crate::support::{PATIENCE, number, text, turn, until, until_true};
 const NAMES: [&str; 2] = ["rtck-server", "rtck-branch"];
 const ADDRESSES: [&str; 2] = ["10.213.7.1", "10.213.7.2"];
 
-/// What a machine without camera, microphone and screen needs beside the chapter.
+/// Settings of a machine without camera, microphone and screen.
 const NO_DEVICES: &str = "
 [media.video]
 source = \"test\"

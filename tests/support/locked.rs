@@ -29,8 +29,13 @@ fn unix_now() -> u64 {
 }
 
 impl Locked {
-    /// Starts it with these users, and more of its configuration.
+    /// Starts it with these users, its own relay, and more of its configuration.
     pub(crate) fn start(users: &[(&str, UserRole)], rest: &str) -> Self {
+        Self::start_with(users, &format!("{rest}{OWN_RELAY}"))
+    }
+
+    /// The same with another relay.
+    pub(crate) fn start_with(users: &[(&str, UserRole)], rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [pem, file] = ["usersig-key.pem", "users.json"].map(|name| folder.path().join(name));
         let made = Command::new("openssl")
@@ -52,7 +57,7 @@ impl Locked {
         }
         known.save(&file).unwrap();
         let first = format!("open = false\nstate_dir = \"{}\"", folder.path().display());
-        let server = Server::start_in(folder, &first, &format!("{rest}{OWN_RELAY}"));
+        let server = Server::start_in(folder, &first, rest);
         Self {
             server,
             key,

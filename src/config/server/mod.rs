@@ -18,7 +18,7 @@ mod relay;
 mod tls;
 
 pub use auth::{Access, Auth, Keys, Prefixes, UserRole};
-pub use relay::{Embedded, External, Relay, Status, UrlTemplate};
+pub use relay::{Embedded, External, HookKey, Hooks, Relay, RelayKind, Status, UrlTemplate};
 pub use tls::Tls;
 
 /// A valid server configuration: made only by [`ServerConfig::parse`] and `default`.

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use secrecy::ExposeSecret;
+use subtle::ConstantTimeEq;
 use url::Url;
 
 use super::tls::speaks_tls;
@@ -49,6 +51,42 @@ pub struct External {
     pub mixed_play_url: UrlTemplate,
     /// Source that tells whether a stream runs; `None`: members are judged by heartbeats alone.
     pub status: Option<Status>,
+    /// The questions by which it asks before it lets a client in; `None`: it does not ask.
+    pub hooks: Option<Hooks>,
+}
+
+/// The questions of a relay to this server, and the way to send its clients away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooks {
+    pub key: HookKey,
+    pub kind: RelayKind,
+    /// Address of nginx's `rtmp_control`, or base of the API of SRS.
+    pub control: Option<Url>,
+}
+
+/// The kinds of relay that ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayKind {
+    Nginx,
+    Srs,
+}
+
+/// The key by which a relay proves itself when it asks.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HookKey(String);
+
+impl std::fmt::Debug for HookKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HookKey([redacted])")
+    }
+}
+
+impl HookKey {
+    /// Whether a text is the key.
+    #[must_use]
+    pub fn is(&self, given: &str) -> bool {
+        bool::from(self.0.as_bytes().ct_eq(given.as_bytes()))
+    }
 }
 
 /// The way to ask an external relay whether a stream runs.
@@ -136,12 +174,15 @@ impl Relay {
 
     /// Lists warnings about streams that pass in plain text that others may see.
     pub(super) fn warnings(&self) -> Vec<String> {
+        const UNASKED: &str = "relay.external.hook_key is not set: whoever gets a URL to play may push \
+            by it too, and plays do not end when a member leaves";
         const SEEN: &str = "plain RTMP, pictures and sound can be seen on the way";
         match self {
             Self::External(relay) => [("push_url", &relay.push_url), ("play_url", &relay.play_url)]
                 .into_iter()
                 .filter(|(_, template)| template.is_plain())
                 .map(|(key, _)| format!("relay.external.{key}: {SEEN}; use rtmps"))
+                .chain(relay.hooks.is_none().then(|| UNASKED.to_owned()))
                 .collect(),
             Self::Embedded(relay) => {
                 let listen = (!relay.tls).then_some(("listen", relay.listen));
@@ -209,8 +250,12 @@ impl External {
             "status_url",
             "status_kind",
             "app_id",
+            "hook_key",
+            "control_url",
         ];
-        let asks = external.has("status_url") || external.has("status_kind");
+        let hooks = Hooks::read(external, status.as_ref());
+        let asks = ["status_url", "status_kind", "hook_key", "control_url"];
+        let asks = asks.iter().any(|key| external.has(key));
         let needed = ["push_url", "play_url", "status_url", "status_kind"];
         external.require(&given, &needed[..if asks { 4 } else { 2 }]);
         let (push_url, play_url) = (push_url?, play_url?);
@@ -219,7 +264,41 @@ impl External {
             push_url,
             play_url,
             status,
+            hooks,
         })
+    }
+}
+
+impl Hooks {
+    fn read(external: &Section<'_>, status: Option<&Status>) -> Option<Self> {
+        let key = external.secret("hook_key", rules::secret(16));
+        let control = external.optional(
+            "control_url",
+            rules::text(
+                "an HTTP URL such as \"http://127.0.0.1:8080/control\"",
+                |text| rules::address(text, &["http", "https"]),
+            ),
+        );
+        if !external.has("hook_key") {
+            external.reject(
+                "control_url",
+                "only with relay.external.hook_key: nobody is known otherwise",
+            );
+        }
+        let kind = match status {
+            Some(Status::Nginx(_)) => RelayKind::Nginx,
+            Some(Status::Srs(_)) => RelayKind::Srs,
+            Some(Status::Tencent { .. }) => {
+                external.reject(
+                    "hook_key",
+                    "not with status_kind = \"tencent\", which does not ask",
+                );
+                return None;
+            }
+            None => return None,
+        };
+        let key = HookKey(key?.expose_secret().to_owned());
+        Some(Self { key, kind, control })
     }
 }
 

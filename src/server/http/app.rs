@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::hooks::RelayHooks;
 use crate::server::auth::Auth;
 use crate::server::clock::Clock;
 use crate::server::im::Im;
@@ -49,6 +50,8 @@ pub(crate) struct App {
     pub(crate) urls: StreamUrls,
     pub(crate) clock: Clock,
     pub(super) http: HttpSettings,
+    /// An external relay that asks.
+    pub(super) hooks: Option<RelayHooks>,
     pub(super) by_address: Limiter<IpAddr>,
     pub(super) by_user: Limiter<String>,
 }
@@ -63,6 +66,7 @@ impl App {
         http: HttpSettings,
     ) -> Self {
         Self {
+            hooks: None,
             by_address: Limiter::new(http.per_address),
             by_user: Limiter::new(http.per_user),
             rooms,
@@ -72,6 +76,11 @@ impl App {
             clock,
             http,
         }
+    }
+
+    /// The same, with an external relay that asks.
+    pub(crate) fn with_hooks(self, hooks: Option<RelayHooks>) -> Self {
+        Self { hooks, ..self }
     }
 
     /// Frees the memory of clients that have been quiet; to be called every few seconds.

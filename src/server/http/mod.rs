@@ -8,6 +8,7 @@ mod app;
 mod body;
 mod call;
 mod call_verb;
+mod hooks;
 mod live_verbs;
 mod member_call;
 mod peer;
@@ -24,5 +25,6 @@ pub use app::HttpSettings;
 pub(super) use body::parse as parse_body;
 #[cfg(any(test, fuzzing))]
 pub(super) use call::reached;
+pub(super) use hooks::RelayHooks;
 pub(super) use router::router;
 pub(super) use serve::serve;

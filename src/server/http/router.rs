@@ -14,7 +14,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::app::App;
 use super::call::Call;
 use super::peer::{Peer, counted_address};
-use super::{reply, utility_verbs, verbs};
+use super::{hooks, reply, utility_verbs, verbs};
 use crate::protocol::{RoomType, Verb};
 use crate::server::im;
 
@@ -47,6 +47,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         }
     }
     router
+        .route("/relay/hooks/{key}", post(hooks::answer))
         .merge(im::router(app.im.clone()))
         .method_not_allowed_fallback(|| async {
             reply::http_error(StatusCode::METHOD_NOT_ALLOWED, "wrong method for this path")

@@ -5,8 +5,8 @@
 //! of its players. In production nginx-rtmp, SRS or a CDN takes its place (`external`).
 //!
 //! Floors: `gate`, `message`, `probe`, `script_data`, `socket`, `status`, `user`; `chunk_reader`, `chunk_writer`,
-//! `command`, `external`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
-//! `transport`; `config`, `handle`, `rights`, `role`; `connection`; on top `embedded`.
+//! `command`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
+//! `transport`; `config`, `handle`, `rights`, `role`; `external`; `connection`; on top `embedded`.
 
 mod cache;
 mod chunk_reader;
@@ -38,7 +38,9 @@ mod user;
 
 pub use config::{RelayConfig, RelayError};
 pub use embedded::Relay;
-pub use external::{ExternalError, ExternalRelay};
+pub use external::{
+    Attempt, ExternalClients, ExternalError, ExternalRelay, Kick, http as external_http,
+};
 pub use gate::{Anybody, Gate};
 pub use handle::RelayHandle;
 pub use probe::{StreamProbe, StreamState};

@@ -6,7 +6,7 @@ use super::hub::Hub;
 
 /// Streams that one user may publish beside those of a member: the next one on its way into a room, and
 /// those whose connections have not yet broken.
-const MAX_SPARE: usize = 3;
+pub(super) const MAX_SPARE: usize = 3;
 
 /// The user that publishes a stream, if they may.
 ///

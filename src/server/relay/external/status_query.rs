@@ -96,24 +96,30 @@ impl ExternalRelay {
                 calendar: Calendar::new(unix_now),
             },
         };
-        let trust = Trust::load(&TrustSettings {
-            ca: None,
-            ca_file,
-            ..TrustSettings::default()
-        })?;
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("rtcroomd/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .pool_max_idle_per_host(1)
-            .tls_backend_preconfigured(trust.client(&[]).config());
         Ok(Self(Arc::new(Inner {
-            http: http.build().map_err(ExternalError::Tls)?,
+            http: http(ca_file)?.build().map_err(ExternalError::Tls)?,
             source,
             list: Mutex::new(None),
         })))
     }
+}
+
+/// Sets up requests to a relay; one of the CAs in `ca_file`, or of the system's, vouches for it.
+///
+/// # Errors
+/// A CA file that cannot be used.
+pub fn http(ca_file: Option<PathBuf>) -> Result<reqwest::ClientBuilder, ExternalError> {
+    let trust = Trust::load(&TrustSettings {
+        ca_file,
+        ..TrustSettings::default()
+    })?;
+    Ok(reqwest::Client::builder()
+        .user_agent(concat!("rtcroomd/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .pool_max_idle_per_host(1)
+        .tls_backend_preconfigured(trust.client(&[]).config()))
 }
 
 impl StreamProbe for ExternalRelay {
