@@ -2,7 +2,7 @@
 //! the streams.
 //!
 //! Floors, each importing only from those below it:
-//! 1. `clock`, `limits`, `accept` and `places` (of connections), `users` (who they are), `keys`, `urls` (where streams go)
+//! 1. `clock`, `budget` (memory), `limits`, `accept` and `places` (of connections), `users` (who they are), `keys`, `urls` (where streams go)
 //! 2. `relay` (carries the streams), `auth` (proves users)
 //! 3. `rooms` (keeps rooms and their members), `relay_probe` (asks whichever relay there is)
 //! 4. `im` (carries messages), `reaper` (drops members that left without goodbye), `gate` (says who
@@ -14,6 +14,7 @@
 
 mod accept;
 mod auth;
+mod budget;
 mod clock;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -38,6 +39,7 @@ pub mod users;
 mod warden;
 
 pub use auth::AuthSettings;
+pub use budget::{Budget, Budgets};
 pub use clock::Now;
 pub use handle::{ServerHandle, ServerStats};
 pub use http::HttpSettings;

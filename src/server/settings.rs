@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::auth::AuthSettings;
+use super::budget::{Budget, Budgets};
 use super::http::HttpSettings;
 use super::im::ImSettings;
 use super::keys::{self, KeyError};
@@ -74,6 +75,7 @@ impl Settings {
             Some(key) => key.clone(),
             None => keys::push_key(dir)?,
         };
+        let budgets = Budgets::of(config.memory_mib << 20);
         let play_key = match &config.stream.play_key {
             Some(key) => key.clone(),
             None => keys::play_key(dir)?,
@@ -85,8 +87,14 @@ impl Settings {
             .map(|tls| ServerTls::load(&tls.certificate_file, &tls.key_file))
             .transpose()?;
         Ok(Self {
-            http: http(&config.http, tls.as_ref()),
-            rules: rules(&config.rooms),
+            http: HttpSettings {
+                bodies: Budget::new(budgets.bodies),
+                ..http(&config.http, tls.as_ref())
+            },
+            rules: Rules {
+                max_bytes: budgets.rooms,
+                ..rules(&config.rooms)
+            },
             sweep: config.rooms.sweep,
             auth: AuthSettings {
                 sdk_app_id: config.auth.sdk_app_id,
@@ -98,8 +106,13 @@ impl Settings {
                 user_sig_life: config.auth.user_sig_life,
                 token_life: config.auth.token_life,
             },
-            im: im(config),
-            relay: relay(config, tls.as_ref()),
+            im: ImSettings {
+                history_bytes: budgets.messages,
+                inbox_bytes: budgets.letters,
+                bodies: Budget::new(budgets.bodies),
+                ..im(config)
+            },
+            relay: relay(config, tls.as_ref(), budgets),
             tls,
             urls: UrlSettings {
                 bizid: config.stream.bizid.clone(),
@@ -188,6 +201,7 @@ fn http(http: &config::Http, tls: Option<&ServerTls>) -> HttpSettings {
         request_timeout: http.request_timeout,
         header_timeout: HEADER_TIMEOUT,
         max_connection_age: MAX_CONNECTION_AGE,
+        bodies: Budget::new(0),
         max_connections: http.max_connections,
         trusted_proxies: http.trusted_proxies.clone(),
         shutdown_timeout: SHUTDOWN_TIMEOUT,
@@ -206,6 +220,9 @@ fn im(config: &ServerConfig) -> ImSettings {
         // Every poll keeps a connection: the rest is for other requests.
         max_polls: config.http.max_connections / 4 * 3,
         polls_per_address: im.polls_per_address,
+        history_bytes: 0,
+        inbox_bytes: 0,
+        bodies: Budget::new(0),
         per_user: rate(im.per_user),
         messages: rate(im.messages),
     }
@@ -236,7 +253,7 @@ fn rules(rooms: &config::Rooms) -> Rules {
     }
 }
 
-fn relay(config: &ServerConfig, tls: Option<&ServerTls>) -> RelaySettings {
+fn relay(config: &ServerConfig, tls: Option<&ServerTls>, budgets: Budgets) -> RelaySettings {
     match &config.relay {
         config::Relay::External(relay) => RelaySettings::External {
             relay: relay.clone(),
@@ -245,7 +262,11 @@ fn relay(config: &ServerConfig, tls: Option<&ServerTls>) -> RelaySettings {
         },
         config::Relay::Embedded(embedded) => RelaySettings::Embedded {
             public_host: public_host(embedded),
-            relay: relay_config(embedded, tls),
+            relay: RelayConfig {
+                receiving: Budget::new(budgets.receiving),
+                media: Budget::new(budgets.media),
+                ..relay_config(embedded, tls)
+            },
         },
     }
 }

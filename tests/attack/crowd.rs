@@ -84,7 +84,8 @@ async fn open(client: &Client, user: String, sig: String) {
     }
 }
 
-fn rss_mib(pid: u32) -> usize {
+/// Most memory that a process has had, in MiB.
+pub(crate) fn peak_mib(pid: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status
         .lines()
@@ -162,7 +163,7 @@ fn ten_thousand_rooms_make_nothing_slow() {
             seen += rooms.len();
         }
     });
-    let memory = rss_mib(locked.server.program.id());
+    let memory = peak_mib(locked.server.program.id());
     println!("{ROOMS} rooms: {memory} MiB");
     assert!(memory < 512, "{memory} MiB");
 }

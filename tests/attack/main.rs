@@ -3,6 +3,8 @@
 
 mod beside;
 mod crowd;
+mod flood;
+mod memory;
 mod published;
 mod relays;
 #[path = "../wire/rtmp_client.rs"]

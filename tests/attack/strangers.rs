@@ -16,11 +16,11 @@ use crate::support::program::run;
 use crate::support::{PATIENCE, text, turn, until_true};
 
 /// The name under which a stream URL is played or pushed at the relay: path and query behind the app.
-fn name(url: &str) -> &str {
+pub(crate) fn name(url: &str) -> &str {
     url.split_once("/live/").expect("a stream URL").1
 }
 
-fn relay(url: &str) -> SocketAddr {
+pub(crate) fn relay(url: &str) -> SocketAddr {
     let host = url.split_once("://").unwrap().1.split('/').next().unwrap();
     host.parse().expect("the embedded relay's address")
 }

@@ -230,6 +230,7 @@ fn every_key_of_the_kiosk_is_read() {
 const SERVER_CHANGES: &str = r#"
 state_dir | | state_dir = "/dev/null/state"
 open | | open = false
+memory_mib | | memory_mib = 256
 log | | log = "debug"
 tls.certificate_file | [tls]; certificate_file = "{dir}/cert.pem"; key_file = "{dir}/key.pem" | [tls]; certificate_file = "{dir}/absent.pem"; key_file = "{dir}/key.pem"
 tls.key_file | [tls]; certificate_file = "{dir}/cert.pem"; key_file = "{dir}/key.pem" | [tls]; certificate_file = "{dir}/cert.pem"; key_file = "{dir}/absent.pem"

@@ -134,7 +134,7 @@ async fn a_key_that_cannot_sign_is_named() {
     let world = World::default();
     let rooms = world.start().await;
     for (path, reason) in [
-        (garbage.path().to_owned(), "not a PEM private key"),
+        (garbage.path().to_owned(), "neither a PEM private key"),
         ("/nonexistent/key.pem".into(), "No such file"),
     ] {
         let credentials = signing(path.clone(), Form::Node);

@@ -91,6 +91,8 @@ pub struct Settings {
     pub access: Access,
     /// Whether others than this machine reach the server, as far as the configuration tells.
     asks_for_locks: bool,
+    /// Memory that this server may use, in MiB.
+    pub memory_mib: usize,
     /// Level of the log.
     pub log: log::LevelFilter,
     /// Certificate and key of this server; `None`: plain text.
@@ -233,6 +235,7 @@ impl Settings {
             state_dir,
             access,
             asks_for_locks,
+            memory_mib: root.get("memory_mib", 512, rules::whole(64..=65_536)),
             log: root.get("log", log::LevelFilter::Info, rules::log_level),
             http,
             rooms: Rooms::read(&root.section("rooms")),

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::hooks::RelayHooks;
 use crate::server::auth::Auth;
+use crate::server::budget::Budget;
 use crate::server::clock::Clock;
 use crate::server::im::Im;
 use crate::server::limits::{Limiter, Rate};
@@ -25,6 +26,8 @@ pub struct HttpSettings {
     pub cors_origins: Option<Vec<String>>,
     /// Longest request body in bytes.
     pub max_body: usize,
+    /// Memory for those that are longer than usual.
+    pub bodies: Budget,
     /// Longest time from the end of a request's head to the answer, and for a client to take a
     /// piece of it.
     pub request_timeout: Duration,

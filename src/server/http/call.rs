@@ -16,6 +16,9 @@ use super::peer::{Peer, header_text};
 use super::{body, reply};
 use crate::server::places::Place;
 
+/// Bytes that every body may have, whatever others send: those of all usual requests.
+const SMALL_BODY: usize = 4 * 1024;
+
 /// A request of the room protocol.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -76,6 +79,15 @@ impl FromRequest<Arc<App>> for Call {
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(too_long(limit));
         }
+        let announced = body
+            .size_hint()
+            .upper()
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        let expected = announced.unwrap_or(limit);
+        let share = app.http.bodies.take(expected.saturating_sub(SMALL_BODY));
+        let Some(_share) = share else {
+            return Err(reply::busy());
+        };
         let body = axum::body::to_bytes(body, limit).await.map_err(|error| {
             if error.into_inner().is::<LengthLimitError>() {
                 too_long(limit)

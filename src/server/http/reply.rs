@@ -115,6 +115,13 @@ pub(super) fn http_error(status: StatusCode, text: &str) -> Response {
     (status, Json(body)).into_response()
 }
 
+/// The answer to a request for which there is no memory at the moment.
+pub(super) fn busy() -> Response {
+    let text = "too many long requests are on their way";
+    let error = http_error(StatusCode::SERVICE_UNAVAILABLE, text);
+    ([(header::RETRY_AFTER, "1")], error).into_response()
+}
+
 /// The answer to a client that asks too often.
 pub(super) fn too_many_requests() -> Response {
     let error = http_error(StatusCode::TOO_MANY_REQUESTS, "too many requests");

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -12,10 +13,14 @@ use serde_json::Value;
 use super::reply::Failure;
 use crate::protocol::im_rest::{self, ErrorCode, RestBodyError};
 use crate::protocol::webim::RequestQuery;
+use crate::server::budget::Budget;
 use crate::server::places::Place;
 
 /// Longest body in bytes: a message of the greatest length in its longest JSON.
 const MAX_BODY: usize = 64 * 1024;
+
+/// Bytes that every body may have, whatever others send.
+const SMALL_BODY: usize = 4 * 1024;
 
 /// The address that a request is counted for, and the place of its connection.
 #[derive(Debug, Clone, Default)]
@@ -46,10 +51,23 @@ impl Call {
     pub(super) async fn read(
         request: Request,
         timeout: Duration,
+        bodies: &Budget,
     ) -> Result<Self, (StatusCode, Failure)> {
         let (head, body) = request.into_parts();
         let content_type = head.headers.get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok());
+        let announced = body
+            .size_hint()
+            .upper()
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        let expected = announced.unwrap_or(MAX_BODY).min(MAX_BODY);
+        let Some(_share) = bodies.take(expected.saturating_sub(SMALL_BODY)) else {
+            let failure = Failure::new(
+                ErrorCode::TooOften,
+                "too many long requests are on their way",
+            );
+            return Err((StatusCode::SERVICE_UNAVAILABLE, failure));
+        };
         let bytes = axum::body::to_bytes(body, MAX_BODY);
         let bytes = match tokio::time::timeout(timeout, bytes).await {
             Ok(Ok(bytes)) => bytes,

@@ -39,7 +39,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(im: Arc<Im>) -> Router<S>
 
 async fn answer(State(im): State<Arc<Im>>, request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/').to_owned();
-    let call = match Call::read(request, im.read_timeout).await {
+    let call = match Call::read(request, im.read_timeout, &im.settings.bodies).await {
         Ok(call) => call,
         Err((status, failure)) => return refused(status, &failure),
     };

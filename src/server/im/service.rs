@@ -9,6 +9,7 @@ use super::hub::{Hub, Limits};
 use super::poll_slots::PollSlots;
 use super::room_feed::RoomFeed;
 use crate::server::auth::Auth;
+use crate::server::budget::Budget;
 use crate::server::clock::{Clock, Now};
 use crate::server::limits::{Limiter, Rate};
 use crate::server::rooms::Rooms;
@@ -28,6 +29,11 @@ pub struct ImSettings {
     pub max_polls: usize,
     /// Polls held at once for one address.
     pub polls_per_address: usize,
+    /// Bytes that all groups keep together, and that all letters which wait have.
+    pub history_bytes: usize,
+    pub inbox_bytes: usize,
+    /// Memory for bodies that are longer than usual.
+    pub bodies: Budget,
     /// Requests of a user.
     pub per_user: Rate,
     /// Messages that a user sends.
@@ -63,6 +69,8 @@ impl Im {
         let limits = Limits {
             foreign_groups: settings.max_groups,
             anonymous_per_group: settings.anonymous_readers,
+            history_total: settings.history_bytes,
+            inbox_total: settings.inbox_bytes,
             ..Limits::default()
         };
         Self {

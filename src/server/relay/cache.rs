@@ -77,6 +77,16 @@ impl Cache {
         self.audio_header.is_some()
     }
 
+    /// Bytes that are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.gop_cost
+    }
+
+    /// Lets the pictures go: late players wait for the next key frame.
+    pub(super) fn give_up(&mut self) {
+        self.clear_gop();
+    }
+
     fn add_to_gop(&mut self, media: &Media) {
         let start = self.gop.first().map_or(media.timestamp, |m| m.timestamp);
         // Interleaved sound may be a little older than the key frame.

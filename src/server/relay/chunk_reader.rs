@@ -77,7 +77,6 @@ impl ChunkReader {
     }
 
     /// Bytes of unfinished messages.
-    #[cfg(any(test, fuzzing))]
     pub(super) fn pending(&self) -> usize {
         self.pending
     }

@@ -11,6 +11,7 @@ use super::cache::CacheLimits;
 use super::gate::Gate;
 use super::hub::HubLimits;
 use super::queue::QueueLimits;
+use crate::server::budget::Budget;
 use crate::tls::ServerTls;
 
 /// Settings of the relay. [`RelayConfig::default`] serves anybody on loopback.
@@ -37,6 +38,10 @@ pub struct RelayConfig {
     pub max_connections: usize,
     /// Streams published or waited for. Default 128.
     pub max_streams: usize,
+    /// Memory of all messages on their way from publishers. Default 32 MiB.
+    pub receiving: Budget,
+    /// Memory of all media that wait for players, and for late ones. Default 128 MiB.
+    pub media: Budget,
     /// Longest message of a publisher. Default 4 MiB, far above any single picture.
     pub max_message_bytes: usize,
     /// Bytes that may wait for one player before it loses GOPs, beside the burst it starts with.
@@ -73,6 +78,8 @@ impl Default for RelayConfig {
             gop_cache_time: Duration::from_secs(10),
             max_connections: 256,
             max_streams: 128,
+            receiving: Budget::new(32 << 20),
+            media: Budget::new(128 << 20),
             max_message_bytes: 4 << 20,
             player_queue_bytes: 4 << 20,
             player_queue_time: Duration::from_secs(3),
@@ -138,6 +145,7 @@ impl RelayConfig {
     pub(super) fn hub_limits(&self) -> HubLimits {
         HubLimits {
             streams: self.max_streams,
+            media: self.media.clone(),
             cache: CacheLimits {
                 gop: self.gop_cache,
                 bytes: self.gop_cache_bytes,

@@ -87,7 +87,7 @@ async fn serve_in(
     let mut connection = Connection {
         peer,
         conversation: Conversation::new(shared.config.app.clone()),
-        inbound: Inbound::new(read),
+        inbound: Inbound::new(read, shared.config.receiving.share()),
         outbound: Outbound::new(write),
         role: Role::None,
         notified: false,

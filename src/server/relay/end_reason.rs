@@ -17,6 +17,8 @@ pub(super) enum EndReason {
     Kicked,
     #[error("refused: {0}")]
     Refused(String),
+    #[error("the relay has no memory left for unfinished messages")]
+    NoMemory,
     #[error("nothing to play for {0:?}")]
     NothingToPlay(Duration),
     #[error("no handshake, connect and publish or play within {0:?}")]

@@ -19,6 +19,7 @@ use super::media::Media;
 use super::message::{Message, kind};
 use super::queue::QueueLimits;
 use super::user::User;
+use crate::server::budget::Budget;
 
 /// Longest message before and after a role is taken.
 const EARLY: usize = 4 << 10;
@@ -80,6 +81,7 @@ pub fn handshake(input: &[u8]) {
 /// so many bytes.
 pub fn relay(mut input: &[u8]) {
     let limits = HubLimits {
+        media: Budget::new(1 << 30),
         streams: STREAMS,
         cache: CacheLimits {
             gop: true,

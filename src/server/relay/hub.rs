@@ -19,11 +19,14 @@ use super::publisher::Publisher;
 use super::queue::{PlayerQueue, QueueLimits};
 use super::status::{PlayerStatus, StreamStatus};
 use super::user::User;
+use crate::server::budget::{Budget, Share};
 
 /// Bounds of the hub.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct HubLimits {
     pub(super) streams: usize,
+    /// Memory of all caches and queues.
+    pub(super) media: Budget,
     pub(super) cache: CacheLimits,
     pub(super) queue: QueueLimits,
     /// A publisher silent for longer gives way to a new one.
@@ -60,6 +63,8 @@ struct Inner {
     /// Start of the time without a publisher.
     vacant_since: Instant,
     cache: Cache,
+    /// The memory of the cache and of all queues.
+    memory: Share,
     players: Vec<Arc<Player>>,
     /// Newest time stamp handed out, and when: a returning publisher continues there.
     timeline: Option<(u32, Instant)>,
@@ -231,6 +236,7 @@ impl Hub {
                 publisher: None,
                 vacant_since: now,
                 cache: Cache::new(self.limits.cache),
+                memory: self.limits.media.share(),
                 players: Vec::new(),
                 timeline: None,
                 epoch: 0,
@@ -248,6 +254,21 @@ impl Hub {
         if inner.publisher.is_none() && inner.players.is_empty() {
             streams.remove(&stream.id);
         }
+    }
+}
+
+impl Inner {
+    /// Keeps no more than what is needed to go on: there is no memory left.
+    fn give_up(&mut self, now: Instant) {
+        self.cache.give_up();
+        let mut bytes = self.cache.bytes();
+        for player in &self.players {
+            let mut queue = lock(&player.queue);
+            queue.give_up(now);
+            bytes += queue.bytes();
+        }
+        // Headers and the newest pictures are few; they are counted where there is space again.
+        let _ = self.memory.set(bytes);
     }
 }
 
@@ -312,9 +333,15 @@ impl Publication {
             inner.timeline = Some((media.timestamp, now));
         }
         inner.cache.add(&media);
+        let mut bytes = inner.cache.bytes();
         for player in &inner.players {
-            lock(&player.queue).push(media.clone(), now);
+            let mut queue = lock(&player.queue);
+            queue.push(media.clone(), now);
+            bytes += queue.bytes();
             player.wake.notify_one();
+        }
+        if !inner.memory.set(bytes) {
+            inner.give_up(now);
         }
     }
 

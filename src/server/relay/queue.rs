@@ -73,6 +73,11 @@ impl PlayerQueue {
         self.wait_for_key = true;
     }
 
+    /// Keeps only the newest whole group of pictures.
+    pub(super) fn give_up(&mut self, now: Instant) {
+        self.drop_gops(now);
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.cost
     }

@@ -9,6 +9,7 @@ use super::chunk_writer::ChunkWriter;
 use super::end_reason::EndReason;
 use super::message::Message;
 use super::socket::{ReadSide, WriteSide};
+use crate::server::budget::Share;
 
 /// Longest message in bytes before a client has a role: commands only.
 pub(super) const MAX_EARLY_MESSAGE: usize = 64 * 1024;
@@ -26,10 +27,12 @@ pub(super) struct Inbound {
     received: u32,
     acknowledged: u32,
     pub(super) last_read: Instant,
+    /// What of this is held in memory.
+    memory: Share,
 }
 
 impl Inbound {
-    pub(super) fn new(read: ReadSide) -> Self {
+    pub(super) fn new(read: ReadSide, memory: Share) -> Self {
         Self {
             read,
             buffer: BytesMut::new(),
@@ -37,6 +40,7 @@ impl Inbound {
             received: 0,
             acknowledged: 0,
             last_read: Instant::now(),
+            memory,
         }
     }
 
@@ -59,6 +63,9 @@ impl Inbound {
         loop {
             if let Some(message) = self.chunks.next(&mut self.buffer)? {
                 return Ok(message);
+            }
+            if !self.memory.set(self.chunks.pending() + self.buffer.len()) {
+                return Err(EndReason::NoMemory);
             }
             let count = self.fill().await?;
             if count == 0 {
