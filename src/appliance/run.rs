@@ -64,9 +64,10 @@ pub(crate) async fn stop_signal() -> Result<()> {
     Ok(())
 }
 
-fn start_log(config: &KioskConfig) {
+fn start_log(path: &Path, config: &KioskConfig) {
     journal::start(config.log);
-    for warning in config.warnings() {
+    let readable = check::readable_by_others(path, config);
+    for warning in config.warnings().into_iter().chain(readable) {
         log::warn!("{warning}");
     }
 }
@@ -78,7 +79,7 @@ fn start_log(config: &KioskConfig) {
 pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
     memory::use_one_heap();
     let (file, config) = config(file)?;
-    start_log(&config);
+    start_log(&file, &config);
     log::info!(config:? = file; "rtckiosk {} starts", env!("CARGO_PKG_VERSION"));
     // GStreamer 1.22.0 forgets to close one file for each start of a V4L2 camera, so a kiosk with
     // a hundred calls a day would be deaf to new ones after ten days with the usual 1024 files;
@@ -106,11 +107,11 @@ pub fn daemon(file: Option<&Path>) -> Result<ExitCode> {
 /// Whatever keeps it from starting.
 pub fn agent(file: Option<&Path>, name: Option<&str>) -> Result<ExitCode> {
     memory::use_one_heap();
-    let (_, mut config) = config(file)?;
+    let (path, mut config) = config(file)?;
     if let Some(name) = name {
         config = config.with_name(name).map_err(anyhow::Error::msg)?;
     }
-    start_log(&config);
+    start_log(&path, &config);
     let plan = Plan::from(&config)?.for_agent();
     block_on(async {
         let kiosk = Kiosk::start(plan).await?;

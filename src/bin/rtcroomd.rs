@@ -45,11 +45,15 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Option<&Path>) -> anyhow::Result<()> {
-    let config = config.map_or_else(|| Ok(ServerConfig::default()), operator::read)?;
+    let path = config;
+    let config = path.map_or_else(|| Ok(ServerConfig::default()), operator::read)?;
     journal::start(config.log);
     log::info!("this server is {}", config.access);
     for warning in config.warnings() {
         log::warn!("{warning}");
+    }
+    if let Some(path) = path {
+        operator::warn_about_secrets(path, &config);
     }
     let settings = Settings::load(&config)?;
     let wanted = settings.open_files();

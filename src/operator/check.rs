@@ -70,15 +70,37 @@ fn findings(path: &Path, now: u64) -> Vec<Finding> {
     found.push(Finding::new("access", Verdict::Ok, access));
     let warnings = config.warnings().into_iter();
     found.extend(warnings.map(|says| Finding::new("configuration", Verdict::Warning, says)));
-    let holds_secrets = ["push_key", "play_key", "api_key"]
-        .iter()
-        .any(|key| text.contains(key));
-    found.extend(holds_secrets.then(|| mode("configuration", path)).flatten());
-    found.extend(keys(&config));
+    found.extend(readable_by_others(path, &config));
+    found.push(keys(&config));
     found.extend(ports(&config));
     found.extend(certificate(&config, now));
     found.extend(users(&config, now));
     found
+}
+
+/// Logs which files with secrets others can read.
+pub fn warn_about_secrets(path: &Path, config: &ServerConfig) {
+    for finding in readable_by_others(path, config) {
+        log::warn!("{}", finding.says);
+    }
+}
+
+/// The files with secrets that others can read, but for the certificate's key, of which its reader warns.
+fn readable_by_others(path: &Path, config: &ServerConfig) -> Vec<Finding> {
+    let mut files = Settings::kept_keys(config);
+    if let Keys::Private(path) = &config.auth.keys {
+        files.push(path.clone());
+    }
+    files.extend(Settings::users_file(config));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let secrets = ["push_key", "play_key", "api_key", "hook_key"];
+    if secrets.iter().any(|key| text.contains(key)) {
+        files.push(path.to_owned());
+    }
+    files
+        .iter()
+        .filter_map(|file| mode("secrets", file))
+        .collect()
 }
 
 /// Warns where others may read a file that holds secrets.
@@ -93,31 +115,20 @@ fn mode(what: &str, path: &Path) -> Option<Finding> {
     })
 }
 
-fn keys(config: &ServerConfig) -> Vec<Finding> {
-    let mut files = Settings::kept_keys(config);
-    if let Keys::Private(path) | Keys::Public(path) = &config.auth.keys {
-        files.push(path.clone());
+fn keys(config: &ServerConfig) -> Finding {
+    let files = Settings::kept_keys(config);
+    if config.auth.keys == Keys::Generated && !files.iter().any(|path| path.exists()) {
+        return Finding::new("keys", Verdict::Ok, "made at the first start");
     }
-    if let Some(path) = Settings::users_file(config) {
-        files.push(path);
+    match Settings::signing_key(config) {
+        Ok(Some(_)) => Finding::new(
+            "keys",
+            Verdict::Ok,
+            "this server signs and verifies userSigs",
+        ),
+        Ok(None) => Finding::new("keys", Verdict::Ok, "this server verifies what others sign"),
+        Err(error) => Finding::new("keys", Verdict::Failure, error.to_string()),
     }
-    let mut found: Vec<_> = files.iter().filter_map(|path| mode("keys", path)).collect();
-    let missing = config.auth.keys == Keys::Generated && !files.iter().any(|path| path.exists());
-    let finding = if missing {
-        Finding::new("keys", Verdict::Ok, "made at the first start")
-    } else {
-        match Settings::signing_key(config) {
-            Ok(Some(_)) => Finding::new(
-                "keys",
-                Verdict::Ok,
-                "this server signs and verifies userSigs",
-            ),
-            Ok(None) => Finding::new("keys", Verdict::Ok, "this server verifies what others sign"),
-            Err(error) => Finding::new("keys", Verdict::Failure, error.to_string()),
-        }
-    };
-    found.push(finding);
-    found
 }
 
 fn ports(config: &ServerConfig) -> Vec<Finding> {

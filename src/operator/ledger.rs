@@ -32,7 +32,8 @@ pub(super) fn unix_now() -> u64 {
 /// All that is wrong with it, in words for the operator.
 pub fn read(path: &Path) -> Result<ServerConfig> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;
     ServerConfig::parse(&name, &text)
         .map_err(|wrong| anyhow::anyhow!("the configuration is wrong\n{wrong}"))
 }

@@ -12,5 +12,6 @@ mod qr;
 mod user;
 mod verdict;
 
+pub use check::warn_about_secrets;
 pub use command::Command;
 pub use ledger::read;

@@ -96,11 +96,7 @@ impl RoomServer {
         let addr = listener.local_addr().map_err(listen)?;
         let urls = StreamUrls::new(settings.urls, address);
         let http = settings.http.clone();
-        let control = match (&relay, &hooks) {
-            (Some((relay, _)), _) => RelayControl::Embedded(relay.handle()),
-            (None, Some(hooks)) => RelayControl::External(hooks.clients.clone()),
-            (None, None) => RelayControl::None,
-        };
+        let control = control(relay.as_ref().map(|(relay, _)| relay), hooks.as_ref());
         let app = ground.assemble(settings.im, urls, http).with_hooks(hooks);
         let app = Arc::new(app);
         let warden = Warden {
@@ -208,7 +204,16 @@ impl RoomServer {
     }
 }
 
-/// What answers an external relay that asks.
+/// The way to end rights at the relay.
+fn control(relay: Option<&Relay>, hooks: Option<&RelayHooks>) -> RelayControl {
+    match (relay, hooks) {
+        (Some(relay), _) => RelayControl::Embedded(relay.handle()),
+        (None, Some(hooks)) => RelayControl::External(hooks.clients.clone()),
+        (None, None) => RelayControl::None,
+    }
+}
+
+/// The answering side for an external relay that asks.
 fn relay_hooks(
     relay: &External,
     ca_file: Option<PathBuf>,

@@ -130,7 +130,7 @@ async fn ask(stream: &mut TcpStream, target: &str, body: &str) -> Option<String>
     }
 }
 
-/// What fifty kiosks met with.
+/// The fate of fifty kiosks' heartbeats.
 #[derive(Default)]
 struct Met {
     beats: AtomicUsize,

@@ -4,12 +4,15 @@
 mod devices;
 mod folder;
 mod network;
+mod secrets;
 mod verdict;
 
 use std::path::Path;
 
+pub(super) use self::secrets::readable_by_others;
 pub use self::verdict::{Check, SelfTest, Verdict};
 use super::plan::Plan;
+
 use crate::config::KioskConfig;
 
 /// Runs the self-test with a valid configuration; takes up to 20 s where much is broken.
@@ -18,6 +21,9 @@ pub async fn self_test(file: &Path, config: &KioskConfig) -> SelfTest {
     let mut checks = vec![Check::ok("config", valid)];
     let warnings = config.warnings().into_iter();
     checks.extend(warnings.map(|warning| Check::warning("config", warning)));
+    let readable = readable_by_others(file, config).into_iter();
+    checks.extend(readable.map(|warning| Check::warning("identity", warning)));
+    checks.extend(secrets::check(config));
     match Plan::from(config) {
         Err(error) => checks.push(Check::failure("tls", error.to_string())),
         Ok(plan) => {

@@ -17,7 +17,7 @@ use crate::server::relay::{Attempt, ExternalClients};
 /// Longest question in bytes: a URL and some names.
 const MAX_BODY: usize = 16 * 1024;
 
-/// What answers a relay.
+/// The answering side of a relay's questions.
 #[derive(Debug)]
 pub(crate) struct RelayHooks {
     pub(crate) key: HookKey,

@@ -27,7 +27,7 @@ pub(super) struct Inbound {
     received: u32,
     acknowledged: u32,
     pub(super) last_read: Instant,
-    /// What of this is held in memory.
+    /// The memory that this takes.
     memory: Share,
 }
 
