@@ -5,11 +5,12 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test lint bench vm-test
+.PHONY: help demo test test-long lint bench vm-test
 
 help:
 	@echo "make demo     a whole call on this machine (ARGS=... goes to rtckiosk demo)"
 	@echo "make test     unit, wire, call and fault tests (ARGS=... goes to cargo test)"
+	@echo "make test-long  the floods of the tests, for ten minutes each"
 	@echo "make lint     format, clippy in every feature set, shellcheck"
 	@echo "make bench    delay, cost of a call, event latency, load (ARGS=... goes to rtckiosk bench server), bad networks"
 	@echo "make vm-test  a call with kernel cameras and sound cards in a virtual machine"
@@ -23,6 +24,11 @@ demo:
 test:
 	@tests/setup.sh test
 	G_DEBUG=fatal_warnings $(CARGO) test --locked $(ARGS)
+
+# The short form of these is among the tests.
+test-long:
+	@tests/setup.sh test
+	ATTACK_SECONDS=600 $(CARGO) test --locked --test attack -- --nocapture flood::
 
 # The tests use both features, so each feature alone is checked without them.
 lint:

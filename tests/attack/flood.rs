@@ -241,3 +241,28 @@ fn twenty_addresses_with_two_hundred_connections_stop_no_heartbeat() {
     let sources: Vec<_> = (1..=20).map(|n| Ipv4Addr::new(127, 0, 1, n)).collect();
     flood("twenty addresses", &sources, 200);
 }
+
+/// With few files that it may open, the server turns clients away in order, says so once in a while, and is back
+/// when they have gone.
+#[test]
+fn a_server_without_files_neither_spins_nor_dies() {
+    let _turn = turn();
+    let locked = Locked::start(USERS, "");
+    let pid = locked.server.program.id().to_string();
+    // Far fewer than it has places.
+    let limited = crate::support::program::run("prlimit", &["--pid", &pid, "--nofile=60:60"]);
+    assert!(limited.status.success(), "{limited:?}");
+    let http: SocketAddr = locked.server.address().parse().unwrap();
+    let before = locked.server.program.err().lines().count();
+    let connections: Vec<_> = (0..200)
+        .filter_map(|_| std::net::TcpStream::connect(http).ok())
+        .collect();
+    std::thread::sleep(Duration::from_secs(5));
+    let log = locked.server.program.err();
+    let told = log.lines().count() - before;
+    assert!(log.contains("cannot accept a connection"), "{log}");
+    assert!(told < 50, "{told} lines in 5 s");
+    drop(connections);
+    let person = locked.person("agent", "double_room");
+    assert_eq!(person.enter("r"), 0);
+}

@@ -2,6 +2,7 @@
 //! machines, word for word.
 
 mod commands;
+mod renewal;
 #[path = "../support/mod.rs"]
 mod support;
 mod two_machines;

@@ -67,19 +67,28 @@ impl Locked {
 
     /// A genuine userSig.
     pub(crate) fn sign(&self, user: &str) -> String {
+        self.sign_for(user, 0, 86_400)
+    }
+
+    /// One that was signed `age` seconds ago for a life of `life`.
+    pub(crate) fn sign_for(&self, user: &str, age: u64, life: u64) -> String {
         let claims = Claims {
             sdk_app_id: APP,
             account_type: "1".to_owned(),
             identifier: user.to_owned(),
-            time: unix_now(),
-            expire_after: 86_400,
+            time: unix_now() - age,
+            expire_after: life,
         };
         user_sig::make(&self.key, &claims, Form::Node).unwrap()
     }
 
     /// The lines of `[room]` that a device of this user has.
     pub(crate) fn credentials(&self, user: &str) -> String {
-        let sig = self.sign(user);
+        Self::credentials_with(&self.sign(user))
+    }
+
+    /// The same with a userSig of one's own.
+    pub(crate) fn credentials_with(sig: &str) -> String {
         format!("sdk_app_id = {APP}\naccount_type = \"1\"\nuser_sig = \"{sig}\"\n")
     }
 
