@@ -87,7 +87,7 @@ impl RoomServer {
             } => {
                 let probe = RelayProbe::external(&relay, api_key.as_ref(), ca_file.clone())?;
                 hooks = relay_hooks(&relay, ca_file, &gate)?;
-                (None, RelayAddress::External(relay), probe)
+                (None, RelayAddress::External(Box::new(relay)), probe)
             }
         };
         let addr = settings.http.listen;

@@ -97,7 +97,7 @@ impl UrlSettings {
 #[derive(Debug, Clone)]
 pub(super) enum RelayAddress {
     Embedded(EmbeddedAddress),
-    External(External),
+    External(Box<External>),
 }
 
 /// An address of the form `rtmp[s]://{host}:{port}/{app}/...`.
@@ -357,7 +357,7 @@ mod tests {
         let crate::config::server::Relay::External(external) = &config.relay else {
             panic!("{config:?}");
         };
-        let urls = urls(RelayAddress::External(external.clone()));
+        let urls = urls(RelayAddress::External(Box::new(external.clone())));
         let push = urls.push_url("8525_a", NOW, "h");
         assert!(push.starts_with("rtmp://push/live/8525_a?bizid=8525&txSecret="));
         assert_eq!(

@@ -91,9 +91,9 @@ async fn misbehave(stream: &mut TcpStream, kind: Kind, until: Instant) -> std::i
             Kind::Busy => Duration::from_millis(100),
             _ => Duration::from_secs(1),
         };
-        match timeout(pause, stream.read(&mut answer)).await {
-            Ok(Ok(0) | Err(_)) => return Ok(()),
-            Ok(Ok(_)) | Err(_) => {}
+        let read = timeout(pause, stream.read(&mut answer)).await;
+        if let Ok(Ok(0) | Err(_)) = read {
+            return Ok(());
         }
         match kind {
             Kind::SlowHead => stream.write_all(b"X-A: b\r\n").await?,

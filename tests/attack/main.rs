@@ -1,6 +1,8 @@
 //! Attacks on the real programs in a locked configuration, with nothing but the network and, in some,
 //! a genuine identity of somebody else's. None may succeed, and a call beside them goes on.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
+
 mod beside;
 mod crowd;
 mod flood;

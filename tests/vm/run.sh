@@ -61,6 +61,8 @@ state_dir = "$work/agent"
 runtime_dir = "$work/agent"
 [room]
 server_url = "$base"
+# A place is left for the witness: a full room shows its streams to its members alone.
+type = "multi"
 user_id = "agent"
 mode = "host"
 [media.video]
@@ -83,6 +85,8 @@ snapshot_dir = "/tmp"
 runtime_dir = "/run/rtckiosk"
 [room]
 server_url = "$base"
+# A place is left for the witness: a full room shows its streams to its members alone.
+type = "multi"
 user_id = "kiosk"
 [[media.cameras]]
 name = "front"
@@ -126,7 +130,7 @@ start_services() {
 
 # A third party at the room server, which sees what members see.
 post() {
-    curl -sf -m 10 -H 'Content-Type: application/json' -d "${2:-{\}}" "$base/double_room/$1"
+    curl -sf -m 10 -H 'Content-Type: application/json' -d "${2:-{\}}" "$base/multi_room/$1"
 }
 members() {
     local query

@@ -143,7 +143,7 @@ impl ExternalClients {
             match &self.kick {
                 Some(kick) => kick.send_away(&id, &client.app, stream, publishes),
                 None => {
-                    log::warn!(stream; "relay.external.control_url is not set: nobody is sent away")
+                    log::warn!(stream; "relay.external.control_url is not set: nobody is sent away");
                 }
             }
         }
