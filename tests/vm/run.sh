@@ -137,7 +137,10 @@ members() {
     query=$(jq -r '"sdkAppID=\(.sdkAppID)&accountType=\(.accType|@uri)&userID=\(.userID)&userSig=\(.userSig|@uri)"' \
         "$work/login.json")
     query=userID=witness\&token=$(post "login?$query" | jq -r '.token|@uri')
-    post "get_room_list?$query" '{"cnt":20,"index":0}'
+    # Lists carry no URL: those are asked for room by room.
+    post "get_room_list?$query" '{"cnt":20,"index":0}' |
+        jq -c '.rooms[] | {roomID}' |
+        while read -r room; do post "get_pushers?$query" "$room"; done | jq -s '{rooms: .}'
 }
 
 # The agent decodes the kiosk's camera and hears its microphone's tone.
