@@ -269,7 +269,7 @@ snapshot() {
     (cd /tmp && rtckiosk ctl --config "$config" snapshot live.jpg)
     is_picture /tmp/live.jpg 320 180
     refused "(-3): /tmp/live.jpg exists already" snapshot /tmp/live.jpg
-    refused "(-2): /tmp/none/x.jpg" snapshot /tmp/none/x.jpg
+    refused "(-2): /tmp/none: No such" snapshot /tmp/none/x.jpg
     # The camera that is not in use is opened for it, and the call goes on with the other.
     rtckiosk ctl --config "$config" snapshot /tmp/desk.jpg --camera desk
     is_picture /tmp/desk.jpg 640 360
