@@ -498,7 +498,9 @@ fn servers_that_others_reach_are_warned_about() {
                play_url = \"rtmps://cdn/l/{stream}\"";
     let cdn = warnings(cdn);
     assert!(
-        cdn.len() == 1 && cdn[0].starts_with("relay.external.push_url: plain RTMP"),
+        cdn.len() == 2
+            && cdn[0].starts_with("relay.external.push_url: plain RTMP")
+            && cdn[1].starts_with("relay.external.hook_key is not set"),
         "{cdn:?}"
     );
 }
