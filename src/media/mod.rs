@@ -31,7 +31,7 @@ mod play_event;
 mod progress;
 mod push_event;
 mod reach;
-mod relay_link;
+pub mod relay_link;
 mod relay_url;
 mod smooth;
 pub mod speaker;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use super::date;
+use super::{date, name};
 
 /// The reason for which there is no TLS session with a peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,7 +126,7 @@ fn names(presented: &[String]) -> String {
     for name in &mut names {
         // webpki writes DnsName("a.example"), IpAddress(127.0.0.1).
         let bare = name.rsplit('(').next().unwrap_or(name);
-        *name = bare.trim_matches(['"', ')']).to_owned();
+        *name = name::shown(bare.trim_matches(['"', ')']));
     }
     if names.len() > SHOWN {
         names.truncate(SHOWN);

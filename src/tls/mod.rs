@@ -4,14 +4,18 @@
 //! TLS 1.3 and 1.2 with ephemeral keys: rustls has nothing else. No session is ever resumed, so
 //! that each connection has keys of its own.
 //!
-//! Floors: `date`, `stamp` and `provider`; `fault`, `trust` and `files`; `verifier`; `client` and
-//! `server`.
+//! Floors: `date`, `name`, `stamp` and `provider`; `fault`, `trust` and `files`; `verifier`; `client` and
+//! `server`; `fuzzing` (ways in for tests).
 
 mod client;
 mod date;
 mod fault;
 #[cfg(feature = "server")]
 mod files;
+#[cfg(all(any(test, fuzzing), feature = "server"))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod name;
 mod provider;
 #[cfg(feature = "server")]
 mod server;

@@ -8,6 +8,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::fault::TlsFault;
+use super::name;
 use super::trust::{Pin, Trust};
 
 #[derive(Debug)]
@@ -110,22 +111,16 @@ fn fault(error: &webpki::Error, leaf: &EndEntityCert<'_>) -> TlsFault {
     }
 }
 
-/// Maximum number of characters of a foreign name that are shown.
-const NAME_CHARS: usize = 64;
-
 /// Finds the common name in a distinguished name (DER), as far as it can be shown.
-fn common_name(name: &[u8]) -> Option<String> {
+fn common_name(subject: &[u8]) -> Option<String> {
     const OID: [u8; 5] = [6, 3, 0x55, 4, 3];
-    let at = name.windows(OID.len()).position(|window| window == OID)? + OID.len();
-    let length = usize::from(*name.get(at + 1)?);
-    let text = name.get(at + 2..at + 2 + length)?;
-    let text = String::from_utf8_lossy(text);
-    Some(
-        text.chars()
-            .filter(|c| !c.is_control())
-            .take(NAME_CHARS)
-            .collect(),
-    )
+    let at = subject
+        .windows(OID.len())
+        .position(|window| window == OID)?
+        + OID.len();
+    let length = usize::from(*subject.get(at + 1)?);
+    let text = subject.get(at + 2..at + 2 + length)?;
+    Some(name::shown(&String::from_utf8_lossy(text)))
 }
 
 impl ServerCertVerifier for Verifier {

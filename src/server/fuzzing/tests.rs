@@ -65,12 +65,46 @@ fn what_was_found_once_does_no_harm_again() {
         .for_each(|seed| status_answers(seed));
 }
 
+#[test]
+fn users_and_addresses_of_former_finds_do_no_harm() {
+    let text = |seed: &Vec<u8>| String::from_utf8_lossy(seed).into_owned();
+    seeds("users_file")
+        .iter()
+        .for_each(|seed| users_file(&text(seed)));
+    seeds("forwarded_for")
+        .iter()
+        .for_each(|seed| forwarded_for(&text(seed)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn no_script_does_harm(lines in prop::collection::vec(line(), 0..12)) {
         front_door(&lines.join("\n"));
+    }
+
+    #[test]
+    fn no_list_of_proxies_does_harm(
+        list in prop::collection::vec(prop_oneof![
+            Just("10.1.2.3"), Just("::ffff:10.9.9.9"), Just("198.51.100.7"), Just("2001:db8::1"),
+            Just("fd00::7"), Just(" 10.0.0.2 "), Just(""), Just("unknown"), Just("10.0.0.1:80"),
+        ], 0..8),
+        noise in ".{0,12}",
+    ) {
+        forwarded_for(&list.join(","));
+        forwarded_for(&noise);
+    }
+
+    #[test]
+    fn no_users_file_does_harm(
+        id in ".{0,6}",
+        rest in r#"("(role|added|revoked|valid_from)":("(kiosk|agent|x)"|[0-9]{1,21}|null),){0,4}"#,
+    ) {
+        let user = rest.trim_end_matches(',');
+        let id = serde_json::to_string(&id).unwrap();
+        users_file(&format!(r#"{{"version":1,"users":{{{id}:{{{user}}}}}}}"#));
+        users_file(&rest);
     }
 
     #[test]

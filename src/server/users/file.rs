@@ -96,13 +96,17 @@ impl Users {
             path: path.to_owned(),
             source,
         };
+        let text = self.text().map_err(|source| error(source.into()))?;
+        private_file::write(path, &text).map_err(error)
+    }
+
+    /// The text of the file.
+    pub(in crate::server) fn text(&self) -> serde_json::Result<String> {
         let document = Document {
             version: VERSION,
             users: self.0.clone(),
         };
-        let text = serde_json::to_string_pretty(&document);
-        let text = text.map_err(|source| error(source.into()))?;
-        private_file::write(path, &format!("{text}\n")).map_err(error)
+        Ok(serde_json::to_string_pretty(&document)? + "\n")
     }
 
     #[must_use]
