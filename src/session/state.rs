@@ -96,9 +96,10 @@ impl Next {
             Entry::InCall {
                 room_id,
                 muted,
+                members,
                 agent,
             } => {
-                let entered = InCall::enter(room_id, muted, agent, facts);
+                let entered = InCall::enter(room_id, muted, members, agent, facts);
                 Self::entered(entered, State::InCall)
             }
             Entry::Ending(reason) => Self::entered(Ending::enter(reason, facts), State::Ending),

@@ -5,7 +5,7 @@ use crate::config::kiosk::Role;
 use crate::display::ConnectingStep as Step;
 use crate::display::{EndReason, Fault, FaultCode};
 use crate::session::action::Action;
-use crate::session::event::{Event, Found, RoomFailure};
+use crate::session::event::{Event, Found, Peer, RoomFailure};
 use crate::session::facts::Facts;
 use crate::session::request::Request;
 use crate::session::transition::Transition;
@@ -21,6 +21,8 @@ pub(in crate::session) struct Connecting {
     renewed: bool,
     step: Step,
     muted: bool,
+    /// Members of the room whose news overtook that of our own entering.
+    members: Vec<Peer>,
 }
 
 impl Connecting {
@@ -43,6 +45,7 @@ impl Connecting {
             renewed: false,
             step: Step::Preparing,
             muted: false,
+            members: Vec::new(),
         };
         let deadline = Action::WakeIn(facts.patience.connect);
         (state, vec![Action::StartCapture, first_request, deadline])
@@ -101,10 +104,22 @@ impl Connecting {
                 self.push_when_ready()
             }
             Event::Pushing if self.step == Step::Pushing => self.enter_room(),
+            Event::MemberJoined(peer) | Event::MemberChanged(peer)
+                if self.step == Step::Entering =>
+            {
+                self.members.retain(|known| known.user_id != peer.user_id);
+                self.members.push(peer);
+                Decision::stay(self)
+            }
+            Event::MemberLeft { user_id } => {
+                self.members.retain(|known| known.user_id != user_id);
+                Decision::stay(self)
+            }
             Event::Entered(Ok(())) => match self.room_id {
                 Some(room_id) => Decision::enter(Entry::InCall {
                     room_id,
                     muted: self.muted,
+                    members: self.members,
                     agent: match self.destination {
                         Destination::Found(found) => Some(found.agent),
                         Destination::OwnRoom | Destination::Chosen(_) => None,

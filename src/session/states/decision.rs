@@ -2,7 +2,7 @@
 
 use crate::display::{EndReason, Fault};
 use crate::session::action::Action;
-use crate::session::event::Found;
+use crate::session::event::{Found, Peer};
 
 /// The state that follows, and what is to be done, in this order.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(in crate::session) enum Entry {
     InCall {
         room_id: String,
         muted: bool,
+        /// Those who are known to be there.
+        members: Vec<Peer>,
         /// The agent that was found, in whose place another will do.
         agent: Option<String>,
     },

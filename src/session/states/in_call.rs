@@ -9,7 +9,7 @@ use crate::config::kiosk::Role;
 use crate::display::EndReason;
 use crate::display::ShownMessage;
 use crate::session::action::Action;
-use crate::session::event::Event;
+use crate::session::event::{Event, Peer};
 use crate::session::facts::Facts;
 use crate::session::request::Request;
 use crate::session::transition::{Link, Transition};
@@ -58,23 +58,30 @@ impl InCall {
     pub(in crate::session) fn enter(
         room_id: String,
         muted: bool,
+        peers: Vec<Peer>,
         agent: Option<String>,
         facts: &Facts,
     ) -> (Self, Vec<Action>) {
         let until = facts.now + facts.patience.first_picture;
         let agent = agent.filter(|_| facts.role == Role::Guest);
+        let alone = peers.is_empty();
+        let mut members = Members::default();
+        let mut actions: Vec<_> = peers
+            .into_iter()
+            .flat_map(|peer| members.update(peer))
+            .collect();
         let state = Self {
             room_id,
-            members: Members::default(),
+            members,
             uplink: Uplink::up(),
             server_reachable: facts.server.is_ok(),
             muted,
             said: None,
-            alone_since: Some(facts.now),
+            alone_since: alone.then_some(facts.now),
             unanswered: agent.map(|agent| Unanswered { agent, until }),
         };
-        let wake = state.next_wake(facts);
-        (state, wake.into_iter().collect())
+        actions.extend(state.next_wake(facts));
+        (state, actions)
     }
 
     pub(in crate::session) fn transition(&self) -> Transition {

@@ -47,6 +47,31 @@ fn a_guest_finds_an_agent_and_goes_through_every_step() {
 }
 
 #[test]
+fn members_that_are_heard_of_before_the_own_entering_are_played_too() {
+    let mut machine = Machine::new(Role::Guest);
+    machine.feed_all([
+        Event::LoggedIn,
+        Event::Request(Request::Call),
+        Event::RoomFound(Ok(Some("r1".into()))),
+        Event::CaptureReady(Ok(())),
+        Event::PushUrl(Ok(())),
+        Event::Pushing,
+        Event::MemberJoined(peer("a", "u1")),
+        Event::MemberJoined(peer("b", "u2")),
+        Event::MemberChanged(peer("a", "u3")),
+        Event::MemberLeft {
+            user_id: "b".into(),
+        },
+    ]);
+    let actions = machine.feed(Event::Entered(Ok(())));
+    assert_eq!(without_wake(actions), [Action::Play(peer("a", "u3"))]);
+    let actions = machine.feed(Event::MemberLeft {
+        user_id: "a".into(),
+    });
+    assert_eq!(without_wake(actions), [Action::Leave]);
+}
+
+#[test]
 fn a_host_opens_a_room_and_stays_when_the_customer_leaves() {
     let mut machine = Machine::new(Role::Host);
     machine.feed(Event::LoggedIn);
