@@ -15,8 +15,11 @@ use super::app::App;
 use super::call::Call;
 use super::peer::{Peer, counted_address};
 use super::{hooks, reply, utility_verbs, verbs};
-use crate::protocol::{RoomType, Verb};
+use crate::protocol::{RoomType, Verb, excerpt};
 use crate::server::im;
+
+/// Path of the questions of relays, who may publish and play; the key follows.
+const HOOKS: &str = "/relay/hooks/";
 
 /// Time for which a browser may remember which origins are allowed.
 const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
@@ -47,7 +50,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         }
     }
     router
-        .route("/relay/hooks/{key}", post(hooks::answer))
+        .route(&format!("{HOOKS}{{key}}"), post(hooks::answer))
         .merge(im::router(app.im.clone()))
         .method_not_allowed_fallback(|| async {
             reply::http_error(StatusCode::METHOD_NOT_ALLOWED, "wrong method for this path")
@@ -72,8 +75,8 @@ fn cors(origins: Option<&[String]>) -> CorsLayer {
         .max_age(CORS_MAX_AGE)
 }
 
-/// Surrounds every request with the limit per address, the deadline and the log. The query is never
-/// logged, because it carries tokens.
+/// Surrounds every request with the limit per address, the deadline and the log. Neither the query is
+/// logged, which carries tokens, nor the key of the relay's questions.
 async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -98,6 +101,11 @@ async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
         })
     } else {
         reply::too_many_requests()
+    };
+    let path = if path.starts_with(HOOKS) {
+        HOOKS.to_owned()
+    } else {
+        excerpt(&path)
     };
     log::debug!(
         method:%, path, status = response.status().as_u16(), address:?,
