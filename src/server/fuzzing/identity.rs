@@ -1,4 +1,4 @@
-//! What says who somebody is: the users file, and the addresses that a proxy names.
+//! Evidence of who somebody is: the users file, and the addresses that a proxy names.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What GStreamer's element sends to the relay: nothing but the address is changed on the way.
+//! The words of GStreamer's element to the relay: nothing but the address is changed on the way.
 
 #![no_main]
 
