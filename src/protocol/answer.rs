@@ -2,36 +2,49 @@
 //! for paths it does not know.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::code::Code;
-use super::excerpt::{excerpt, excerpt_of_bytes};
+use super::excerpt::{excerpt, harmless};
 use super::json;
+use super::json::lenient::{self, Lenient, integer, lenient};
 
 /// The fields of a verb's answer beside `code` and `message`.
 pub trait Answer: Serialize + DeserializeOwned {
-    /// Keys without which the answer cannot be this verb's.
+    /// Keys without which the answer cannot be this verb's; those of lists end in `[]`.
     const EXPECTED: &'static [&'static str];
+    /// The key without which an entry of a list means nobody and nothing.
+    const ID: Option<&'static str> = None;
     /// Whether Java may answer with 200 and no body at all.
     const MAY_BE_EMPTY: bool = false;
     /// Whether the answer has a `code`; those of the two test verbs have none.
     const HAS_CODE: bool = true;
 }
 
-/// Declares answers: fields are tolerant (absent or null gives the default).
+/// Declares answers. Fields are tolerant: what is absent, null or of no use gives the default, and
+/// an entry of a list that has no id is left out.
 macro_rules! answers {
-    ($($(#[$doc:meta])* $name:ident expects [$($expected:literal),*] $($konst:ident)* {
+    ($($(#[$doc:meta])* $name:ident expects [$($expected:literal),*] $(, by $id:literal)? $($konst:ident)* {
         $($(#[$attr:meta])* $field:ident: $type:ty),* $(,)?
     })+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
-        pub struct $name { $($(#[$attr])* pub $field: $type),* }
+        pub struct $name {
+            $($(#[$attr])* #[serde(deserialize_with = "lenient")] pub $field: $type),*
+        }
 
         impl Answer for $name {
             const EXPECTED: &'static [&'static str] = &[$($expected),*];
+            $(const ID: Option<&'static str> = Some($id);)?
             $(answers!(@$konst);)*
+        }
+
+        impl Lenient for $name {
+            fn read(value: Value) -> Option<Self> {
+                entry(value)
+            }
         }
     )+};
     (@may_be_empty) => { const MAY_BE_EMPTY: bool = true; };
@@ -46,9 +59,9 @@ answers! {
     LoginInfo expects ["userID", "sdkAppID", "accType", "userSig"] {
         #[serde(rename = "userID")]
         user_id: String,
-        #[serde(rename = "sdkAppID", deserialize_with = "number")]
+        #[serde(rename = "sdkAppID")]
         sdk_app_id: u64,
-        #[serde(rename = "accType", deserialize_with = "text")]
+        #[serde(rename = "accType")]
         account_type: String,
         #[serde(rename = "userSig")]
         user_sig: String,
@@ -90,12 +103,12 @@ answers! {
         room_id: String,
     }
 
-    RoomList expects ["rooms"] {
+    RoomList expects ["rooms[]"] {
         rooms: Vec<Room>,
     }
 
     /// A room in a list, and the answer to `get_pushers`.
-    Room expects ["pushers"] {
+    Room expects ["pushers[]"], by "roomID" {
         #[serde(rename = "roomID")]
         room_id: String,
         #[serde(rename = "roomInfo")]
@@ -115,7 +128,7 @@ answers! {
     }
 
     /// A member of a room; the list contains the caller too.
-    Pusher expects ["userID"] {
+    Pusher expects ["userID"], by "userID" {
         #[serde(rename = "userID")]
         user_id: String,
         #[serde(rename = "userName")]
@@ -139,14 +152,14 @@ answers! {
         result: Value,
     }
 
-    Audiences expects ["audiences"] {
+    Audiences expects ["audiences[]"] {
         /// Always 0 from Java.
         #[serde(rename = "audienceCount")]
         audience_count: u32,
         audiences: Vec<Audience>,
     }
 
-    Audience expects ["userID"] {
+    Audience expects ["userID"], by "userID" {
         #[serde(rename = "userID")]
         user_id: String,
         #[serde(rename = "userInfo")]
@@ -212,23 +225,48 @@ pub fn parse<A: Answer>(status: u16, body: &[u8]) -> Result<A, AnswerError> {
     if A::HAS_CODE {
         check_code(&fields)?;
     }
-    if let Some(key) = A::EXPECTED
-        .iter()
-        .find(|key| fields.get(**key).is_none_or(Value::is_null))
-    {
-        return Err(AnswerError::Missing(key));
+    for key in A::EXPECTED {
+        check_expected(&fields, key)?;
     }
     from_fields(fields)
 }
 
+fn check_expected(fields: &Map<String, Value>, key: &'static str) -> Result<(), AnswerError> {
+    let (name, is_list) = match key.strip_suffix("[]") {
+        Some(name) => (name, true),
+        None => (key, false),
+    };
+    let value = fields.get(name).filter(|value| !value.is_null());
+    let value = value.ok_or(AnswerError::Missing(name))?;
+    if is_list && lenient::items(value.clone()).is_none() {
+        let value = excerpt(&value.to_string());
+        return Err(AnswerError::Wrong(format!("{name} is {value}, not a list")));
+    }
+    Ok(())
+}
+
+/// Reads an entry of a list; `None` without an id.
+fn entry<A: Answer>(value: Value) -> Option<A> {
+    let value = lenient::object(value)?;
+    if let Some(id) = A::ID {
+        let id = value.get(id)?;
+        let given = match id {
+            Value::String(text) => !text.is_empty(),
+            other => other.is_number(),
+        };
+        given.then_some(())?;
+    }
+    serde_json::from_value(value).ok()
+}
+
 fn from_fields<A: Answer>(fields: Map<String, Value>) -> Result<A, AnswerError> {
-    serde_json::from_value(without_nulls(Value::Object(fields)))
+    serde_json::from_value(Value::Object(fields))
         .map_err(|error| AnswerError::Wrong(excerpt(&error.to_string())))
 }
 
 fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
     let code = fields.get("code").ok_or(AnswerError::Missing("code"))?;
-    let number = as_i64(code)
+    let number = integer(code)
         .ok_or_else(|| AnswerError::Wrong(format!("code is {}", excerpt(&code.to_string()))))?;
     if number == 0 {
         // Node's answer to a path it does not know: success, an empty `data` and no message.
@@ -242,60 +280,22 @@ fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
             Ok(())
         };
     }
-    let text = fields
-        .get("message")
-        .or_else(|| fields.get("error"))
-        .and_then(Value::as_str);
+    let text = fields.get("message").or_else(|| fields.get("error"));
     Err(AnswerError::Refused {
         code: Code::from_number(number),
-        message: excerpt(text.unwrap_or_default()),
+        message: excerpt(&lenient::text(text)),
     })
 }
 
-/// Takes the beginning of an answer, for an error. Nothing of half a JSON is shown, because
-/// tokens and signed URLs may stand in it.
+/// Says what came in place of an answer: its size, and words at its beginning if they can be no
+/// token and no signed URL.
 fn beginning(body: &[u8]) -> String {
-    if body.trim_ascii_start().starts_with(b"{") {
-        return format!("{{... ({} bytes)", body.len());
+    let words = harmless(body);
+    let size = format!("{} bytes", body.len());
+    match words.is_empty() {
+        true => size,
+        false => format!("{size}, {words:?}"),
     }
-    excerpt_of_bytes(body)
-}
-
-fn as_i64(value: &Value) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-/// Drops keys whose value is null: Java sends null for an absent value.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key, without_nulls(value)))
-            .collect(),
-        other => other,
-    }
-}
-
-/// Reads a number, also in quotes.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    as_i64(&value)
-        .and_then(|number| u64::try_from(number).ok())
-        .ok_or_else(|| serde::de::Error::custom(format!("{value} is not a number from 0")))
-}
-
-/// Reads a string, also when it came as a bare number.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) => text,
-        other => other.to_string(),
-    })
 }
 
 #[cfg(test)]
@@ -363,7 +363,10 @@ mod tests {
             }
         );
         let html = parse::<Done>(200, b"<html>\n<body>").unwrap_err();
-        assert!(matches!(html, AnswerError::NotJson { excerpt, .. } if excerpt == "<html> <body>"));
+        assert!(matches!(html, AnswerError::NotJson { excerpt, .. } if excerpt == "13 bytes"));
+        let notice = "<br />\nNotice: {\"code\":0,\"token\":\"secret\"}";
+        let wrong = parse::<LoggedIn>(200, notice.as_bytes()).unwrap_err();
+        assert!(!wrong.to_string().contains("secret"), "{wrong}");
         let half = parse::<LoggedIn>(200, br#"{"code":0,"token":"secret"#).unwrap_err();
         assert!(!half.to_string().contains("secret"), "{half}");
         let huge = format!(

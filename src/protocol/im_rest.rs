@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::json::lenient::lenient;
 use super::{json, webim};
 
 /// The only type of group that rooms use.
@@ -111,33 +112,36 @@ impl ErrorCode {
 }
 
 /// Body of `create_group`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CreateGroup {
-    #[serde(rename = "Owner_Account", default)]
+    #[serde(rename = "Owner_Account", deserialize_with = "lenient")]
     pub owner: String,
     /// [`BIG_GROUP`] for rooms.
-    #[serde(rename = "Type")]
+    #[serde(rename = "Type", deserialize_with = "lenient")]
     pub kind: String,
-    #[serde(rename = "GroupId")]
+    #[serde(rename = "GroupId", deserialize_with = "lenient")]
     pub group_id: String,
-    #[serde(rename = "Name", default)]
+    #[serde(rename = "Name", deserialize_with = "lenient")]
     pub name: String,
 }
 
 /// Body of `destroy_group`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DestroyGroup {
-    #[serde(rename = "GroupId")]
+    #[serde(rename = "GroupId", deserialize_with = "lenient")]
     pub group_id: String,
 }
 
 /// Body of `send_group_system_notification`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SendGroupSystemNotification {
-    #[serde(rename = "GroupId")]
+    #[serde(rename = "GroupId", deserialize_with = "lenient")]
     pub group_id: String,
     /// The members' `UserDefinedField`; rooms put JSON into it.
-    #[serde(rename = "Content")]
+    #[serde(rename = "Content", deserialize_with = "lenient")]
     pub content: String,
 }
 

@@ -2,7 +2,7 @@
 //! userSig, signed stream URLs and Tencent's event numbers.
 //!
 //! Ground floor of the house: pure values and functions, no I/O, no clock, no GStreamer.
-//! Floors inside: `excerpt`, `json`, `verb` and `limits`; the languages `code`, `answer`,
+//! Floors inside: `excerpt`, `shown`, `json`, `verb` and `limits`; the languages `code`, `answer`,
 //! `request`, `user_sig`, `stream_url` and `webim`; `im_rest`, the server's side of webim.
 
 pub mod answer;
@@ -14,12 +14,13 @@ pub mod json;
 mod limits;
 pub mod net_status;
 pub mod request;
+pub mod shown;
 pub mod stream_url;
 pub mod user_sig;
 pub mod verb;
 pub mod webim;
 
 pub use code::Code;
-pub use excerpt::{excerpt, excerpt_of_bytes};
+pub use excerpt::excerpt;
 pub use limits::{ROOM_INFO_LIMIT, is_plain_id};
 pub use verb::{RoomType, Verb};

@@ -1,17 +1,19 @@
 //! Bodies that are sent to a room server: exactly the documented fields, because Java refuses
-//! unknown ones. Reading is tolerant, because clients send more, and numbers as strings.
+//! unknown ones. Reading is tolerant, because clients send more, and other types of values.
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::excerpt::excerpt;
+use super::json::lenient::{Lenient, lenient};
 use super::verb::Verb;
 
 /// A request body with the verb it belongs to.
 pub trait Request: Serialize + DeserializeOwned {
     const VERB: Verb;
-    /// Keys that must be present and not null; an empty string is present.
+    /// Keys that must be present and not null; an empty string is present. Those whose value must
+    /// be a whole number end in `#`.
     const REQUIRED: &'static [&'static str];
 }
 
@@ -21,8 +23,11 @@ macro_rules! requests {
         $($(#[$attr:meta])* $field:ident: $type:ty),* $(,)?
     })+) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        pub struct $name { $($(#[$attr])* pub $field: $type),* }
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct $name {
+            $($(#[$attr])* #[serde(deserialize_with = "lenient")] pub $field: $type),*
+        }
 
         impl Request for $name {
             const VERB: Verb = Verb::$verb;
@@ -39,18 +44,16 @@ requests! {
 
     GetPushUrl for GetPushUrl requires ["userID"] {
         /// Base of Java's stream id; Node ignores it. Not sent for live rooms.
-        #[serde(rename = "roomID", default, skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "roomID", skip_serializing_if = "Option::is_none")]
         room_id: Option<String>,
         #[serde(rename = "userID")]
         user_id: String,
     }
 
-    GetRoomList for GetRoomList requires ["index", "cnt"] {
+    GetRoomList for GetRoomList requires ["index#", "cnt#"] {
         /// Number of rooms to skip.
-        #[serde(deserialize_with = "count")]
         index: u32,
         /// Maximum number of rooms in the answer.
-        #[serde(deserialize_with = "count")]
         cnt: u32,
     }
 
@@ -66,7 +69,7 @@ requests! {
         #[serde(rename = "roomInfo")]
         room_info: String,
         /// Empty if the server is to invent one.
-        #[serde(rename = "roomID", default, deserialize_with = "null_as_empty")]
+        #[serde(rename = "roomID")]
         room_id: String,
     }
 
@@ -80,7 +83,7 @@ requests! {
     AddPusher for AddPusher requires ["roomID", "userID", "userName", "userAvatar", "pushURL"] {
         #[serde(rename = "roomID")]
         room_id: String,
-        #[serde(rename = "roomInfo", default, deserialize_with = "null_as_empty")]
+        #[serde(rename = "roomInfo")]
         room_info: String,
         #[serde(rename = "userID")]
         user_id: String,
@@ -129,7 +132,7 @@ requests! {
         /// `inc`, `dec` or `set`.
         operation: String,
         /// Sent only with `set`; Java refuses the key.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<Value>,
     }
 
@@ -159,10 +162,8 @@ requests! {
         #[serde(rename = "userID")]
         user_id: String,
         /// Agents that may be offered: user ids, or beginnings of them followed by `*`. Empty: all.
-        #[serde(default)]
         agents: Vec<String>,
         /// Agents (user ids) that are not to be offered, because they did not answer just now.
-        #[serde(default)]
         except: Vec<String>,
     }
 
@@ -187,27 +188,20 @@ pub enum BodyError {
 /// The first required key that is absent or null, or the value that has a wrong type.
 pub fn parse<R: Request>(body: Value) -> Result<R, BodyError> {
     for key in R::REQUIRED {
-        if body.get(key).is_none_or(Value::is_null) {
-            return Err(BodyError::Missing(key));
+        let (name, is_number) = match key.strip_suffix('#') {
+            Some(name) => (name, true),
+            None => (*key, false),
+        };
+        let value = body.get(name).filter(|value| !value.is_null());
+        let value = value.ok_or(BodyError::Missing(name))?;
+        if is_number && u32::read(value.clone()).is_none() {
+            let value = excerpt(&value.to_string());
+            let reason = format!("{name} is {value}, a whole number from 0 is needed");
+            return Err(BodyError::Wrong(reason));
         }
     }
     // The reason may quote the value, however long that is.
     serde_json::from_value(body).map_err(|error| BodyError::Wrong(excerpt(&error.to_string())))
-}
-
-/// Reads a count as a number or, as in urlencoded bodies, as a string of digits.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let number = match &value {
-        Value::Number(number) => number.as_u64().and_then(|n| u32::try_from(n).ok()),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    number.ok_or_else(|| D::Error::custom(format!("{value} is not a whole number from 0")))
-}
-
-fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -246,6 +240,11 @@ mod tests {
         assert_eq!(list, GetRoomList { index: 0, cnt: 20 });
         let created: CreateRoom = parse(json!({"userID":"u","roomInfo":"","roomID":null})).unwrap();
         assert_eq!(created.room_id, "");
+        let odd: CreateRoom = parse(json!({"userID":10086,"roomInfo":{"a":1}})).unwrap();
+        assert_eq!(
+            (odd.user_id.as_str(), odd.room_info.as_str()),
+            ("10086", r#"{"a":1}"#)
+        );
         let added: AddPusher = parse(json!({"roomID":"r","userID":"u","userName":"",
             "userAvatar":"","pushURL":""}))
         .unwrap();
@@ -261,9 +260,8 @@ mod tests {
         let wrong = parse::<GetRoomList>(json!({"index":-1,"cnt":20})).unwrap_err();
         assert_eq!(
             wrong,
-            BodyError::Wrong("-1 is not a whole number from 0".into())
+            BodyError::Wrong("index is -1, a whole number from 0 is needed".into())
         );
-        assert!(parse::<CreateRoom>(json!({"userID":"u","roomInfo":{}})).is_err());
         let long = json!({"index":"x".repeat(100_000),"cnt":20});
         let wrong = parse::<GetRoomList>(long).unwrap_err();
         assert!(wrong.to_string().len() < 1000, "{wrong}");

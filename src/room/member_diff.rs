@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::protocol::answer::Pusher;
+use crate::protocol::shown;
 use crate::protocol::stream_url::redacted;
 
 /// Another member of the room.
@@ -34,9 +35,9 @@ impl std::fmt::Debug for Member {
 impl From<&Pusher> for Member {
     fn from(pusher: &Pusher) -> Self {
         Self {
-            user_id: pusher.user_id.clone(),
-            user_name: pusher.user_name.clone(),
-            user_avatar: pusher.user_avatar.clone(),
+            user_id: shown::name(&pusher.user_id),
+            user_name: shown::name(&pusher.user_name),
+            user_avatar: shown::line(&pusher.user_avatar),
             accelerate_url: pusher.accelerate_url.clone(),
         }
     }

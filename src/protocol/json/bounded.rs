@@ -5,6 +5,8 @@
 
 use serde::de::DeserializeOwned;
 
+use super::tidy;
+
 /// Maximum size of a request in memory, in bytes. Real ones stay below 32 KiB.
 pub const REQUEST_WEIGHT: usize = 1 << 20;
 /// Maximum size of an answer in memory, in bytes: four times a list of 4000 members.
@@ -26,11 +28,23 @@ pub enum JsonError {
     TooHeavy { weight: usize, limit: usize },
 }
 
-/// Reads a JSON text that takes at most `limit` bytes when read.
+/// Reads a JSON text that takes at most `limit` bytes when read, also one that is not quite JSON.
 ///
 /// # Errors
 /// A text that is heavier, is not JSON, or is of another type.
 pub fn parse<T: DeserializeOwned>(text: &[u8], limit: usize) -> Result<T, JsonError> {
+    let strict = exactly(text, limit);
+    let Err(JsonError::Syntax(error)) = &strict else {
+        return strict;
+    };
+    if error.is_data() {
+        return strict;
+    }
+    let mut tidied = tidy::texts(text).map(|text| exactly(tidy::tidy(&text).as_bytes(), limit));
+    tidied.find(Result::is_ok).unwrap_or(strict)
+}
+
+fn exactly<T: DeserializeOwned>(text: &[u8], limit: usize) -> Result<T, JsonError> {
     let weight = weight(text);
     if weight > limit {
         return Err(JsonError::TooHeavy { weight, limit });

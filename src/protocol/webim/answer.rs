@@ -4,9 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::lenient;
 use crate::protocol::excerpt::excerpt;
-use crate::protocol::json;
+use crate::protocol::json::{self, lenient};
 
 /// Reasons for which an answer of the message service cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::element::Element;
-use super::lenient::{Lenient, lenient};
+use crate::protocol::json::lenient::{Lenient, lenient, object};
 
 /// Declares bodies whose every field is read leniently.
 macro_rules! bodies {
@@ -18,8 +18,8 @@ macro_rules! bodies {
         }
 
         impl Lenient for $name {
-            fn of(value: Value) -> Self {
-                serde_json::from_value(value).unwrap_or_default()
+            fn read(value: Value) -> Option<Self> {
+                serde_json::from_value(object(value)?).ok()
             }
         }
     )+};

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::constants::{C2C_LIMIT, GROUP_LIMIT};
 use super::element::Element;
-use super::lenient::text as field_text;
-use crate::protocol::json;
+use crate::protocol::json::{self, lenient::text as field_text};
 
 /// Command of the room server when the member list changed.
 const PUSHERS_CHANGED: &str = "notifyPusherChange";

@@ -4,7 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::lenient::{self, Lenient};
+use crate::protocol::json::lenient::{self, Lenient, object};
 
 /// One element of a message's body.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,12 +55,13 @@ impl Element {
         json!({ "MsgType": kind, "MsgContent": content })
     }
 
-    /// Reads an element; None if it has no `MsgType`.
+    /// Reads an element; None if it has no `MsgType`. The content may stand in a text.
     #[must_use]
     pub fn from_json(json: &Value) -> Option<Self> {
         let kind = json.get("MsgType").and_then(Value::as_str)?;
         let content = json.get("MsgContent");
-        let field = |key: &str| content.and_then(|content| content.get(key));
+        let unpacked = content.cloned().and_then(object);
+        let field = |key: &str| unpacked.as_ref().and_then(|content| content.get(key));
         Some(match kind {
             "TIMTextElem" => Self::Text(lenient::text(field("Text"))),
             "TIMCustomElem" => Self::Custom {
@@ -93,22 +94,28 @@ impl Serialize for Element {
 
 impl<'de> Deserialize<'de> for Element {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(Self::of)
+        let value = Value::deserialize(deserializer)?;
+        Ok(Self::read(value).unwrap_or_default())
+    }
+}
+
+impl Default for Element {
+    /// An element without kind.
+    fn default() -> Self {
+        Self::Other {
+            kind: String::new(),
+            content: Value::Null,
+        }
     }
 }
 
 impl Lenient for Element {
-    fn of(value: Value) -> Self {
-        Self::from_json(&value).unwrap_or(Self::Other {
-            kind: String::new(),
-            content: value,
-        })
+    fn read(value: Value) -> Option<Self> {
+        Self::from_json(&value)
     }
 }
 
 /// Reads a body, without the entries that are not elements.
 pub(super) fn elements(body: Option<&Value>) -> Vec<Element> {
-    let items = body.and_then(Value::as_array).map(Vec::as_slice);
-    let items = items.unwrap_or_default().iter();
-    items.filter_map(Element::from_json).collect()
+    lenient::list(body)
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::constants::SYSTEM_ACCOUNT;
 use super::element::{Element, elements};
-use super::lenient;
+use crate::protocol::json::lenient;
 
 /// `OpType` of the tip that somebody came.
 pub const TIP_JOIN: u64 = 1;
@@ -185,15 +185,10 @@ impl GroupMessage {
 }
 
 fn tip(body: &Value) -> Content {
-    let accounts = body.get("List_Account").and_then(Value::as_array);
-    let accounts = accounts.map(Vec::as_slice).unwrap_or_default().iter();
     Content::Tip {
         op_type: lenient::number(body.get("OpType")),
         operator: lenient::text(body.get("Operator_Account")),
-        accounts: accounts
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        accounts: lenient::list(body.get("List_Account")),
         member_num: lenient::number(body.get("MemberNum")),
     }
 }
@@ -293,20 +288,17 @@ pub fn poll_events(list: &[Value]) -> Vec<PollEvent> {
 }
 
 fn poll_event(json: &Value) -> PollEvent {
-    let list = |key: &str| {
-        let list = json.get(key).and_then(Value::as_array);
-        list.map(Vec::as_slice).unwrap_or_default()
-    };
+    let list = |key: &str| lenient::list::<Value>(json.get(key));
     match lenient::number(json.get("Event")) {
         1 => PollEvent::C2cPending {
             notify_seq: lenient::number(json.get("NotifySeq")),
         },
         // The entries may leave their number to the array.
-        event @ 3 => PollEvent::Group(numbered(list("GroupMsgArray"), event)),
-        event @ (4 | 5) => PollEvent::Group(numbered(list("GroupTips"), event)),
+        event @ 3 => PollEvent::Group(numbered(&list("GroupMsgArray"), event)),
+        event @ (4 | 5) => PollEvent::Group(numbered(&list("GroupTips"), event)),
         9 => {
-            let messages = list("C2cMsgArray").iter();
-            PollEvent::C2c(messages.filter_map(C2cMessage::from_json).collect())
+            let messages = list("C2cMsgArray");
+            PollEvent::C2c(messages.iter().filter_map(C2cMessage::from_json).collect())
         }
         other => PollEvent::Other(other),
     }

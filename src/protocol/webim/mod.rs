@@ -5,7 +5,7 @@
 //! tolerant: a field that is absent, null or of another type counts as empty, and an entry that
 //! makes no sense is skipped.
 //!
-//! Floors: `constants`, `command` and `lenient`; `element` and `query`; `body`, `message`, `chat`
+//! Floors: `constants` and `command`; `element` and `query`; `body`, `message`, `chat`
 //! and `answer`.
 
 mod answer;
@@ -14,7 +14,6 @@ mod chat;
 mod command;
 mod constants;
 mod element;
-mod lenient;
 mod message;
 mod query;
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::protocol::shown;
 use crate::protocol::webim::{
     C2cChat, C2cMessage, Content, GroupChat, GroupMessage, ReportType, is_pushers_changed,
     read_c2c, read_group,
@@ -28,20 +29,18 @@ pub(super) fn effect_of(message: &GroupMessage, room_id: &str, me: &str) -> Opti
     match &message.content {
         Content::Chat(_) if message.from == me => None,
         Content::Chat(elements) => match read_group(elements) {
-            GroupChat::Text(said) => Some(Effect::Event(RoomEvent::TextReceived(Message {
-                from: message.from.clone(),
-                nick: first(said.nick, &message.from),
-                cmd: None,
-                text: said.text,
-            }))),
-            GroupChat::Command(command) => {
-                Some(Effect::Event(RoomEvent::CustomReceived(Message {
-                    from: message.from.clone(),
-                    nick: first(command.user_name, &message.from),
-                    cmd: Some(command.cmd),
-                    text: command.msg,
-                })))
-            }
+            GroupChat::Text(said) => Some(Effect::Event(RoomEvent::TextReceived(shown(
+                &message.from,
+                &said.nick,
+                None,
+                &said.text,
+            )))),
+            GroupChat::Command(command) => Some(Effect::Event(RoomEvent::CustomReceived(shown(
+                &message.from,
+                &command.user_name,
+                Some(&command.cmd),
+                &command.msg,
+            )))),
             GroupChat::PushersChanged => Some(Effect::ReadMembers),
             GroupChat::Nothing => None,
         },
@@ -75,19 +74,22 @@ pub(super) fn event_of_c2c(message: &C2cMessage, me: &str) -> Option<RoomEvent> 
         // Live rooms only: there is nobody to answer it here.
         C2cChat::LinkMic(_) | C2cChat::Nothing => return None,
     };
-    Some(RoomEvent::C2cReceived(Message {
-        from: message.from.clone(),
-        nick: first(nick, &message.from),
-        cmd,
-        text,
-    }))
+    Some(RoomEvent::C2cReceived(shown(
+        &message.from,
+        &nick,
+        cmd.as_deref(),
+        &text,
+    )))
 }
 
-fn first(name: String, from: &str) -> String {
-    if name.is_empty() {
-        from.to_owned()
-    } else {
-        name
+/// A message as it may be stored and drawn. Without a name of their own the sender's id is shown.
+fn shown(from: &str, nick: &str, cmd: Option<&str>, text: &str) -> Message {
+    let name = if nick.is_empty() { from } else { nick };
+    Message {
+        from: shown::name(from),
+        nick: shown::name(name),
+        cmd: cmd.map(shown::name),
+        text: shown::text(text),
     }
 }
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::member_call::{MemberCall, TEXT_LIMIT, at_most, done};
 use super::reply::{self, Failure, Outcome};
-use crate::protocol::Code;
 use crate::protocol::answer::{Audience, Audiences, CustomInfo, Merged};
 use crate::protocol::request;
+use crate::protocol::{Code, shown};
 use crate::server::rooms::{self, FieldChange, Watcher};
 
 /// `merge_stream`: there is no mixer, and the inner answer says so: an outer code 0 does not mean
@@ -52,7 +52,7 @@ pub(super) fn add_audience(call: &MemberCall<'_>) -> Outcome {
     let room = call.room(&body.room_id);
     let watcher = Watcher {
         user: body.user_id,
-        info: body.user_info,
+        info: shown::text(&body.user_info),
     };
     call.app.rooms.add_watcher(&room, &watcher)?;
     done()

@@ -13,7 +13,7 @@ use super::reply::{self, Failure, Outcome};
 use super::view;
 use crate::protocol::answer::{CreatedRoom, LoggedIn, PushUrl, RoomList};
 use crate::protocol::request;
-use crate::protocol::{Code, RoomType, Verb, excerpt, webim};
+use crate::protocol::{Code, RoomType, Verb, excerpt, shown, webim};
 use crate::server::auth::{self, AuthError, Credentials};
 use crate::server::clock::Now;
 use crate::server::rooms::{self, Joining, Room};
@@ -181,8 +181,8 @@ fn add_pusher(call: &MemberCall<'_>) -> Outcome {
     let stream = own_stream(call, &body.push_url)?;
     let joining = Joining {
         user: body.user_id.clone(),
-        name: body.user_name.clone(),
-        avatar: body.user_avatar.clone(),
+        name: shown::name(&body.user_name),
+        avatar: shown::line(&body.user_avatar),
         stream: stream.to_owned(),
     };
     let made = call.app.rooms.add(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::rules::Rules;
-use crate::protocol::{Code, RoomType, json};
+use crate::protocol::{Code, RoomType, json, shown};
 use crate::server::clock::Now;
 
 /// Memory of a room and of a member beside their texts, in bytes: with their places in the tables.
@@ -255,7 +255,7 @@ pub(super) fn create(
     if slot.is_some() {
         return Err(Refusal::RoomExists);
     }
-    *slot = Some(Room::reserve(key.clone(), user, info.to_owned(), now));
+    *slot = Some(Room::reserve(key.clone(), user, shown::text(info), now));
     Ok(())
 }
 
