@@ -13,6 +13,8 @@ pub mod im_rest;
 pub mod json;
 mod limits;
 pub mod net_status;
+#[cfg(test)]
+mod odd_fields;
 pub mod request;
 pub mod shown;
 pub mod stream_url;

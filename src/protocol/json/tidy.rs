@@ -11,17 +11,21 @@ use encoding_rs::GBK;
 const MAX_DEPTH: usize = 64;
 
 /// Reads bytes as the texts that they may be, the likeliest first: UTF-8 with or without a mark in
-/// front, GBK if all of it is, else UTF-8 with what is wrong replaced.
+/// front; if it is none, GBK or UTF-8 with what is wrong replaced.
 pub(super) fn texts(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let utf8 = std::str::from_utf8(bytes).ok();
-    let chinese = || {
-        let (text, damaged) = GBK.decode_without_bom_handling(bytes);
-        (!damaged).then_some(text)
-    };
-    let first = utf8.map_or_else(chinese, |text| Some(Cow::Borrowed(text)));
-    let last = utf8.is_none().then(|| String::from_utf8_lossy(bytes));
-    first.into_iter().chain(last)
+    let lossy = String::from_utf8_lossy(bytes);
+    let chinese = matches!(lossy, Cow::Owned(_)) && is_rather_gbk(&lossy);
+    let chinese = chinese.then(|| GBK.decode_without_bom_handling(bytes));
+    let chinese = chinese.and_then(|(text, damaged)| (!damaged).then_some(text));
+    chinese.into_iter().chain([lossy])
+}
+
+/// Whether a text that was read as UTF-8 has more damage than characters that are longer than a
+/// byte: those of another encoding seldom look like UTF-8, and one odd field makes no encoding.
+fn is_rather_gbk(lossy: &str) -> bool {
+    let long = |c: &char| !c.is_ascii() && *c != '\u{fffd}';
+    lossy.matches('\u{fffd}').count() > lossy.chars().filter(long).count()
 }
 
 /// Writes a text anew with what no reader of JSON takes repaired.
@@ -250,6 +254,8 @@ mod tests {
         assert_eq!(first("柜员".as_bytes()).as_deref(), Some("柜员"));
         assert_eq!(first(&GBK.encode("柜员").0).as_deref(), Some("柜员"));
         assert_eq!(first(b"caf\xe9\"").as_deref(), Some("caf\u{fffd}\""));
+        let mixed = [b"\xe9tudiant ", "柜员".as_bytes()].concat();
+        assert_eq!(first(&mixed).as_deref(), Some("\u{fffd}tudiant 柜员"));
     }
 
     proptest! {

@@ -102,6 +102,20 @@ mod tests {
     }
 
     #[test]
+    fn takes_text_that_is_not_quite_json() {
+        let gbk = b"{\"userName\":\"\xb9\xf1\xd4\xb1\"}";
+        for (body, name) in [
+            (&br#"{"userName":"Anna \ud83d"}"#[..], "Anna \u{fffd}"),
+            (b"\xef\xbb\xbf{\"userName\":\"Anna\"}", "Anna"),
+            (gbk, "柜员"),
+            (b"{\"userName\":\"An\tna\"}", "An\tna"),
+        ] {
+            let read = parse(Some("application/json"), body);
+            assert_eq!(read, Ok(json!({ "userName": name })), "{body:?}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_not_json_or_too_long() {
         let json = Some("application/json");
         assert!(matches!(parse(json, b"{"), Err(BodyError::NotJson(_))));
