@@ -6,8 +6,8 @@ use std::time::Duration;
 /// A reason why there is no picture.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DisplayError {
-    #[error("no desktop for a window: neither DISPLAY nor WAYLAND_DISPLAY is set")]
-    NoDesktop,
+    #[error("no desktop for a window: {0}")]
+    NoDesktop(String),
     #[error("GStreamer does not start: {0}")]
     Gstreamer(String),
     #[error("no canvas of {width} by {height} pixels: {reason}")]
@@ -18,7 +18,9 @@ pub enum DisplayError {
     },
     #[error("a canvas cannot be written to")]
     Map,
-    #[error("the GStreamer element {0} is missing: install gstreamer1.0-plugins-base and -good")]
+    #[error(
+        "the GStreamer element {0} is missing: install gstreamer1.0-plugins-base, gstreamer1.0-x and -bad"
+    )]
     MissingElement(&'static str),
     #[error("the window does not open: {0}")]
     Window(String),

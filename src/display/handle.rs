@@ -15,7 +15,6 @@ use super::scene::MemberPicture;
 use super::shared::{DisplayStats, Output, Shared, lock};
 use super::snapshot::write_png;
 use super::worker::Worker;
-use crate::config::kiosk::DisplayBackend;
 use crate::picture::Picture;
 
 /// For a snapshot to be composed; composing takes some 10 ms.
@@ -39,12 +38,11 @@ impl Display {
     /// window does not open in time.
     pub fn start(config: DisplayConfig) -> Result<Self, DisplayError> {
         gst::init().map_err(|error| DisplayError::Gstreamer(error.to_string()))?;
-        let output = choose_output(config.screen.backend)?;
         let (snapshots, snapshot_requests) = mpsc::channel(SNAPSHOT_QUEUE);
         let shared = Arc::new(Shared {
             scene: watch::Sender::default(),
             snapshots,
-            output: watch::Sender::new(output),
+            output: watch::Sender::new(Output::Headless),
             stats: watch::Sender::default(),
             on_shown: Mutex::default(),
             size: (config.screen.width, config.screen.height),
@@ -64,17 +62,6 @@ impl Display {
     /// Closes the display. Blocks for up to 5 s, as dropping does.
     pub fn stop(self) {
         drop(self);
-    }
-}
-
-/// Chooses a window where there is a desktop for it.
-fn choose_output(backend: DisplayBackend) -> Result<Output, DisplayError> {
-    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let desktop = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(is_set);
-    match (backend, desktop) {
-        (DisplayBackend::Window, false) => Err(DisplayError::NoDesktop),
-        (DisplayBackend::Window | DisplayBackend::Auto, true) => Ok(Output::Window),
-        (DisplayBackend::Headless, _) | (DisplayBackend::Auto, false) => Ok(Output::Headless),
     }
 }
 

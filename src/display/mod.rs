@@ -11,6 +11,7 @@
 mod canvas;
 mod compose;
 mod config;
+mod desktop;
 mod error;
 mod fault;
 mod handle;

@@ -14,8 +14,10 @@ use super::scene::Scene;
 pub enum Output {
     /// On a window.
     Window,
-    /// Nowhere: only snapshots show it.
+    /// Nowhere, as configured: only snapshots show it.
     Headless,
+    /// The same because a window had no desktop to open on, for this reason.
+    NoDesktop(String),
     /// Nowhere since the user closed the window.
     Closed,
     /// Nowhere since the window broke.

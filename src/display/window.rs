@@ -32,6 +32,7 @@ pub(super) struct Window {
 impl Window {
     /// Builds the pipeline behind a window; it opens with the first canvas.
     pub(super) fn new(
+        sink: &'static str,
         caps: &gst::Caps,
         title: &str,
         shared: &Arc<Shared>,
@@ -48,7 +49,7 @@ impl Window {
             .build();
         // Scales to the window's size, since not every sink does.
         let convert = make("videoconvertscale")?;
-        let sink = make("autovideosink")?;
+        let sink = make(sink)?;
         sink.set_property("sync", false);
         let pipeline = gst::Pipeline::new();
         let elements = [source.upcast_ref(), &convert, &sink];

@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::compose::{Composer, View};
 use super::config::DisplayConfig;
+use super::desktop;
 use super::error::DisplayError;
 use super::pages::status_line;
 use super::scene::Scene;
 use super::shared::{CanvasReply, Output, Shared, lock};
 use super::sources::{MEMBER_PERIOD, Sources};
 use super::window::Window;
-use crate::config::kiosk::Language;
+use crate::config::kiosk::{DisplayBackend, Language};
 
 /// Longest time from one canvas to the next: the screen never goes stale.
 const IDLE_PERIOD: Duration = Duration::from_millis(500);
@@ -125,12 +126,43 @@ impl Screen {
             snapshots,
         };
         let first = screen.compose()?;
-        if *shared.output.borrow() == Output::Window {
-            let mut window = Window::new(screen.composer.caps(), &config.title, shared)?;
-            window.open(&first)?;
-            screen.window = Some(window);
+        let backend = config.screen.backend;
+        if backend == DisplayBackend::Headless {
+            return Ok(screen);
+        }
+        match screen.open_window(&config.title, &first) {
+            Ok(window) => {
+                screen.window = Some(window);
+                shared.output.send_replace(Output::Window);
+            }
+            Err(error) if backend == DisplayBackend::Auto => {
+                log::warn!("no window: {error}");
+                shared
+                    .output
+                    .send_replace(Output::NoDesktop(error.to_string()));
+            }
+            Err(error) => return Err(error),
         }
         Ok(screen)
+    }
+
+    /// Opens a window by the first sink that can.
+    fn open_window(&self, title: &str, first: &gst::Sample) -> Result<Window, DisplayError> {
+        let mut failed = None;
+        for sink in desktop::sinks().map_err(DisplayError::NoDesktop)? {
+            let window = Window::new(sink, self.composer.caps(), title, &self.shared);
+            match window.and_then(|mut window| window.open(first).map(|()| window)) {
+                Ok(window) => {
+                    log::debug!(sink; "a window opens");
+                    return Ok(window);
+                }
+                Err(error) => {
+                    log::debug!(sink, error:%; "this sink opens no window");
+                    failed = Some(error);
+                }
+            }
+        }
+        Err(failed.unwrap_or(DisplayError::MissingElement("ximagesink")))
     }
 
     async fn run(mut self, stop: &CancellationToken) {

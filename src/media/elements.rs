@@ -78,8 +78,6 @@ const REQUIRED: &[(&str, &str)] = &[
     ("videoscale", BASE),
     ("videotestsrc", BASE),
     ("aacparse", GOOD),
-    ("autoaudiosink", GOOD),
-    ("autovideosink", GOOD),
     ("flvdemux", GOOD),
     ("jpegdec", GOOD),
     ("jpegenc", GOOD),

@@ -257,6 +257,55 @@ fn a_self_test_says_what_is_missing_and_what_works() {
     assert!(said.ends_with("no call can be made\n"), "{said}");
 }
 
+/// Desktops that are named and do not answer, and a machine without a sound card: no program of ours
+/// dies of them, and no library writes to the terminal.
+#[test]
+fn a_dead_desktop_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = config(folder.path(), &Setting::kiosk("http://127.0.0.1:9/weapp"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let run = |backend: &str, desktop: (&str, &str)| {
+        let text = text.replace(
+            "backend = \"headless\"",
+            &format!("backend = \"{backend}\""),
+        );
+        std::fs::write(
+            &file,
+            text.replace("speaker = \"none\"", "speaker = \"auto\""),
+        )
+        .unwrap();
+        let mut command = Command::new(RTCKIOSK);
+        command.args(["check", "--config"]).arg(&file);
+        for name in ["DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"] {
+            command.env_remove(name);
+        }
+        let output = command.env(desktop.0, desktop.1).output().unwrap();
+        let said = written(&output);
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "the room server is dead: {said}"
+        );
+        for noise in ["AL lib", "ALSA lib", "directfb", "cannot open display"] {
+            assert!(!said.contains(noise), "{said}");
+        }
+        said
+    };
+    for desktop in [
+        ("DISPLAY", ":61234"),
+        ("WAYLAND_DISPLAY", "/tmp/no-such-desktop"),
+    ] {
+        let why = format!(
+            "no desktop for a window: {} = {:?} does not answer",
+            desktop.0, desktop.1
+        );
+        let said = run("auto", desktop);
+        assert!(said.contains(&format!("WARN screen: {why}")), "{said}");
+        let said = run("window", desktop);
+        assert!(said.contains(&format!("FAIL screen: {why}")), "{said}");
+    }
+}
+
 /// `rtckiosk devices | head -1`, and a full disk.
 #[test]
 fn a_reader_who_goes_away_is_no_accident() {

@@ -7,7 +7,7 @@ use tokio::time::{interval, timeout};
 
 use super::verdict::Check;
 use crate::appliance::plan::Plan;
-use crate::config::kiosk::{DisplayBackend, EchoControl, EncoderChoice};
+use crate::config::kiosk::{EchoControl, EncoderChoice};
 use crate::display::{Display, DisplayConfig, Output};
 use crate::media::codecs::{self, Kind};
 use crate::media::{self, Capture, GroupStatus, MediaError, PushEvent, Speaker};
@@ -150,7 +150,6 @@ pub(super) async fn screen(config: Option<DisplayConfig>) -> Check {
     let Some(config) = config else {
         return Check::ok(NAME, "none");
     };
-    let backend = config.screen.backend;
     let opened = tokio::task::spawn_blocking(move || {
         let display = Display::start(config)?;
         let output = display.handle().output().borrow().clone();
@@ -158,13 +157,8 @@ pub(super) async fn screen(config: Option<DisplayConfig>) -> Check {
         Ok::<_, crate::display::DisplayError>(output)
     });
     match opened.await {
-        Ok(Ok(Output::Headless)) if backend == DisplayBackend::Headless => {
-            Check::ok(NAME, "none, as configured")
-        }
-        Ok(Ok(Output::Headless)) => Check::warning(
-            NAME,
-            "none: there is no desktop for a window (neither DISPLAY nor WAYLAND_DISPLAY is set)",
-        ),
+        Ok(Ok(Output::Headless)) => Check::ok(NAME, "none, as configured"),
+        Ok(Ok(Output::NoDesktop(reason))) => Check::warning(NAME, reason),
         Ok(Ok(Output::Failed(reason))) => Check::failure(NAME, reason),
         Ok(Ok(Output::Window | Output::Closed)) => Check::ok(NAME, "a window opens"),
         Ok(Err(error)) => Check::failure(NAME, error.to_string()),

@@ -24,17 +24,24 @@ const DEVICE_AT_MOST: gst::ClockTime = gst::ClockTime::from_seconds(1);
 /// `appsrc ! audioconvert ! audioresample ! alsasink sync=false`: the device asks for samples
 /// at its own pace.
 pub(super) async fn open(sink: &AudioSink, mixer: &SharedMixer) -> Result<Pipeline, MediaError> {
-    if *sink == AudioSink::Auto {
-        // Before GStreamer's own choice, whose buffer of 200 ms cannot be set.
-        match play_into(alsa("default")?, mixer).await {
+    if *sink != AudioSink::Auto {
+        let opened = play_into(device(sink)?, mixer).await;
+        return opened.map_err(|error| missing(sink, error));
+    }
+    // Not GStreamer's own choice: it asks every library for sound there is, some of which write
+    // to the terminal, and its buffer of 200 ms cannot be set.
+    for candidate in [alsa("default"), sound_server()] {
+        let opened = match candidate {
+            Ok(sink) => play_into(sink, mixer).await,
+            Err(error) => Err(error),
+        };
+        match opened {
             Ok(pipeline) => return Ok(pipeline),
-            Err(error) => log::debug!(error:%; "ALSA's default loudspeaker does not play"),
+            Err(error) => log::debug!(error:%; "no loudspeaker"),
         }
     }
-    let device = device(sink)?;
-    play_into(device, mixer)
-        .await
-        .map_err(|error| missing(sink, error))
+    let wanted = "this machine has none".to_owned();
+    Err(MediaError::NoSpeaker { wanted })
 }
 
 pub(super) async fn play_into(
@@ -48,14 +55,13 @@ pub(super) async fn play_into(
         make("audioresample", "resample").build()?,
         device.clone(),
     ])?;
-    let started = pipeline.start().await;
-    if started.is_ok() && !is_fallback(&device) {
-        return Ok(pipeline);
+    match pipeline.start().await {
+        Ok(_) => Ok(pipeline),
+        Err(error) => {
+            stop_pipeline(&mut pipeline).await;
+            Err(error)
+        }
     }
-    stop_pipeline(&mut pipeline).await;
-    started?;
-    let wanted = "this machine has none".to_owned();
-    Err(MediaError::NoSpeaker { wanted })
 }
 
 pub(super) async fn stop_pipeline(pipeline: &mut Pipeline) {
@@ -121,20 +127,26 @@ fn holds(device: &gst::Element, clock: &mut Option<gst::Clock>, position: gst::C
 }
 
 fn alsa(device: &str) -> Result<gst::Element, MediaError> {
-    Ok(make("alsasink", "speaker")
-        .property("device", device)
-        .property("sync", false)
+    let sink = make("alsasink", "speaker").property("device", device);
+    Ok(with_short_buffer(sink).build()?)
+}
+
+/// The desktop's sound server, by PulseAudio's protocol.
+fn sound_server() -> Result<gst::Element, MediaError> {
+    Ok(with_short_buffer(make("pulsesink", "speaker")).build()?)
+}
+
+fn with_short_buffer<'a>(
+    sink: gst::element_factory::ElementBuilder<'a>,
+) -> gst::element_factory::ElementBuilder<'a> {
+    sink.property("sync", false)
         .property("buffer-time", DEVICE_BUFFER_US)
         .property("latency-time", DEVICE_PERIOD_US)
-        .build()?)
 }
 
 pub(super) fn device(sink: &AudioSink) -> Result<gst::Element, MediaError> {
     match sink {
-        AudioSink::Auto => {
-            let auto = make("autoaudiosink", "speaker").property("sync", false);
-            Ok(auto.build()?)
-        }
+        AudioSink::Auto => alsa("default"),
         AudioSink::Device(device) => alsa(device),
         AudioSink::Name(name) => alsa(&named(name, devices::speakers())?),
         AudioSink::Gst(description) => parse_sink(description),
@@ -154,20 +166,6 @@ pub(super) fn named(name: &str, speakers: Vec<devices::SoundDevice>) -> Result<S
         let wanted = format!("none is named {name:?}, present: [{}]", known.join(", "));
         MediaError::NoSpeaker { wanted }
     })
-}
-
-/// `autoaudiosink` without any device plays into a `fakesink`, as fast as it can.
-fn is_fallback(device: &gst::Element) -> bool {
-    let is_auto = |f: gst::ElementFactory| f.name() == "autoaudiosink";
-    let bin = device.dynamic_cast_ref::<gst::Bin>();
-    let Some(bin) = bin.filter(|_| device.factory().is_some_and(is_auto)) else {
-        return false;
-    };
-    let mut factories = bin
-        .children()
-        .into_iter()
-        .filter_map(|child| child.factory());
-    factories.any(|factory| factory.name() == "fakesink")
 }
 
 #[cfg(test)]
