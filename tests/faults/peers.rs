@@ -42,6 +42,45 @@ fn a_peer_gone_without_goodbye_ends_the_call() {
     assert!(server.members("counter").is_empty());
 }
 
+/// Killed in a call and pressed again: back with the same agent before the server has dropped the
+/// old self, and never two of us.
+#[test]
+fn a_kiosk_that_was_killed_takes_its_own_seat_again() {
+    let _turn = turn();
+    let server = Server::start(OWN_RELAY);
+    let _agent = Agent::start(&Setting::agent(&server.url));
+    for made_up in [false, true] {
+        let mut kiosk = Kiosk::start(&Setting::kiosk(&server.url));
+        if made_up {
+            let text = std::fs::read_to_string(&kiosk.config).unwrap();
+            std::fs::write(&kiosk.config, text.replace("user_id = \"kiosk\"\n", "")).unwrap();
+            kiosk.program.kill();
+            kiosk.restart();
+        }
+        kiosk.call("agent");
+        let before = server.members("counter");
+        assert_eq!(before.len(), 2, "{before:?}");
+        kiosk.program.kill();
+        kiosk.restart();
+        kiosk.until_state("attract", PATIENCE);
+        let pressed = Instant::now();
+        kiosk.ask(&json!({ "command": "call" })).unwrap();
+        until_true("the agent is seen again", PATIENCE, || {
+            assert_eq!(server.members("counter"), before, "never two of us");
+            kiosk.frames_of("agent") > 0
+        });
+        assert!(
+            pressed.elapsed() < Duration::from_secs(3),
+            "made up: {made_up}, {:?}",
+            pressed.elapsed()
+        );
+        kiosk.ask(&json!({ "command": "hangup" })).unwrap();
+        until_true("the seat is free", PATIENCE, || {
+            server.members("counter").len() == 1
+        });
+    }
+}
+
 #[test]
 fn a_refused_push_url_is_a_clear_fault_and_no_storm() {
     let _turn = turn();

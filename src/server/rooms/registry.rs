@@ -205,6 +205,21 @@ impl Rooms {
             user: user.to_owned(),
             until: now.steady + HOLD,
         };
+        // Somebody who comes back while their old self still has its seat, after a crash, takes it.
+        let returns = |room: &Room| {
+            let mut others = room.members.iter().filter(|member| member.user != user);
+            let agent = others.next().map(|agent| agent.user.as_str());
+            room.key.kind == kind
+                && agent.is_some_and(|agent| room.creator.as_deref() == Some(agent))
+                && others.next().is_none()
+                && fits(room)
+                && liveness::late_members(room, now, &self.rules)
+                    .iter()
+                    .all(|late| late.user == user)
+        };
+        if let Some(room) = self.table.of_member(user, returns) {
+            return Some(room);
+        }
         let fits = |room: &Room| {
             room.key.kind == kind
                 && fits(room)

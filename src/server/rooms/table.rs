@@ -105,6 +105,13 @@ impl RoomTable {
         numbers.any(|(number, _)| rows.rooms.get(number).is_some_and(&holds))
     }
 
+    /// The first room of a member for which `fits` holds.
+    pub(super) fn of_member(&self, user: &str, fits: impl Fn(&Room) -> bool) -> Option<Room> {
+        let rows = self.lock();
+        let mut rooms = rows.index.member_of(user).iter();
+        rooms.find_map(|number| rows.rooms.get(number).filter(|room| fits(room)).cloned())
+    }
+
     /// The rooms in which a user is a member.
     pub(super) fn member_of(&self, user: &str) -> Vec<RoomKey> {
         let rows = self.lock();

@@ -222,6 +222,8 @@ fn an_idle_agents_room_is_held_for_one_caller() {
     assert!(!bench.rooms.may_play("first", "k3", at(1)));
     assert_eq!(enter("first", "k3", at(1)), 5001);
     assert_eq!(enter("first", "k1", at(1)), 0);
+    // Who comes back while their old self is there takes its seat, unless the agent has gone.
+    assert_eq!(offer(&bench.rooms, "k1", at(2)).as_deref(), Some("first"));
     // Asking again gives up what was held.
     assert_eq!(offer(&bench.rooms, "k2", at(2)).as_deref(), Some("second"));
     assert_eq!(offer(&bench.rooms, "k3", at(16)), None);
