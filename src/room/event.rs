@@ -177,6 +177,11 @@ impl Outbox {
         self.snapshot.send_modify(change);
     }
 
+    /// Returns our user id; empty before the login.
+    pub(super) fn user_id(&self) -> String {
+        self.snapshot.borrow().user_id.clone().unwrap_or_default()
+    }
+
     /// Returns the reason for which the message channel is not there.
     pub(super) fn channel_reason(&self) -> String {
         let snapshot = self.snapshot.borrow();

@@ -98,6 +98,7 @@ impl RoomServer {
         let http = settings.http.clone();
         let control = control(relay.as_ref().map(|(relay, _)| relay), hooks.as_ref());
         let app = ground.assemble(settings.im, urls, http).with_hooks(hooks);
+        let app = app.with_relay(relay.as_ref().map(|(relay, _)| relay.handle()));
         let app = Arc::new(app);
         let warden = Warden {
             rooms: app.rooms.clone(),

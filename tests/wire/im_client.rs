@@ -358,6 +358,10 @@ async fn another_instance_takes_the_messages_and_not_the_call() {
             unreachable!();
         };
         assert!(reason.contains("91101"), "{reason}");
+        assert!(
+            reason.contains("another device uses the user id \"kiosk\""),
+            "{reason}"
+        );
         call.replace_agent("bob");
         call.expect("MemberJoined").await;
         call.goes_on().await;

@@ -12,7 +12,7 @@ use super::client::{ImClient, ImIdentity};
 use super::effect::{Effect, SeenMessages};
 use super::retry;
 use super::settings::ImSettings;
-use super::trouble::{Trouble, trouble_of};
+use super::trouble::{Trouble, reason_of, trouble_of};
 use crate::process::backoff::{Backoff, jittered};
 use crate::protocol::webim::LongPollingId;
 use crate::room::client_settings::{ClientSettings, SetupError};
@@ -164,7 +164,7 @@ impl Channel {
             pause = jittered(GUESSED_RETRY, random);
         }
         self.next_try = Instant::now() + pause;
-        let reason = error.to_string();
+        let reason = reason_of(error, &self.link.outbox.user_id());
         if failures == 1 || pause > retry::MAXIMUM {
             log::warn!(reason:% = reason, pause:? = pause; "no message channel; the member list is polled");
         } else {

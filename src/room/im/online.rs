@@ -12,7 +12,7 @@ use super::effect::{Effect, effect_of, event_of_c2c};
 use super::group_listener::{GroupEvent, GroupListener};
 use super::ordinary_poll::{OrdinaryPoll, Polled};
 use super::send_queue::SendQueue;
-use super::trouble::{POLL_FAILURES, Trouble, trouble_of};
+use super::trouble::{POLL_FAILURES, Trouble, reason_of, trouble_of};
 use crate::protocol::webim::{Content, GroupMessage};
 use crate::room::event::ChannelState;
 use crate::room::im_error::ImError;
@@ -198,7 +198,7 @@ impl<'a> Online<'a> {
                 self.on_messages(&messages).await;
             }
             GroupEvent::Lost { error, login_again } => {
-                let reason = error.to_string();
+                let reason = reason_of(&error, &self.me.user_id);
                 log::warn!(reason:% = reason; "the room's group is lost; the member list is polled");
                 self.channel.set_state(ChannelState::Online, Some(&reason));
                 self.channel.announce_group(Err(&reason)).await;

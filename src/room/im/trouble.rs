@@ -28,6 +28,17 @@ pub(super) fn trouble_of(error: &ImError) -> Trouble {
     }
 }
 
+/// Says in words what happened to us, who are `me`.
+pub(super) fn reason_of(error: &ImError, me: &str) -> String {
+    match trouble_of(error) {
+        Trouble::Replaced => format!(
+            "another device uses the user id {me:?} of this one, and gets its messages: \
+             give each an id of its own (room.user_id); {error}"
+        ),
+        Trouble::NoGroup | Trouble::Refused | Trouble::Away => error.to_string(),
+    }
+}
+
 /// Failures in a row from which on a group counts as lost. One may be bad luck; the silence of a
 /// whole deadline is not.
 const GROUP_FAILURES: u32 = 2;

@@ -12,6 +12,7 @@ use crate::server::budget::Budget;
 use crate::server::clock::Clock;
 use crate::server::im::Im;
 use crate::server::limits::{Limiter, Rate};
+use crate::server::relay::RelayHandle;
 use crate::server::rooms::Rooms;
 use crate::server::urls::StreamUrls;
 use crate::tls::ServerTls;
@@ -55,6 +56,8 @@ pub(crate) struct App {
     pub(super) http: HttpSettings,
     /// An external relay that asks.
     pub(super) hooks: Option<RelayHooks>,
+    /// The embedded relay.
+    relay: Option<RelayHandle>,
     pub(super) by_address: Limiter<IpAddr>,
     pub(super) by_user: Limiter<String>,
 }
@@ -70,6 +73,7 @@ impl App {
     ) -> Self {
         Self {
             hooks: None,
+            relay: None,
             by_address: Limiter::new(http.per_address),
             by_user: Limiter::new(http.per_user),
             rooms,
@@ -84,6 +88,16 @@ impl App {
     /// The same, with an external relay that asks.
     pub(crate) fn with_hooks(self, hooks: Option<RelayHooks>) -> Self {
         Self { hooks, ..self }
+    }
+
+    /// The same, beside an embedded relay.
+    pub(crate) fn with_relay(self, relay: Option<RelayHandle>) -> Self {
+        Self { relay, ..self }
+    }
+
+    /// Whether a stream is known to run at this moment.
+    pub(super) fn runs(&self, stream: &str) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.runs(stream))
     }
 
     /// Frees the memory of clients that have been quiet; to be called every few seconds.

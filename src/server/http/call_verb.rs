@@ -28,7 +28,9 @@ pub(super) fn call(call: &MemberCall<'_>) -> Outcome {
         is_wanted(agent, &body) && view::serves(call, room)
     };
     let rooms = &call.app.rooms;
-    let Some(room) = rooms.offer(call.kind, call.caller, call.now, fits) else {
+    let Some(room) = rooms.offer(call.kind, call.caller, call.now, fits, |stream| {
+        call.app.runs(stream)
+    }) else {
         return reply::fields(&Called {
             result: "nobody".to_owned(),
             ..Called::default()

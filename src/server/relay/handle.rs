@@ -20,6 +20,14 @@ impl RelayHandle {
         self.hub.status(id)
     }
 
+    /// Whether a stream is being published, and has not been silent for long.
+    #[must_use]
+    pub fn runs(&self, id: &str) -> bool {
+        let publisher = self.stream(id).and_then(|stream| stream.publisher);
+        let silent_ms = publisher.and_then(|publisher| publisher.last_media_ms_ago);
+        silent_ms.is_some_and(|ms| u128::from(ms) <= SILENT.as_millis())
+    }
+
     /// All streams, by id.
     #[must_use]
     pub fn streams(&self) -> Vec<StreamStatus> {
@@ -43,11 +51,9 @@ const SILENT: Duration = Duration::from_secs(4);
 
 impl StreamProbe for RelayHandle {
     async fn state(&self, stream_id: &str) -> StreamState {
-        let publisher = self.stream(stream_id).and_then(|stream| stream.publisher);
-        let silent_ms = publisher.and_then(|publisher| publisher.last_media_ms_ago);
-        match silent_ms {
-            Some(ms) if u128::from(ms) <= SILENT.as_millis() => StreamState::Live,
-            _ => StreamState::NotLive,
+        match self.runs(stream_id) {
+            true => StreamState::Live,
+            false => StreamState::NotLive,
         }
     }
 }

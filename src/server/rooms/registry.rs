@@ -200,16 +200,20 @@ impl Rooms {
         user: &str,
         now: Now,
         fits: impl Fn(&Room) -> bool,
+        runs: impl Fn(&str) -> bool,
     ) -> Option<Room> {
         let hold = Hold {
             user: user.to_owned(),
             until: now.steady + HOLD,
         };
-        // Somebody who comes back while their old self still has its seat, after a crash, takes it.
+        // Somebody who comes back after a crash takes the seat of their old self. One whose stream
+        // runs is another device of the same name.
         let returns = |room: &Room| {
+            let alive = room.member(user).is_some_and(|own| runs(&own.stream));
             let mut others = room.members.iter().filter(|member| member.user != user);
             let agent = others.next().map(|agent| agent.user.as_str());
             room.key.kind == kind
+                && !alive
                 && agent.is_some_and(|agent| room.creator.as_deref() == Some(agent))
                 && others.next().is_none()
                 && fits(room)
