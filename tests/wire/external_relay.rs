@@ -48,6 +48,14 @@ async fn nginx_tells_which_streams_run() {
     until(&relay, "a", StreamState::Live).await;
     sleep(Duration::from_secs(2)).await;
     assert_eq!(relay.state("b").await, StreamState::NotLive);
+    // One that hangs is kept by nginx for as long as its connection stands.
+    let pid = pusher.id().unwrap().to_string();
+    let mut stop = spawn("kill", &["-STOP", &pid]);
+    assert!(stop.wait().await.unwrap().success());
+    until(&relay, "a", StreamState::NotLive).await;
+    let mut go_on = spawn("kill", &["-CONT", &pid]);
+    assert!(go_on.wait().await.unwrap().success());
+    until(&relay, "a", StreamState::Live).await;
     pusher.kill().await.unwrap();
     until(&relay, "a", StreamState::NotLive).await;
     drop(nginx);

@@ -1,5 +1,5 @@
-//! Answers of external relays, read for one fact: whether a stream runs. Errors are reasons for
-//! not knowing.
+//! Answers of external relays, read for one fact: whether a stream is published, and how much of it
+//! came. Errors are reasons for not knowing.
 
 use serde::Deserialize;
 
@@ -11,8 +11,16 @@ const BYTES_PER_NODE: usize = 8;
 /// Elements and texts that are read of the smallest page too.
 const FEW_NODES: usize = 64;
 
-/// The XML page of nginx's `rtmp_stat all`: a stream runs when it has `<publishing/>`.
-pub(crate) fn nginx(body: &[u8], stream_id: &str) -> Result<bool, String> {
+/// The knowledge of an answer about one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Publishing {
+    No,
+    /// With the bytes that came so far, where the relay counts them.
+    Yes(Option<u64>),
+}
+
+/// The XML page of nginx's `rtmp_stat all`: a stream is published when it has `<publishing/>`.
+pub(crate) fn nginx(body: &[u8], stream_id: &str) -> Result<Publishing, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the status page is not UTF-8".to_owned())?;
     let options = roxmltree::ParsingOptions {
         nodes_limit: u32::try_from(body.len() / BYTES_PER_NODE + FEW_NODES).unwrap_or(u32::MAX),
@@ -30,11 +38,14 @@ pub(crate) fn nginx(body: &[u8], stream_id: &str) -> Result<bool, String> {
     let mut streams = page
         .descendants()
         .filter(|node| node.has_tag_name("stream"));
-    Ok(streams.any(|stream| {
+    let publishing = streams.find_map(|stream| {
         let named = |name| stream.children().find(|node| node.has_tag_name(name));
-        named("name").and_then(|name| name.text()) == Some(stream_id)
-            && named("publishing").is_some()
-    }))
+        let is_it = named("name").and_then(|name| name.text()) == Some(stream_id);
+        named("publishing").filter(|_| is_it)?;
+        let bytes = named("bytes_in").and_then(|node| node.text());
+        Some(bytes.and_then(|text| text.trim().parse().ok()))
+    });
+    Ok(publishing.map_or(Publishing::No, Publishing::Yes))
 }
 
 #[derive(Deserialize)]
@@ -48,6 +59,8 @@ struct SrsStreams {
 struct SrsStream {
     name: String,
     publish: SrsPublish,
+    #[serde(default)]
+    recv_bytes: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -56,13 +69,14 @@ struct SrsPublish {
 }
 
 /// SRS's `/api/v1/streams/`.
-pub(crate) fn srs(body: &[u8], stream_id: &str) -> Result<bool, String> {
+pub(crate) fn srs(body: &[u8], stream_id: &str) -> Result<Publishing, String> {
     let answer: SrsStreams = json(body)?;
     if answer.code != 0 {
         return Err(format!("SRS answered code {}", answer.code));
     }
     let mut streams = answer.streams.iter();
-    Ok(streams.any(|stream| stream.name == stream_id && stream.publish.active))
+    let stream = streams.find(|stream| stream.name == stream_id && stream.publish.active);
+    Ok(stream.map_or(Publishing::No, |stream| Publishing::Yes(stream.recv_bytes)))
 }
 
 #[derive(Deserialize)]
@@ -81,14 +95,11 @@ struct TencentStream {
 const NO_SUCH_STREAM: i64 = 20_601;
 
 /// Tencent's `Live_Channel_GetStatus`: status 1 runs, 0 has no input, 3 is disabled.
-pub(crate) fn tencent(body: &[u8]) -> Result<bool, String> {
+pub(crate) fn tencent(body: &[u8]) -> Result<Publishing, String> {
     let answer: TencentStatus = json(body)?;
     match answer.ret {
-        0 => Ok(answer
-            .output
-            .first()
-            .is_some_and(|stream| stream.status == 1)),
-        NO_SUCH_STREAM => Ok(false),
+        0 if answer.output.first().is_some_and(|it| it.status == 1) => Ok(Publishing::Yes(None)),
+        0 | NO_SUCH_STREAM => Ok(Publishing::No),
         ret => Err(format!("the live service answered ret {ret}")),
     }
 }
@@ -100,6 +111,7 @@ fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::Publishing::{No, Yes};
     use super::*;
 
     #[test]
@@ -107,12 +119,12 @@ mod tests {
         let page = br#"<?xml version="1.0" encoding="utf-8" ?>
             <?xml-stylesheet type="text/xsl" href="stat.xsl" ?>
             <rtmp><server><application><name>live</name><live>
-            <stream><name>a</name><time>9</time><client><id>1</id><publishing/><active/></client>
+            <stream><name>a</name><time>9</time><bytes_in>7</bytes_in><client><id>1</id><publishing/><active/></client>
             <publishing/><active/></stream>
             <stream><name>b</name><client><id>2</id></client><nclients>1</nclients></stream>
             </live></application></server></rtmp>"#;
-        for (stream, live) in [("a", true), ("b", false), ("c", false)] {
-            assert_eq!(nginx(page, stream), Ok(live), "{stream}");
+        for (stream, found) in [("a", Yes(Some(7))), ("b", No), ("c", No)] {
+            assert_eq!(nginx(page, stream), Ok(found), "{stream}");
         }
         let empty = format!("<rtmp>{}</rtmp>", "<a/>".repeat(1000));
         let long = format!("<rtmp></{}>", "long".repeat(1000));
@@ -139,18 +151,18 @@ mod tests {
         let page = format!(
             "<rtmp><server><stream><name>a</name>{clients}<publishing/></stream></server></rtmp>"
         );
-        assert_eq!(nginx(page.as_bytes(), "a"), Ok(true));
+        assert_eq!(nginx(page.as_bytes(), "a"), Ok(Yes(None)));
     }
 
     #[test]
     fn reads_the_list_of_srs() {
         let list = br#"{"code":0,"server":"x","streams":[
-            {"id":"1","name":"a","app":"live","publish":{"active":true,"cid":"z"},"kbps":{}},
+            {"id":"1","name":"a","app":"live","publish":{"active":true,"cid":"z"},"recv_bytes":9,"kbps":{}},
             {"id":"2","name":"b","app":"live","publish":{"active":false,"cid":""}}]}"#;
-        for (stream, live) in [("a", true), ("b", false), ("c", false)] {
-            assert_eq!(srs(list, stream), Ok(live), "{stream}");
+        for (stream, found) in [("a", Yes(Some(9))), ("b", No), ("c", No)] {
+            assert_eq!(srs(list, stream), Ok(found), "{stream}");
         }
-        assert_eq!(srs(br#"{"code":0,"streams":[]}"#, "a"), Ok(false));
+        assert_eq!(srs(br#"{"code":0,"streams":[]}"#, "a"), Ok(No));
         assert!(srs(br#"{"code":2048}"#, "a").unwrap_err().contains("2048"));
         assert!(srs(b"<html>", "a").is_err());
         let long = format!("{{\"code\":\"{}\"}}", "long".repeat(1000));
@@ -162,12 +174,12 @@ mod tests {
         for (body, live) in [
             (
                 r#"{"ret":0,"output":[{"rate_type":0,"status":1}]}"#,
-                Ok(true),
+                Ok(Yes(None)),
             ),
-            (r#"{"ret":0,"output":[{"status":0}]}"#, Ok(false)),
-            (r#"{"ret":0,"output":[{"status":3}]}"#, Ok(false)),
-            (r#"{"ret":0,"output":[]}"#, Ok(false)),
-            (r#"{"ret":20601}"#, Ok(false)),
+            (r#"{"ret":0,"output":[{"status":0}]}"#, Ok(No)),
+            (r#"{"ret":0,"output":[{"status":3}]}"#, Ok(No)),
+            (r#"{"ret":0,"output":[]}"#, Ok(No)),
+            (r#"{"ret":20601}"#, Ok(No)),
             (r#"{"ret":100,"message":"sign"}"#, Err("ret 100")),
             (r#"{"output":[]}"#, Err("does not fit")),
             ("busy", Err("does not fit")),

@@ -3,6 +3,7 @@
 
 mod answer;
 mod clients;
+mod flow;
 mod kick;
 mod status_query;
 

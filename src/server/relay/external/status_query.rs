@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::answer;
+use super::answer::{self, Publishing};
+use super::flow::Flow;
 use crate::config::server::Status;
 use crate::server::clock::Calendar;
 use crate::server::relay::probe::{StreamProbe, StreamState};
@@ -49,6 +50,7 @@ struct Inner {
     source: Source,
     /// The last list of streams, for those that give lists.
     list: Mutex<Option<(Instant, Bytes)>>,
+    flow: Flow,
 }
 
 /// The kind of relay, and the address of its status.
@@ -100,6 +102,7 @@ impl ExternalRelay {
             http: http(ca_file)?.build().map_err(ExternalError::Tls)?,
             source,
             list: Mutex::new(None),
+            flow: Flow::default(),
         })))
     }
 }
@@ -126,8 +129,7 @@ impl StreamProbe for ExternalRelay {
     async fn state(&self, stream_id: &str) -> StreamState {
         let asked = timeout(DEADLINE, self.0.ask(stream_id)).await;
         match asked {
-            Ok(Ok(true)) => StreamState::Live,
-            Ok(Ok(false)) => StreamState::NotLive,
+            Ok(Ok(publishing)) => self.0.flow.judge(stream_id, publishing, Instant::now()),
             Ok(Err(reason)) => StreamState::Unknown(reason),
             Err(_) => StreamState::Unknown(format!("no answer within {DEADLINE:?}")),
         }
@@ -135,7 +137,7 @@ impl StreamProbe for ExternalRelay {
 }
 
 impl Inner {
-    async fn ask(&self, stream_id: &str) -> Result<bool, String> {
+    async fn ask(&self, stream_id: &str) -> Result<Publishing, String> {
         match &self.source {
             Source::Nginx(url) => answer::nginx(&self.list(url).await?, stream_id),
             Source::Srs(url) => answer::srs(&self.list(url).await?, stream_id),
