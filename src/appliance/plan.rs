@@ -92,6 +92,7 @@ fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
         agents: config.room.agents.clone(),
         patience: Patience {
             first_picture: config.room.first_picture,
+            answer: config.room.answer,
             connect: network.connect_timeout * 2,
             uplink: network.reconnect_window,
             ..Patience::default()

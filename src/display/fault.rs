@@ -78,6 +78,8 @@ pub enum EndReason {
     HungUp,
     /// The last other member left, or was dropped by the room server.
     PeerLeft,
+    /// Nobody answered in the time that a customer is kept waiting.
+    NobodyAnswered,
     /// The room was closed.
     RoomClosed {
         reason: String,
@@ -94,6 +96,7 @@ impl std::fmt::Display for EndReason {
         match self {
             Self::HungUp => f.write_str("hung up"),
             Self::PeerLeft => f.write_str("the other side left"),
+            Self::NobodyAnswered => f.write_str("nobody answered"),
             Self::RoomClosed { reason } => write!(f, "the room was closed: {reason}"),
             Self::Kicked { reason } => write!(f, "removed from the room: {reason}"),
             Self::Failed(fault) => write!(f, "{fault}"),

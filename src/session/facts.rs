@@ -21,6 +21,8 @@ pub struct Patience {
     pub alone: Duration,
     /// For an agent that was found to be seen or heard; then the next one is asked.
     pub first_picture: Duration,
+    /// For anybody to answer, counted from the wish for a call.
+    pub answer: Duration,
     /// For the goodbye to stay on the screen.
     pub goodbye: Duration,
     /// For leaving a room in good order.
@@ -40,6 +42,7 @@ impl Default for Patience {
             retry: Duration::from_secs(2),
             alone: Duration::from_secs(10),
             first_picture: Duration::from_secs(10),
+            answer: Duration::from_secs(300),
             goodbye: Duration::from_secs(3),
             leave: Duration::from_secs(6),
             text: Duration::from_secs(8),
@@ -61,6 +64,8 @@ pub(super) struct Facts {
     pub server: Result<(), Fault>,
     /// Calls that failed since the last one that took place.
     pub failed_calls: u32,
+    /// Moment from which on the customer has been waiting for an answer.
+    pub waiting_since: Option<Instant>,
     /// From 0 to 1, new for each event: spreads what many kiosks would do at once.
     pub random: f64,
 }
@@ -69,8 +74,15 @@ pub(super) struct Facts {
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 impl Facts {
-    /// Counts; to be called with each state that is entered.
-    pub(super) fn count_failure(&mut self, entered: &Transition) {
+    /// Counts failures and time; to be called with each state that is entered.
+    pub(super) fn note(&mut self, entered: &Transition) {
+        match entered {
+            Transition::Queueing => {
+                self.waiting_since.get_or_insert(self.now);
+            }
+            Transition::Connecting { .. } | Transition::InCall { .. } => {}
+            _ => self.waiting_since = None,
+        }
         match entered {
             Transition::InCall { .. } => self.failed_calls = 0,
             Transition::Ending {
@@ -78,6 +90,12 @@ impl Facts {
             } => self.failed_calls = self.failed_calls.saturating_add(1),
             _ => {}
         }
+    }
+
+    /// Time that is left for anybody to answer.
+    pub(super) fn before_unanswered(&self) -> Duration {
+        let since = self.waiting_since.unwrap_or(self.now);
+        (since + self.patience.answer).saturating_duration_since(self.now)
     }
 
     /// The wait before a call that starts by itself: doubles with each failure, up to a minute,

@@ -63,6 +63,7 @@ impl Shell {
             auto_call: settings.auto_call,
             server: Ok(()),
             failed_calls: 0,
+            waiting_since: None,
             random: 0.0,
         };
         Self {
@@ -235,7 +236,7 @@ impl Shell {
         if std::mem::discriminant(&self.state) != before {
             self.wake_at = None;
             self.in_state_since = self.facts.now;
-            self.facts.count_failure(&self.state.transition());
+            self.facts.note(&self.state.transition());
             if matches!(self.state, State::Attract(_)) {
                 self.facts.role = self.runner.settings.role;
             }

@@ -167,6 +167,7 @@ room.mode | | [room]; mode = "host"
 room.room_id | [room]; mode = "host" | [room]; mode = "host"; room_id = "r"
 room.agents | | [room]; agents = ["teller-*"]
 room.first_picture_seconds | | [room]; first_picture_seconds = 11
+room.answer_seconds | | [room]; answer_seconds = 11
 room.user_id | | [room]; user_id = "k"
 room.login_info_url | | [room]; login_info_url = "https://h/info"
 room.sdk_app_id | [room]; user_id = "k"; account_type = "1"; user_sig_file = "/s"; sdk_app_id = 1 | [room]; user_id = "k"; account_type = "1"; user_sig_file = "/s"; sdk_app_id = 2

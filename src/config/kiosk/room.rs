@@ -35,6 +35,8 @@ pub struct Room {
     pub agents: Vec<String>,
     /// Time for an agent's first picture or sound to come before the next agent is asked.
     pub first_picture: Duration,
+    /// For anybody to answer a customer, counted from their wish for a call.
+    pub answer: Duration,
 }
 
 /// `[im]`: the message service.
@@ -176,6 +178,11 @@ impl Room {
                 "first_picture_seconds",
                 Duration::from_secs(10),
                 rules::seconds(2..=120),
+            ),
+            answer: room.get(
+                "answer_seconds",
+                Duration::from_secs(300),
+                rules::seconds(10..=3600),
             ),
         }
     }

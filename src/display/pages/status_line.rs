@@ -60,6 +60,7 @@ fn ending(end: &EndReason, language: Language) -> String {
     match end {
         EndReason::HungUp => text(language, Key::EndedHungUp, &[]),
         EndReason::PeerLeft => text(language, Key::EndedPeerLeft, &[]),
+        EndReason::NobodyAnswered => text(language, Key::EndedNobodyAnswered, &[]),
         EndReason::RoomClosed { reason } => {
             text(language, Key::EndedRoomClosed, &[("detail", reason)])
         }
@@ -167,6 +168,11 @@ mod tests {
                 Page::Ending(EndReason::PeerLeft),
                 "Call ended: the other side left",
                 "通话结束：对方已离开",
+            ),
+            (
+                Page::Ending(EndReason::NobodyAnswered),
+                "Nobody can answer just now. Please try again later",
+                "暂时无人接听，请稍后再试",
             ),
             (
                 Page::Ending(EndReason::RoomClosed { reason: detail() }),

@@ -39,6 +39,7 @@ keys! {
     Message = "call.message",
     EndedHungUp = "ended.hung_up",
     EndedPeerLeft = "ended.peer_left",
+    EndedNobodyAnswered = "ended.nobody_answered",
     EndedRoomClosed = "ended.room_closed",
     EndedRemoved = "ended.removed",
     EndedFailed = "ended.failed",

@@ -27,10 +27,11 @@ pub(in crate::session) struct InCall {
     unanswered: Option<Unanswered>,
 }
 
-/// An agent that was found and has not shown up yet, by picture or sound.
+/// Nobody has shown up yet, by picture or sound.
 #[derive(Debug, Clone, PartialEq)]
 struct Unanswered {
-    agent: String,
+    /// The agent that was found, in whose place another will do.
+    agent: Option<String>,
     until: Instant,
 }
 
@@ -62,8 +63,11 @@ impl InCall {
         agent: Option<String>,
         facts: &Facts,
     ) -> (Self, Vec<Action>) {
-        let until = facts.now + facts.patience.first_picture;
-        let agent = agent.filter(|_| facts.role == Role::Guest);
+        let patience = match agent {
+            Some(_) => facts.patience.first_picture,
+            None => facts.patience.answer,
+        };
+        let until = facts.now + patience;
         let alone = peers.is_empty();
         let mut members = Members::default();
         let mut actions: Vec<_> = peers
@@ -78,7 +82,7 @@ impl InCall {
             muted,
             said: None,
             alone_since: alone.then_some(facts.now),
-            unanswered: agent.map(|agent| Unanswered { agent, until }),
+            unanswered: (facts.role == Role::Guest).then_some(Unanswered { agent, until }),
         };
         actions.extend(state.next_wake(facts));
         (state, actions)
@@ -181,7 +185,10 @@ impl InCall {
     fn wake(&mut self, facts: &Facts) -> Result<Vec<Action>, Over> {
         self.said = self.said.take().filter(|said| facts.now < said.until);
         if let Some(late) = self.unanswered.take_if(|agent| facts.now >= agent.until) {
-            return Err(Over::PassOver(late.agent));
+            return Err(match late.agent {
+                Some(agent) => Over::PassOver(agent),
+                None => EndReason::NobodyAnswered.into(),
+            });
         }
         if self.alone_until(facts).is_some_and(|end| facts.now >= end) {
             return Err(EndReason::PeerLeft.into());
@@ -204,7 +211,7 @@ impl InCall {
             self.uplink.due(facts),
             self.members.due(),
             self.said.as_ref().map(|said| said.until),
-            self.unanswered.as_ref().map(|agent| agent.until),
+            self.unanswered.as_ref().map(|late| late.until),
         ];
         let due = due.into_iter().flatten().min()?;
         Some(Action::WakeIn(due.saturating_duration_since(facts.now)))

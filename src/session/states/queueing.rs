@@ -33,12 +33,16 @@ impl Queueing {
                 Decision::end(EndReason::Failed(fault))
             }
             Event::RoomFound(_) => Decision::Stay(self, vec![Self::look_later(facts)]),
+            Event::Wake if facts.before_unanswered().is_zero() => {
+                Decision::end(EndReason::NobodyAnswered)
+            }
             Event::Wake => Decision::Stay(self, vec![Action::FindRoom]),
             _ => Decision::stay(self),
         }
     }
 
     fn look_later(facts: &Facts) -> Action {
-        Action::WakeIn(facts.spread(facts.patience.queue_poll))
+        let poll = facts.spread(facts.patience.queue_poll);
+        Action::WakeIn(poll.min(facts.before_unanswered()))
     }
 }

@@ -47,6 +47,49 @@ fn a_guest_finds_an_agent_and_goes_through_every_step() {
 }
 
 #[test]
+fn a_customer_whom_nobody_answers_is_told_so() {
+    let mut machine = Machine::new(Role::Guest);
+    machine.feed_all([Event::LoggedIn, Event::Request(Request::Call)]);
+    machine.later(200);
+    machine.feed(Event::RoomFound(Ok(Some("r1".into()))));
+    machine.feed_all([
+        Event::PushUrl(Ok(())),
+        Event::CaptureReady(Ok(())),
+        Event::Pushing,
+        Event::Entered(Ok(())),
+    ]);
+    machine.later(10);
+    machine.feed_all([Event::Wake, Event::Left]);
+    assert_eq!(machine.state.transition(), Transition::Queueing);
+    machine.later(89);
+    assert_eq!(machine.feed(Event::Wake), [Action::FindRoom]);
+    let soon = Action::WakeIn(Duration::from_secs(1));
+    assert_eq!(machine.feed(Event::RoomFound(Ok(None))), [soon]);
+    machine.later(1);
+    machine.feed(Event::Wake);
+    assert_eq!(machine.reason(), EndReason::NobodyAnswered);
+    machine.feed_all([Event::Left, Event::Wake]);
+    // The next customer has their own time.
+    machine.feed(Event::Request(Request::Call));
+    machine.later(200);
+    assert_eq!(machine.feed(Event::Wake), [Action::FindRoom]);
+    // In a room that was asked for by its id nobody else is looked for.
+    let mut machine = Machine::new(Role::Guest);
+    let room = "r1".to_owned();
+    machine.feed_all([Event::LoggedIn, Event::Request(Request::Enter { room })]);
+    machine.feed_all([
+        Event::PushUrl(Ok(())),
+        Event::CaptureReady(Ok(())),
+        Event::Pushing,
+        Event::MemberJoined(peer("a", "u")),
+        Event::Entered(Ok(())),
+    ]);
+    machine.later(300);
+    machine.feed(Event::Wake);
+    assert_eq!(machine.reason(), EndReason::NobodyAnswered);
+}
+
+#[test]
 fn members_that_are_heard_of_before_the_own_entering_are_played_too() {
     let mut machine = Machine::new(Role::Guest);
     machine.feed_all([
@@ -257,7 +300,7 @@ fn an_agent_whose_calls_fail_tries_ever_more_rarely() {
         waits.extend(Next::enter(Entry::Attract, &machine.facts).actions);
         let end = Entry::Ending(EndReason::Failed(failed.clone()));
         let ended = Next::enter(end, &machine.facts);
-        machine.facts.count_failure(&ended.state.transition());
+        machine.facts.note(&ended.state.transition());
     }
     let seconds = [2, 4, 8, 16, 32, 60, 60, 60];
     let expected = seconds.map(|s| Action::WakeIn(Duration::from_secs(s)));

@@ -33,6 +33,7 @@ impl Machine {
             auto_call: false,
             server: Ok(()),
             failed_calls: 0,
+            waiting_since: None,
             random: 0.0,
         };
         Self {
@@ -43,7 +44,10 @@ impl Machine {
 
     fn feed(&mut self, event: Event) -> Vec<Action> {
         let next = self.state.clone().handle(event, &self.facts);
-        self.state = next.state;
+        let before = std::mem::replace(&mut self.state, next.state).transition();
+        if self.state.transition() != before {
+            self.facts.note(&self.state.transition());
+        }
         next.actions
     }
 
