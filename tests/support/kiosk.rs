@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::program::{Program, RTCKIOSK, run};
-use super::{PATIENCE, number, text, until, until_true};
+use super::program::{Program, RTCKIOSK, run, written};
+use super::{PATIENCE, number, secrets, text, until, until_true};
 
 /// Settings that differ between tests.
 #[derive(Debug, Clone)]
@@ -53,6 +53,7 @@ pub(crate) fn config(folder: &Path, setting: &Setting<'_>) -> PathBuf {
     let folder = folder.display();
     let text = format!(
         "name = \"The {user}\"
+log = \"trace\"
 runtime_dir = \"{folder}/run-{user}\"
 state_dir = \"{folder}/state-{user}\"
 snapshot_dir = \"{folder}/snapshots\"
@@ -123,6 +124,7 @@ impl Kiosk {
         stream.write_all(format!("{request}\n").as_bytes())?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line)?;
+        secrets::none_in("the control socket", &line, self.folder.path());
         Ok(serde_json::from_str(&line)?)
     }
 
@@ -167,7 +169,9 @@ impl Kiosk {
     /// Runs `rtckiosk` on this daemon's configuration.
     pub(crate) fn tool(&self, arguments: &[&str]) -> Output {
         let config = self.config.to_str().unwrap();
-        run(RTCKIOSK, &[arguments, &["--config", config]].concat())
+        let output = run(RTCKIOSK, &[arguments, &["--config", config]].concat());
+        secrets::none_in("a tool", &written(&output), self.folder.path());
+        output
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod locked;
 #[path = "../wire/nginx.rs"]
 pub(crate) mod nginx;
 pub(crate) mod program;
+pub(crate) mod secrets;
 pub(crate) mod server;
 
 /// For a step that a healthy machine makes in a second or two.

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
-use super::until;
+use super::{secrets, until};
 
 pub(crate) const RTCKIOSK: &str = env!("CARGO_BIN_EXE_rtckiosk");
 pub(crate) const RTCROOMD: &str = env!("CARGO_BIN_EXE_rtcroomd");
 
-/// A running program; killed when dropped. Shows what it wrote when the test fails.
+/// A running program; killed when dropped. Shows what it wrote when the test fails, which it does
+/// if there is a secret in it.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
     child: Child,
     out: PathBuf,
     err: PathBuf,
+    folder: PathBuf,
 }
 
 impl Program {
@@ -35,6 +37,7 @@ impl Program {
             child,
             out,
             err,
+            folder: folder.to_owned(),
         }
     }
 
@@ -87,6 +90,10 @@ impl Drop for Program {
         if std::thread::panicking() {
             let (name, out, err) = (&self.name, tail(&self.out()), tail(&self.err()));
             eprintln!("--- {name} ({state:?}) wrote\n{out}\n--- and to its log\n{err}");
+        } else {
+            for text in [self.out(), self.err()] {
+                secrets::none_in(&self.name, &text, &self.folder);
+            }
         }
     }
 }

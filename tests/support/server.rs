@@ -121,7 +121,7 @@ impl Server {
 
 fn start(folder: &Path, listen: &str, first: &str, rest: &str) -> Program {
     let config = folder.join("rtcroomd.toml");
-    let text = format!("log = \"debug\"\n{first}\n[http]\nlisten = \"{listen}\"\n{rest}");
+    let text = format!("log = \"trace\"\n{first}\n[http]\nlisten = \"{listen}\"\n{rest}");
     std::fs::write(&config, text).unwrap();
     let mut command = Command::new(RTCROOMD);
     Program::start("rtcroomd", folder, command.arg("--config").arg(config))
