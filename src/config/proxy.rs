@@ -55,6 +55,7 @@ pub struct Proxy {
 }
 
 /// The form of a proxy's address.
+#[cfg(feature = "kiosk")]
 pub(super) const PROXY_ALLOWED: &str = "\"none\", \"environment\", or the address of a proxy such \
      as \"http://proxy.example.com:3128\" or \"socks5h://proxy.example.com:1080\", with or without \
      user:password@ (% and two hex digits for other characters than letters and digits)";

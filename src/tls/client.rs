@@ -66,10 +66,6 @@ impl Default for ClientTls {
 }
 
 impl ClientTls {
-    pub(super) fn config(&self) -> ClientConfig {
-        ClientConfig::clone(&self.config)
-    }
-
     /// Connects by this dialer from now on; by a direct one of its own if never told.
     #[must_use]
     pub fn by(mut self, dialer: &Dialer) -> Self {

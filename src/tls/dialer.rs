@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect_error::{ConnectError, bare};
-use super::dial::Direct;
+use super::dial::{Addresses, Direct};
 use super::passage;
 use super::proxy_fault::{ProxyFault, ProxyRefusal};
 use crate::config::proxy::{ProxyLogin, ProxyRules};
@@ -46,11 +46,11 @@ impl Dialer {
         proxy.filter(|rules| !rules.is_direct(host))
     }
 
-    /// The addresses of a host in the order in which they are tried; at least one.
+    /// The addresses of a host.
     ///
     /// # Errors
     /// A name that has none, or no answer within 5 s.
-    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Addresses, ConnectError> {
         self.0.direct.addresses(host, port).await
     }
 
@@ -74,7 +74,7 @@ impl Dialer {
         match self.proxy_for(host) {
             None => {
                 let addresses = self.addresses(host, port).await?;
-                self.reach(host, &addresses).await
+                self.reach(host, &addresses.all).await
             }
             Some(rules) => {
                 let proxy = self.reach_proxy(rules).await?;
@@ -91,7 +91,7 @@ impl Dialer {
         let (host, port) = (rules.proxy.host.as_str(), rules.proxy.port);
         let reached = async {
             let addresses = self.addresses(host, port).await?;
-            self.reach(host, &addresses).await
+            self.reach(host, &addresses.all).await
         };
         let unreached = |error: ConnectError| {
             let refusal = ProxyRefusal::Unreached(error.to_string());

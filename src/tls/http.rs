@@ -99,16 +99,13 @@ impl HttpClient {
     /// Sets up connections, each of which must stand within `patience`.
     ///
     /// # Errors
-    /// TLS that cannot be set up.
+    /// No client that describes requests.
     pub fn new(
         agent: &'static str,
         tls: &ClientTls,
         patience: Duration,
     ) -> Result<Self, reqwest::Error> {
-        let describer = reqwest::Client::builder()
-            .no_proxy()
-            .tls_backend_preconfigured(tls.config())
-            .build()?;
+        let describer = reqwest::Client::builder().no_proxy().build()?;
         let connector = Connector {
             tls: tls.clone(),
             patience,
@@ -126,19 +123,16 @@ impl HttpClient {
     }
 
     /// Begins a request, to be ended by [`HttpClient::send`].
-    #[must_use]
     pub fn get(&self, url: Url) -> RequestBuilder {
         self.request(Method::GET, url)
     }
 
     /// Begins a request with a body.
-    #[must_use]
     pub fn post(&self, url: Url) -> RequestBuilder {
         self.request(Method::POST, url)
     }
 
     /// Begins a request of any kind.
-    #[must_use]
     pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.describer.request(method, url)
     }

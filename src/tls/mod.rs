@@ -28,6 +28,7 @@ mod verifier;
 
 pub use client::{ClientTls, TlsStream, certificate_end, describe};
 pub use connect_error::ConnectError;
+pub use dial::Addresses;
 pub use dialer::Dialer;
 pub use fault::TlsFault;
 #[cfg(feature = "server")]

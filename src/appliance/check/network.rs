@@ -82,7 +82,7 @@ async fn straight(
     checks: &mut Vec<Check>,
 ) -> Result<TcpStream, ConnectError> {
     let dialer = tls.dialer();
-    let addresses = dialer.addresses(host, port).await?;
+    let addresses = dialer.addresses(host, port).await?.all;
     if addresses.len() == 1 {
         return dialer.reach(host, &addresses).await;
     }

@@ -103,9 +103,10 @@ async fn plain(host: &str, port: u16, dialer: &Dialer) -> Result<Option<TcpStrea
         return dialer.connect(host, port).await.map(Some);
     }
     let addresses = dialer.addresses(host, port).await?;
-    match addresses.len() {
-        1 => Ok(None),
-        _ => dialer.reach(host, &addresses).await.map(Some),
+    match addresses.all.len() {
+        // The element asks the name server again.
+        1 if !addresses.old => Ok(None),
+        _ => dialer.reach(host, &addresses.all).await.map(Some),
     }
 }
 

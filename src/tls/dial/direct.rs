@@ -17,6 +17,15 @@ use crate::tls::connect_error::{ConnectError, bare};
 /// Time for the addresses of a name that has known ones (our choice).
 const SOON: Duration = Duration::from_secs(1);
 
+/// The addresses of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// In the order in which they are tried; at least one.
+    pub all: Vec<SocketAddr>,
+    /// Whether they are those of before, because no name server answers.
+    pub old: bool,
+}
+
 /// Names, addresses, and what is known of them.
 #[derive(Debug, Default)]
 pub(in crate::tls) struct Direct {
@@ -25,34 +34,36 @@ pub(in crate::tls) struct Direct {
 }
 
 impl Direct {
-    /// The addresses of a host in the order in which they are tried; at least one. Old ones serve
-    /// while no name server answers: with a link its name servers are gone too.
+    /// The addresses of a host. Old ones serve while no name server answers: with a link its name
+    /// servers are gone too.
     pub(in crate::tls) async fn addresses(
         &self,
         host: &str,
         port: u16,
-    ) -> Result<Vec<SocketAddr>, ConnectError> {
+    ) -> Result<Addresses, ConnectError> {
         let name = bare(host);
         let known = self.memory().known(name, port, Instant::now());
         let resolved = self.resolver.resolve(name, port);
         let found = match known {
-            None => resolved.await,
+            None => resolved.await.map(|found| (found, false)),
             Some(known) => Ok(match timeout(SOON, resolved).await {
-                Ok(Ok(found)) => found,
-                Ok(Err(_)) | Err(_) => {
-                    log::debug!(host; "no name server answers: the addresses of before are tried");
-                    known
-                }
+                Ok(Ok(found)) => (found, false),
+                Ok(Err(_)) | Err(_) => (known, true),
             }),
         };
-        let found = found.map_err(|source| ConnectError::Dns {
+        let (found, old) = found.map_err(|source| ConnectError::Dns {
             host: host.to_owned(),
             source,
         })?;
         let now = Instant::now();
         let mut memory = self.memory();
-        memory.learn(name, &found, now);
-        Ok(memory.order(name, found, now))
+        if old {
+            log::debug!(host; "no name server answers: the addresses of before are tried");
+        } else {
+            memory.learn(name, &found, now);
+        }
+        let all = memory.order(name, found, now);
+        Ok(Addresses { all, old })
     }
 
     /// Connects to the first of these addresses of `host` that answers.
@@ -170,7 +181,7 @@ mod tests {
 
     async fn connect(direct: &Direct, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         let addresses = direct.addresses(host, port).await?;
-        direct.reach(host, &addresses).await
+        direct.reach(host, &addresses.all).await
     }
 
     #[tokio::test]
@@ -212,6 +223,19 @@ mod tests {
             "{:?}",
             begun.elapsed()
         );
+    }
+
+    #[tokio::test]
+    async fn old_addresses_serve_while_no_name_server_answers() {
+        let good = TcpListener::bind((GOOD, 0)).await.unwrap();
+        let port = good.local_addr().unwrap().port();
+        let mut direct = direct(&[("relay.invalid", &[GOOD])]);
+        connect(&direct, "relay.invalid", port).await.unwrap();
+        direct.resolver.known.clear();
+        let found = direct.addresses("relay.invalid", port).await.unwrap();
+        let all = vec![(GOOD, port).into()];
+        assert_eq!(found, Addresses { all, old: true });
+        connect(&direct, "relay.invalid", port).await.unwrap();
     }
 
     #[tokio::test]

@@ -5,4 +5,5 @@ mod order;
 mod race;
 mod resolver;
 
+pub use direct::Addresses;
 pub(super) use direct::Direct;

@@ -32,8 +32,8 @@ const SIGNED_SECONDS: u64 = 300;
 /// The reason for which there is no external relay to ask.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalError {
-    #[error("the relay's status cannot be asked: TLS cannot be set up")]
-    Tls(#[source] reqwest::Error),
+    #[error("the relay's status cannot be asked: HTTP cannot be set up")]
+    Http(#[source] reqwest::Error),
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error("the live service cannot be asked: `auth.api_key` is missing")]
@@ -114,7 +114,7 @@ pub fn http(ca_file: Option<PathBuf>) -> Result<HttpClient, ExternalError> {
         ca_file,
         ..TrustSettings::default()
     })?;
-    HttpClient::new(AGENT, &trust.client(&[]), DEADLINE).map_err(ExternalError::Tls)
+    HttpClient::new(AGENT, &trust.client(&[]), DEADLINE).map_err(ExternalError::Http)
 }
 
 impl StreamProbe for ExternalRelay {
