@@ -1,12 +1,13 @@
 //! The part of the self-test that talks to the room server and the relay.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::verdict::{Check, Verdict};
@@ -18,6 +19,8 @@ use crate::tls::{self, ClientTls, ConnectError};
 
 /// For a connection to one address.
 const ADDRESS_DEADLINE: Duration = Duration::from_secs(3);
+/// Time after which the next address is tried (RFC 8305).
+const SILENT: Duration = Duration::from_millis(250);
 /// Port of RTMP, and of RTMPS and HTTPS, where a URL has none.
 const RTMP_PORT: u16 = 1935;
 const TLS_PORT: u16 = 443;
@@ -74,7 +77,7 @@ async fn connect(
     connected.map_err(failed).ok()
 }
 
-/// Tries all addresses of a host, and warns of dead ones.
+/// Tries all addresses of a host, and warns of those that others lose time with.
 async fn straight(
     name: &'static str,
     tls: &ClientTls,
@@ -83,33 +86,30 @@ async fn straight(
 ) -> Result<TcpStream, ConnectError> {
     let dialer = tls.dialer();
     let addresses = dialer.addresses(host, port).await?.all;
-    if addresses.len() == 1 {
-        return dialer.reach(host, &addresses).await;
-    }
-    let each = addresses.iter().map(|address| async move {
-        let reached = dialer.reach(host, std::slice::from_ref(address));
-        let reached = timeout(ADDRESS_DEADLINE, reached).await;
-        (address, reached.is_ok_and(|reached| reached.is_ok()))
-    });
-    let (good, dead): (Vec<_>, Vec<_>) = { join_all(each).await }
-        .into_iter()
-        .partition(|(_, reached)| *reached);
-    if !dead.is_empty() && !good.is_empty() {
-        let list = |of: &[(_, bool)]| {
-            let words: Vec<_> = of
-                .iter()
-                .map(|(address, _): &(&std::net::SocketAddr, _)| address.to_string())
-                .collect();
-            words.join(", ")
-        };
-        let says = format!(
-            "of the addresses of {host} {} cannot be reached, {} can: that costs time",
-            list(&dead),
-            list(&good)
-        );
-        checks.push(Check::warning(name, says));
+    if addresses.len() > 1 {
+        let each = addresses
+            .iter()
+            .map(|address| is_silent(tls, host, address));
+        let silent: Vec<_> = join_all(each).await.into_iter().flatten().collect();
+        if !silent.is_empty() && silent.len() < addresses.len() {
+            let says = format!(
+                "{host} has {} addresses, and of these {} give no answer: that costs time",
+                addresses.len(),
+                silent.join(", ")
+            );
+            checks.push(Check::warning(name, says));
+        }
     }
     dialer.reach(host, &addresses).await
+}
+
+/// The address in words if it gives no answer; a refusal costs nobody time.
+async fn is_silent(tls: &ClientTls, host: &str, address: &SocketAddr) -> Option<String> {
+    let begun = Instant::now();
+    let reached = tls.dialer().reach(host, std::slice::from_ref(address));
+    let reached = timeout(ADDRESS_DEADLINE, reached).await;
+    let silent = !matches!(reached, Ok(Ok(_))) && begun.elapsed() >= SILENT;
+    silent.then(|| address.to_string())
 }
 
 /// Reaches the proxy, and then the server behind it.

@@ -34,7 +34,8 @@ pub(super) struct Memory {
 impl Memory {
     /// Puts the addresses of `host` into the order in which they are tried: the one that answered
     /// last, then one of each family in turn, beginning with the family that is known to work, or
-    /// with that of the resolver's first address (which follows RFC 6724).
+    /// with that of the resolver's first address (which follows RFC 6724); at the end those that
+    /// gave no answer lately.
     pub(super) fn order(
         &self,
         host: &str,
@@ -52,6 +53,7 @@ impl Memory {
         let family = self.ipv6.filter(|(_, at)| fresh(*at));
         let ipv6 = family.map_or(resolvers, |(ipv6, _)| ipv6);
         let mut ordered = in_turn(addresses, ipv6);
+        ordered.sort_by_key(|address| self.is_doubtful(*address, now));
         let winner = self.winners.get(host).filter(|(_, at)| fresh(*at));
         // The port may be another one: what is known is that the machine can be reached.
         let at = winner
@@ -202,6 +204,10 @@ mod tests {
         let mut memory = Memory::default();
         memory.note_silent(&[four(1), four(2)], start);
         memory.note("h", four(2), &[four(2)], start);
+        assert_eq!(
+            memory.order("o", vec![four(1), four(3)], start),
+            [four(3), four(1)]
+        );
         let doubtful = |last, at| memory.is_doubtful(four(last), start + Duration::from_secs(at));
         assert_eq!(
             [doubtful(1, 599), doubtful(1, 600), doubtful(2, 1)],
