@@ -14,7 +14,8 @@ packages[demo]="${packages[build]} gstreamer1.0-alsa gstreamer1.0-libav
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-plugins-ugly gstreamer1.0-x"
 packages[test]="${packages[demo]} curl ffmpeg glib-networking gstreamer1.0-tools
-    iproute2 jq libnginx-mod-rtmp libnginx-mod-stream nginx openssl util-linux xvfb zbar-tools"
+    iproute2 jq libnginx-mod-rtmp libnginx-mod-stream microsocks nginx openssl
+    tinyproxy-bin util-linux xvfb zbar-tools"
 packages[bench]="${packages[demo]} ffmpeg gstreamer1.0-tools libnginx-mod-rtmp nginx"
 packages[lint]="${packages[build]} shellcheck"
 packages[vm]="${packages[demo]} curl debian-archive-keyring e2fsprogs ffmpeg jq kmod

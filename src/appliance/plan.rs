@@ -7,14 +7,15 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::KioskConfig;
-use crate::config::kiosk::{Credentials, Im, Role};
+use crate::config::kiosk::{Credentials, Im, ProxyChoice, Role};
+use crate::config::proxy::{EnvironmentProxy, ProxyRules};
 use crate::display::DisplayConfig;
 use crate::display::strings::no_picture;
 use crate::media::{AwayText, CaptureConfig};
 use crate::process::backoff::Reconnect;
 use crate::room::{ClientSettings, ImSettings, SessionSettings};
 use crate::session::{Patience, Settings};
-use crate::tls::{ClientTls, Pin, Trust, TrustError, TrustSettings};
+use crate::tls::{ClientTls, Dialer, Pin, Trust, TrustError, TrustSettings};
 
 /// Time for which a stream is fetched back with the URL that worked before.
 const SAME_URL_WINDOW: Duration = Duration::from_secs(10);
@@ -36,21 +37,33 @@ pub struct Plan {
     pub runtime_dir: PathBuf,
 }
 
+/// Reasons for which there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("network.proxy = \"environment\": {0}")]
+    Proxy(String),
+}
+
 impl Plan {
-    /// Makes a plan; reads the certificates that the configuration trusts, and no other file.
+    /// Makes a plan; reads the certificates that the configuration trusts, and no other file; of
+    /// the environment only what names a proxy, and only if the configuration says so.
     ///
     /// # Errors
-    /// A file of certificates that cannot be read, or holds none.
-    pub fn from(config: &KioskConfig) -> Result<Self, TrustError> {
+    /// A file of certificates that cannot be read, or holds none; a proxy that cannot be used.
+    pub fn from(config: &KioskConfig) -> Result<Self, PlanError> {
         let trust = Trust::load(&TrustSettings {
             ca: config.tls.ca.clone(),
             ca_file: config.tls.ca_file.clone(),
             system: config.tls.system_ca,
             insecure: config.tls.insecure,
         })?;
+        let dialer = Dialer::new(proxy(config)?);
+        let client = |hashes: &[[u8; 32]]| trust.client(&pins(hashes)).by(&dialer);
         Ok(Self {
-            session: session(config, trust.client(&pins(&config.tls.relay_pins))),
-            room: room(config, &trust),
+            session: session(config, client(&config.tls.relay_pins)),
+            room: room(config, &trust, &dialer),
             credentials: config.room.credentials.clone(),
             display: Some(DisplayConfig {
                 screen: config.display.clone(),
@@ -58,7 +71,7 @@ impl Plan {
                 title: config.name.clone(),
             }),
             room_url: config.room.base_url.clone(),
-            room_tls: trust.client(&pins(&config.tls.room_pins)),
+            room_tls: client(&config.tls.room_pins),
             state_dir: Some(config.state_dir.clone()),
             runtime_dir: config.runtime_dir.clone(),
         })
@@ -79,6 +92,27 @@ impl Plan {
 
 fn pins(hashes: &[[u8; 32]]) -> Vec<Pin> {
     hashes.iter().copied().map(Pin).collect()
+}
+
+/// The proxy to everybody, if there is one.
+fn proxy(config: &KioskConfig) -> Result<Option<ProxyRules>, PlanError> {
+    let network = &config.network;
+    let mut exceptions = network.exceptions.clone();
+    let proxy = match &network.proxy {
+        ProxyChoice::Direct => None,
+        ProxyChoice::At(proxy) => Some(proxy.clone()),
+        ProxyChoice::Environment => {
+            let variable = |name: &str| std::env::var(name).ok();
+            let found = EnvironmentProxy::read(variable).map_err(PlanError::Proxy)?;
+            exceptions.extend(found.exceptions);
+            found.proxy
+        }
+    };
+    Ok(proxy.map(|proxy| ProxyRules {
+        proxy,
+        login_file: network.login_file.clone(),
+        exceptions,
+    }))
 }
 
 fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
@@ -140,10 +174,11 @@ fn away(config: &KioskConfig) -> AwayText {
 }
 
 /// Room server and rhythm.
-fn room(config: &KioskConfig, trust: &Trust) -> SessionSettings {
+fn room(config: &KioskConfig, trust: &Trust, dialer: &Dialer) -> SessionSettings {
     let room = &config.room;
     let mut client = ClientSettings::new(room.base_url.clone(), room.room_type);
     client.trust = trust.clone();
+    client.dialer = dialer.clone();
     client.pins = pins(&config.tls.room_pins);
     client.im_pins = pins(&config.tls.im_pins);
     client.deadline = room.request_timeout;

@@ -261,10 +261,18 @@ impl<'a> Section<'a> {
         key: &str,
         rule: impl FnOnce(&DeValue<'_>) -> Ruling<String>,
     ) -> Option<SecretString> {
+        self.hidden(key, rule).map(SecretString::from)
+    }
+
+    /// The same for a text that holds a secret beside other things.
+    pub(super) fn hidden<T>(
+        &self,
+        key: &str,
+        rule: impl FnOnce(&DeValue<'_>) -> Ruling<T>,
+    ) -> Option<T> {
         let path = join(&self.path, key);
         self.findings.secrets.borrow_mut().insert(path);
         self.judge(key, rule, |_| HIDDEN.to_owned())
-            .map(SecretString::from)
     }
 
     /// Reports a written key whose value is right by itself but does not fit the others.

@@ -8,6 +8,7 @@
 mod document;
 #[cfg(feature = "kiosk")]
 pub mod kiosk;
+pub mod proxy;
 mod rules;
 #[cfg(feature = "server")]
 pub mod server;

@@ -205,6 +205,25 @@ pub(super) fn networks(value: &DeValue<'_>) -> Ruling<Vec<ipnet::IpNet>> {
         })
 }
 
+/// A list of hosts that are reached without a proxy.
+#[cfg(feature = "kiosk")]
+pub(super) fn exceptions(value: &DeValue<'_>) -> Ruling<Vec<super::proxy::Exception>> {
+    value
+        .as_array()
+        .filter(|list| list.len() <= 256)
+        .and_then(|list| {
+            let texts = list.iter().map(|item| item.get_ref().as_str());
+            texts
+                .map(|text| text.and_then(super::proxy::Exception::parse))
+                .collect()
+        })
+        .ok_or_else(|| {
+            "must be a list of at most 256 domains, networks or addresses such as \
+             [\"bank.example\", \"10.0.0.0/8\"]"
+                .to_owned()
+        })
+}
+
 /// A list of beginnings of user ids.
 #[cfg(feature = "server")]
 pub(super) fn beginnings(value: &DeValue<'_>) -> Ruling<Vec<String>> {

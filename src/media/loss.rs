@@ -27,10 +27,12 @@ pub enum LossCause {
     Tls = 8,
     /// The relay could not prove who it is: a certificate that is not trusted, or a wrong clock.
     Untrusted = 9,
+    /// The proxy does not let us through: somebody must change its rules or ours.
+    Proxy = 10,
 }
 
 impl LossCause {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Dns,
         Self::Unreachable,
         Self::Handshake,
@@ -40,6 +42,7 @@ impl LossCause {
         Self::Encoder,
         Self::Tls,
         Self::Untrusted,
+        Self::Proxy,
     ];
 
     /// The number that tells the cause to those who know only Tencent's numbers.
@@ -47,7 +50,7 @@ impl LossCause {
     pub fn push_code(self) -> PushCode {
         match self {
             Self::Dns => PushCode::DnsFail,
-            Self::Unreachable => PushCode::ServerConnFail,
+            Self::Unreachable | Self::Proxy => PushCode::ServerConnFail,
             Self::Handshake | Self::Tls | Self::Untrusted => PushCode::ShakeFail,
             Self::Refused | Self::ServerClosed => PushCode::ServerDisconnect,
             Self::Silent => PushCode::ServerNoData,

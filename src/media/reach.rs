@@ -3,15 +3,41 @@
 
 use std::time::Duration;
 
-use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
+
+use super::relay_url;
+use crate::tls::{ClientTls, Dialer};
 
 /// Longest time between two questions: our choice.
 const AGAIN: Duration = Duration::from_millis(400);
 /// Longest time for an answer: a far relay may answer after the next question was asked.
 const ANSWER: Duration = Duration::from_millis(1500);
+
+/// The way to a relay.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    dialer: Dialer,
+    host: String,
+    port: u16,
+}
+
+impl Way {
+    /// The way to the relay of a stream's URL.
+    pub(super) fn of(url: &str, tls: &ClientTls) -> Option<Self> {
+        Some(Self {
+            dialer: tls.dialer().clone(),
+            host: relay_url::host(url)?,
+            port: relay_url::port(url)?,
+        })
+    }
+
+    /// Begins to ask.
+    pub(super) fn ask(&self) -> Question {
+        Question::ask(self.clone())
+    }
+}
 
 /// Asks a relay again and again whether it takes connections; ends when it does, or when
 /// dropped.
@@ -22,15 +48,15 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// The host is resolved anew each time: with a link its name servers are gone too.
-    pub(super) fn ask<A: ToSocketAddrs + Clone + Send + Sync + 'static>(relay: A) -> Self {
+    /// The host is resolved anew each time; its old addresses serve while no name server answers.
+    fn ask(way: Way) -> Self {
         let (answered, answer) = watch::channel(None);
         let asking = tokio::spawn(async move {
             let mut questions = JoinSet::new();
             loop {
-                let relay = relay.clone();
+                let way = way.clone();
                 questions.spawn(async move {
-                    let connected = timeout(ANSWER, TcpStream::connect(relay)).await;
+                    let connected = timeout(ANSWER, way.dialer.connect(&way.host, way.port)).await;
                     matches!(connected, Ok(Ok(_)))
                 });
                 if yes(&mut questions, pause()).await {
@@ -89,7 +115,9 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = free.local_addr().expect("an address");
         drop(free);
-        let question = Question::ask(("localhost", address.port()));
+        let url = format!("rtmp://localhost:{}/live/x", address.port());
+        let way = Way::of(&url, &ClientTls::default()).expect("a relay");
+        let question = way.ask();
         sleep(3 * AGAIN).await;
         assert_eq!(question.answered(), None);
         let _relay = TcpListener::bind(address).await.expect("the port again");

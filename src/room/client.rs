@@ -23,6 +23,7 @@ use super::client_settings::{ClientSettings, SetupError};
 use super::error::{Endpoint, ErrorClass, RoomError};
 use super::http::{fetch_patiently, http_client};
 use crate::config::kiosk::UserCredentials;
+use crate::tls::HttpClient;
 
 /// Rooms per page: as many as the official clients ask for.
 const PAGE: u32 = 20;
@@ -65,10 +66,10 @@ impl Created {
 /// A room server that is asked about rooms of one type. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RoomClient {
-    http: reqwest::Client,
+    http: HttpClient,
     base: Url,
     /// The address for credentials, with connections of its own: it may be another host.
-    login_info: (reqwest::Client, Url),
+    login_info: (HttpClient, Url),
     room_type: RoomType,
     /// Limit for a whole exchange.
     deadline: Duration,
@@ -120,7 +121,9 @@ impl RoomClient {
         if let Some(user_id) = user_id {
             url.query_pairs_mut().append_pair("userID", user_id);
         }
-        let info: LoginInfo = self.exchange(Endpoint::LoginInfo, http.get(url)).await?;
+        let info: LoginInfo = self
+            .exchange(&http, Endpoint::LoginInfo, http.get(url))
+            .await?;
         let expect = |key, value: &str| not_empty(Endpoint::LoginInfo, key, value);
         expect("userID", &info.user_id)?;
         expect("userSig", &info.user_sig)?;
@@ -144,8 +147,9 @@ impl RoomClient {
             .append_pair("userID", &credentials.user_id)
             .append_pair("userSig", credentials.user_sig.expose_secret());
         let post = self.http.post(url).json(&req::Login {});
-        let (answer, messages_here): (LoggedIn, _) =
-            self.answered(Endpoint::Room(Verb::Login), post).await?;
+        let (answer, messages_here): (LoggedIn, _) = self
+            .answered(&self.http, Endpoint::Room(Verb::Login), post)
+            .await?;
         not_empty(Endpoint::Room(Verb::Login), "token", &answer.token)?;
         let knows = |verb: Verb| answer.features.iter().any(|feature| feature == verb.path());
         Ok(Identity {
@@ -367,25 +371,28 @@ impl RoomClient {
         request: &R,
     ) -> Result<A, RoomError> {
         let post = self.http.post(url).json(request);
-        self.exchange(Endpoint::Room(R::VERB), post).await
+        self.exchange(&self.http, Endpoint::Room(R::VERB), post)
+            .await
     }
 
     async fn exchange<A: Answer>(
         &self,
+        http: &HttpClient,
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
     ) -> Result<A, RoomError> {
-        let (answer, _) = self.answered(endpoint, request).await?;
+        let (answer, _) = self.answered(http, endpoint, request).await?;
         Ok(answer)
     }
 
     /// Returns the answer, and whether its head tells of a message service.
     async fn answered<A: Answer>(
         &self,
+        http: &HttpClient,
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
     ) -> Result<(A, bool), RoomError> {
-        let fetched = fetch_patiently(request, self.deadline).await;
+        let fetched = fetch_patiently(http, request, self.deadline).await;
         let fetched = fetched.map_err(|error| RoomError::fetch(endpoint, error))?;
         let answer = answer::parse(fetched.status, &fetched.body);
         let answer = answer.map_err(|error| RoomError::answer(endpoint, error))?;

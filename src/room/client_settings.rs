@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::protocol::RoomType;
-use crate::tls::{Pin, Trust};
+use crate::tls::{Dialer, Pin, Trust};
 
 /// The address of the room server, the patience with it and the trust in it.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct ClientSettings {
     pub pins: Vec<Pin>,
     /// The same for a message service that is not the room server.
     pub im_pins: Vec<Pin>,
+    /// The way to both.
+    pub dialer: Dialer,
 }
 
 impl ClientSettings {
@@ -39,6 +41,7 @@ impl ClientSettings {
             trust: Trust::system(),
             pins: Vec::new(),
             im_pins: Vec::new(),
+            dialer: Dialer::default(),
         }
     }
 }

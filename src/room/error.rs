@@ -6,6 +6,7 @@ use crate::protocol::{Code, Verb};
 use super::http::{ANSWER_LIMIT, FetchError};
 use super::im_error::ImError;
 use super::transport::{TransportKind, explain};
+use crate::tls::HttpError;
 
 /// The part of a room server that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +32,8 @@ pub enum RoomError {
     Transport {
         endpoint: Endpoint,
         kind: TransportKind,
-        /// Its URL is removed, because the query carries token or userSig.
         #[source]
-        source: Option<reqwest::Error>,
+        source: Option<HttpError>,
     },
     #[error("{endpoint}: the answer is larger than {limit} bytes")]
     TooLarge { endpoint: Endpoint, limit: usize },
@@ -192,7 +192,7 @@ impl RoomError {
         }
         match (self, deepest) {
             // Said already, and better.
-            (Self::Transport { kind, .. }, _) if kind.is_about_tls() => self.to_string(),
+            (Self::Transport { kind, .. }, _) if kind.is_explained() => self.to_string(),
             (Self::Transport { .. } | Self::UserSigFile { .. }, Some(cause)) => {
                 format!("{self} ({cause})")
             }

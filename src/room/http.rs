@@ -5,14 +5,10 @@ use std::time::Duration;
 use super::client_settings::{ClientSettings, SetupError};
 use super::transport::TransportKind;
 use crate::protocol::webim;
-use crate::tls::Pin;
+use crate::tls::{self, HttpClient, HttpError, Pin};
 
 /// Maximum size of an answer, in bytes: far above a full list of rooms, or a hundred full messages.
 pub(super) const ANSWER_LIMIT: usize = 1 << 20;
-
-/// Idle time after which a connection is not used again, so that no request runs into its
-/// closing: Node closes idle ones after 5 s.
-const POOL_IDLE: Duration = Duration::from_secs(4);
 
 /// Pauses that a server may ask for one after the other.
 const WAITS: u32 = 4;
@@ -25,20 +21,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(super) fn http_client(
     settings: &ClientSettings,
     pins: &[Pin],
-) -> Result<reqwest::Client, SetupError> {
-    let tls = settings.trust.client(pins);
-    reqwest::Client::builder()
-        .user_agent(concat!("rtckiosk/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(2)
-        .tls_backend_preconfigured(tls.config())
-        .build()
-        .map_err(SetupError::Http)
+) -> Result<HttpClient, SetupError> {
+    const AGENT: &str = concat!("rtckiosk/", env!("CARGO_PKG_VERSION"));
+    let tls = settings.trust.client(pins).by(&settings.dialer);
+    HttpClient::new(AGENT, &tls, settings.connect_timeout).map_err(SetupError::Http)
 }
 
 /// An answer as it came.
@@ -53,22 +39,23 @@ pub(super) struct Fetched {
 
 /// A failed exchange, whose cause has lost its URL: the query carries token, userSig or A2Key.
 pub(super) enum FetchError {
-    Transport(TransportKind, Option<reqwest::Error>),
+    Transport(TransportKind, Option<HttpError>),
     TooLarge,
 }
 
-impl From<reqwest::Error> for FetchError {
-    fn from(error: reqwest::Error) -> Self {
-        Self::Transport(TransportKind::of(&error), Some(error.without_url()))
+impl From<HttpError> for FetchError {
+    fn from(error: HttpError) -> Self {
+        Self::Transport(TransportKind::of(&error), Some(error))
     }
 }
 
 /// Sends the request and reads the answer up to the limit, all before the deadline.
 pub(super) async fn fetch(
+    http: &HttpClient,
     request: reqwest::RequestBuilder,
     deadline: Duration,
 ) -> Result<Fetched, FetchError> {
-    tokio::time::timeout(deadline, exchange(request))
+    tokio::time::timeout(deadline, exchange(http, request))
         .await
         .unwrap_or(Err(FetchError::Transport(TransportKind::Timeout, None)))
 }
@@ -76,6 +63,7 @@ pub(super) async fn fetch(
 /// Tries again after the time that a server asks for which is asked too often (429, or 503 with
 /// `Retry-After`): that is a wait and no failure. The caller's own limit bounds it.
 pub(super) async fn fetch_patiently(
+    http: &HttpClient,
     request: reqwest::RequestBuilder,
     deadline: Duration,
 ) -> Result<Fetched, FetchError> {
@@ -85,7 +73,7 @@ pub(super) async fn fetch_patiently(
             break;
         };
         next = request.try_clone();
-        let fetched = fetch(request, deadline).await?;
+        let fetched = fetch(http, request, deadline).await?;
         let Some(wait) = fetched.retry_after.filter(|_| next.is_some()) else {
             return Ok(fetched);
         };
@@ -95,7 +83,7 @@ pub(super) async fn fetch_patiently(
         tokio::time::sleep(wait).await;
     }
     match next {
-        Some(request) => fetch(request, deadline).await,
+        Some(request) => fetch(http, request, deadline).await,
         None => Err(FetchError::Transport(TransportKind::Broken, None)),
     }
 }
@@ -112,13 +100,16 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     }
 }
 
-async fn exchange(request: reqwest::RequestBuilder) -> Result<Fetched, FetchError> {
-    let mut response = request.send().await?;
+async fn exchange(
+    http: &HttpClient,
+    request: reqwest::RequestBuilder,
+) -> Result<Fetched, FetchError> {
+    let mut response = http.send(request).await?;
     let here = response.headers().get(webim::HERE_HEADER);
     let messages_here = here.is_some_and(|here| here == webim::HERE);
     let retry_after = retry_after(&response);
     let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await? {
+    while let Some(piece) = tls::chunk(&mut response).await? {
         if body.len() + piece.len() > ANSWER_LIMIT {
             return Err(FetchError::TooLarge);
         }

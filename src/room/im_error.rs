@@ -7,6 +7,7 @@ use crate::protocol::webim::{ImAnswerError, ImCommand, TooLong};
 use super::client_settings::SetupError;
 use super::http::{ANSWER_LIMIT, FetchError};
 use super::transport::{TransportKind, explain};
+use crate::tls::HttpError;
 
 /// Reasons for which something could not be done over the message channel.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +16,8 @@ pub enum ImError {
     Transport {
         command: ImCommand,
         kind: TransportKind,
-        /// Its URL is removed, because the query carries userSig or A2Key.
         #[source]
-        source: Option<reqwest::Error>,
+        source: Option<HttpError>,
     },
     #[error("{command}: the answer is larger than {limit} bytes")]
     TooLarge { command: ImCommand, limit: usize },

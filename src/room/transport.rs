@@ -1,7 +1,7 @@
 //! Names for exchanges that broke before there was an answer, with the room server or the
 //! message service.
 
-use crate::tls::TlsFault;
+use crate::tls::{ConnectError, HttpError, NoConnection, TlsFault};
 
 /// The kind of failure that broke an exchange before there was an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum TransportKind {
     Dns,
     /// Nothing listens there, or there is no way to it.
     Connect,
+    /// The proxy cannot be reached, or does not let us through.
+    Proxy,
     /// No TLS session.
     Tls,
     /// The server could not prove its identity: an untrusted certificate, or a wrong clock.
@@ -29,8 +31,9 @@ impl std::fmt::Display for TransportKind {
 }
 
 impl TransportKind {
-    pub(super) fn is_about_tls(self) -> bool {
-        matches!(self, Self::Tls | Self::Untrusted)
+    /// Whether more than the kind is known, which people need to mend it.
+    pub(super) fn is_explained(self) -> bool {
+        matches!(self, Self::Proxy | Self::Tls | Self::Untrusted)
     }
 
     /// Says it in words, for an exchange with `peer`.
@@ -39,6 +42,7 @@ impl TransportKind {
             Self::Timeout => "no answer in time".into(),
             Self::Dns => format!("{peer}'s name cannot be resolved"),
             Self::Connect => format!("{peer} cannot be connected"),
+            Self::Proxy => format!("{peer} cannot be reached through the proxy"),
             Self::Tls => format!("no TLS session with {peer}"),
             Self::Untrusted => format!("{peer} cannot be trusted"),
             Self::NotHttp => {
@@ -48,46 +52,52 @@ impl TransportKind {
         }
     }
 
-    pub(super) fn of(error: &reqwest::Error) -> Self {
-        if error.is_timeout() {
-            Self::Timeout
-        } else if error.is_dns() {
-            Self::Dns
-        } else if let Some(fault) = TlsFault::find(error) {
-            match fault.is_distrust() {
-                true => Self::Untrusted,
-                false => Self::Tls,
-            }
-        } else if is_no_http(error) {
-            Self::NotHttp
-        } else if error.is_connect() {
-            Self::Connect
-        } else {
-            Self::Broken
+    pub(super) fn of(error: &HttpError) -> Self {
+        match error.no_connection() {
+            Some(NoConnection::Late { .. }) => Self::Timeout,
+            Some(NoConnection::Failed(failed)) => Self::of_connect(failed),
+            None if error.is_no_http() => Self::NotHttp,
+            None => match TlsFault::find(error) {
+                Some(fault) => Self::of_tls(&fault),
+                None => Self::Broken,
+            },
+        }
+    }
+
+    fn of_connect(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::Dns { .. } => Self::Dns,
+            ConnectError::Unreachable { source, .. } => match source.kind() {
+                std::io::ErrorKind::TimedOut => Self::Timeout,
+                _ => Self::Connect,
+            },
+            ConnectError::Proxy(_) => Self::Proxy,
+            ConnectError::Tls { fault, .. } => Self::of_tls(fault),
+        }
+    }
+
+    fn of_tls(fault: &TlsFault) -> Self {
+        match fault.is_distrust() {
+            true => Self::Untrusted,
+            false => Self::Tls,
         }
     }
 }
 
-/// Describes a failed exchange with `peer`, with the fault of its certificate or its TLS.
-pub(super) fn explain(kind: TransportKind, peer: &str, source: Option<&reqwest::Error>) -> String {
-    let fault = source.and_then(|error| TlsFault::find(error));
-    match fault.filter(|_| kind.is_about_tls()) {
-        Some(fault) => format!("{}: {fault}", kind.with(peer)),
+/// Describes a failed exchange with `peer`, with what is known of the proxy, of its certificate or
+/// its TLS.
+pub(super) fn explain(kind: TransportKind, peer: &str, source: Option<&HttpError>) -> String {
+    let no_connection = source.and_then(HttpError::no_connection);
+    let detail = match no_connection {
+        Some(NoConnection::Failed(ConnectError::Proxy(fault))) => Some(fault.to_string()),
+        Some(NoConnection::Failed(ConnectError::Tls { fault, .. })) => Some(fault.to_string()),
+        Some(late @ NoConnection::Late { proxy: Some(_), .. }) => Some(late.to_string()),
+        _ => source
+            .and_then(|error| TlsFault::find(error))
+            .map(|fault| fault.to_string()),
+    };
+    match detail {
+        Some(detail) => format!("{}: {detail}", kind.with(peer)),
         None => kind.with(peer),
     }
-}
-
-/// Whether the answer was not HTTP at all.
-fn is_no_http(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(|error| error.is_parse() && !error.is_parse_too_large())
-        {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }

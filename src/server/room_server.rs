@@ -223,7 +223,7 @@ fn relay_hooks(
     let Some(hooks) = &relay.hooks else {
         return Ok(None);
     };
-    let kick = Kick::new(hooks, external_http(ca_file)?)?;
+    let kick = Kick::new(hooks, external_http(ca_file)?);
     Ok(Some(RelayHooks {
         key: hooks.key.clone(),
         clients: Arc::new(ExternalClients::new(gate.clone(), kick)),

@@ -1,6 +1,5 @@
 //! Connections to servers, with certificates verified.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::connect_error::{ConnectError, bare};
 use super::date;
+use super::dialer::Dialer;
 use super::fault::TlsFault;
 use super::provider::provider;
 use super::trust::{Pin, Trust};
@@ -20,37 +21,15 @@ use super::verifier::Verifier;
 /// A connection with a session on it.
 pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 
-/// Limit for the name, and for the handshake.
-const STEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Limit for each address of a name.
-const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum number of addresses that are tried.
-const MAX_ADDRESSES: usize = 4;
-
-/// Reasons for which there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error("the name {host} cannot be resolved: {source}")]
-    Dns { host: String, source: io::Error },
-    #[error("cannot connect to {host}:{port}: {source}")]
-    Unreachable {
-        host: String,
-        port: u16,
-        source: io::Error,
-    },
-    #[error("no TLS session with {host}:{port}: {fault}")]
-    Tls {
-        host: String,
-        port: u16,
-        fault: TlsFault,
-    },
-}
+/// Limit for the handshake (our choice).
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// The rules for connections to one kind of server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
+    dialer: Dialer,
 }
 
 impl Trust {
@@ -74,6 +53,7 @@ impl Trust {
         ClientTls {
             config: Arc::new(config),
             verifier,
+            dialer: Dialer::default(),
         }
     }
 }
@@ -86,10 +66,17 @@ impl Default for ClientTls {
 }
 
 impl ClientTls {
-    /// Returns the rules for an HTTP client.
+    /// Connects by this dialer from now on; by a direct one of its own if never told.
     #[must_use]
-    pub fn config(&self) -> ClientConfig {
-        ClientConfig::clone(&self.config)
+    pub fn by(mut self, dialer: &Dialer) -> Self {
+        self.dialer = dialer.clone();
+        self
+    }
+
+    /// The way to servers, for connections without TLS.
+    #[must_use]
+    pub fn dialer(&self) -> &Dialer {
+        &self.dialer
     }
 
     /// Whether certificates are not looked at.
@@ -98,68 +85,42 @@ impl ClientTls {
         self.verifier.trust.insecure
     }
 
-    /// Connects, or gives up within 22 s, mostly far less: 5 s each for the name and the
-    /// handshake, 3 s for each of at most four addresses.
+    /// Connects, or gives up within 15 s, through a proxy within 25 s; mostly in far less.
     ///
     /// # Errors
-    /// The step that failed, with the reason.
+    /// The hop that failed, with the reason.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TlsStream, ConnectError> {
-        let tcp = tcp(host, port).await?;
+        let tcp = self.dialer.connect(host, port).await?;
+        self.secure(tcp, host, port).await
+    }
+
+    /// Makes a TLS session with the server at the other end of a connection.
+    ///
+    /// # Errors
+    /// A server that does not prove its identity, or does not speak TLS within 5 s.
+    pub async fn secure(
+        &self,
+        tcp: TcpStream,
+        host: &str,
+        port: u16,
+    ) -> Result<TlsStream, ConnectError> {
         let tls = |fault| ConnectError::Tls {
             host: host.to_owned(),
             port,
             fault,
         };
-        // The brackets of an IPv6 address belong to the URL.
-        let bare = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
-        let name = ServerName::try_from(bare).map_err(|_| {
+        let name = ServerName::try_from(bare(host).to_owned()).map_err(|_| {
             tls(TlsFault::Certificate(
                 "the host's name is not valid".to_owned(),
             ))
         })?;
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        match timeout(STEP_TIMEOUT, connector.connect(name, tcp)).await {
+        match timeout(HANDSHAKE, connector.connect(name, tcp)).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(tls(TlsFault::of_io(&error))),
-            Err(_) => Err(tls(TlsFault::NoAnswer(STEP_TIMEOUT))),
+            Err(_) => Err(tls(TlsFault::NoAnswer(HANDSHAKE))),
         }
     }
-}
-
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-    let dns = |source| ConnectError::Dns {
-        host: host.to_owned(),
-        source,
-    };
-    let late = || io::Error::from(io::ErrorKind::TimedOut);
-    let found = timeout(
-        STEP_TIMEOUT,
-        tokio::net::lookup_host((host.trim_matches(['[', ']']), port)),
-    )
-    .await
-    .map_err(|_| dns(late()))?;
-    let mut last = late();
-    for address in found.map_err(dns)?.take(MAX_ADDRESSES) {
-        match timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // RTMP's acknowledgements must not wait for more to send.
-                if let Err(error) = stream.set_nodelay(true) {
-                    log::debug!(error:%; "TCP_NODELAY cannot be set");
-                }
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = late(),
-        }
-    }
-    Err(ConnectError::Unreachable {
-        host: host.to_owned(),
-        port,
-        source: last,
-    })
 }
 
 /// Describes what was agreed on: `TLSv1_3, TLS13_AES_256_GCM_SHA384, X25519`.

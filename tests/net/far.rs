@@ -111,11 +111,16 @@ pub(crate) struct Agent(gst::Pipeline);
 
 impl Agent {
     pub(crate) fn start(url: &str, kbps: u32) -> Self {
+        Self::with_keys(url, kbps, FPS)
+    }
+
+    /// The same with another number of pictures from key frame to key frame.
+    pub(crate) fn with_keys(url: &str, kbps: u32, keys: u32) -> Self {
         let (width, height) = SIZE;
         Self(stamping(&format!(
             "{CAMERA} ! videoconvert ! \
              capsfilter name=stamp caps=video/x-raw,format=I420,width={width},height={height} ! \
-             x264enc tune=zerolatency speed-preset=ultrafast bitrate={kbps} key-int-max={FPS} ! \
+             x264enc tune=zerolatency speed-preset=ultrafast bitrate={kbps} key-int-max={keys} ! \
              h264parse ! queue ! flvmux name=mux streamable=true ! \
              rtmp2sink location={url} chunk-size=4096 sync=false async=false \
              audiotestsrc is-live=true ! audioconvert ! avenc_aac bitrate=48000 ! queue ! mux."

@@ -50,10 +50,11 @@ fn skip(name: &str, reason: &str) {
     println!("{name}: skipped: {reason}");
 }
 
-/// Whoever is not root may be so in a user namespace.
+/// Whoever is not root may be so in a user namespace. The mounts are its own too, so that each side
+/// can have its own names.
 fn unshare() -> Command {
     let mut command = Command::new("unshare");
-    command.arg("--net");
+    command.args(["--net", "--mount"]);
     if !rustix::process::geteuid().is_root() {
         command.arg("--map-root-user");
     }
@@ -143,6 +144,42 @@ impl Lab {
         Ok(())
     }
 
+    /// Gives the near side a name with these addresses, in this order, all of which lead to this
+    /// side; returns the addresses as the near side resolves them.
+    pub(crate) fn name(&self, name: &str, addresses: &[IpAddr]) -> Vec<IpAddr> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("hosts");
+        let lines: Vec<_> = addresses
+            .iter()
+            .map(|at| format!("{at} {name}\n"))
+            .collect();
+        std::fs::write(&file, lines.concat()).expect("a file");
+        let routes: Vec<_> = addresses
+            .iter()
+            .map(|at| format!("ip route replace {at} dev {DEVICE}; "))
+            .collect();
+        // The file stays while it is mounted.
+        let script = format!(
+            "set -e; {} mount --bind {} /etc/hosts; getent ahosts {name}",
+            routes.concat(),
+            file.display()
+        );
+        let mut near = at(Some(self.near.id()), "sh");
+        let output = near.args(["-c", &script]).output().expect("nsenter");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{output:?}");
+        let lines = said.lines().filter(|line| line.contains("STREAM"));
+        let first = lines.filter_map(|line| line.split_whitespace().next()?.parse().ok());
+        first.collect()
+    }
+
+    /// Gives this side another address.
+    #[allow(clippy::unused_self, reason = "there is no address without a link")]
+    pub(crate) fn also_here(&self, address: IpAddr) {
+        let address = format!("{address}/32");
+        run(at(None, "ip").args(["address", "replace", &address, "dev", "lo"])).expect("ip");
+    }
+
     pub(crate) fn set_weather(&self, weather: Weather) {
         self.wire.set(weather);
     }
@@ -189,7 +226,7 @@ fn at(process: Option<u32>, program: &str) -> Command {
         return Command::new(program);
     };
     let mut command = Command::new("nsenter");
-    command.args(["-t", &process.to_string(), "-n", program]);
+    command.args(["-t", &process.to_string(), "-n", "-m", program]);
     command
 }
 

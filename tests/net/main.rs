@@ -7,6 +7,7 @@
 mod call;
 mod compare;
 mod control;
+mod dead;
 mod far;
 mod gone;
 mod judge;

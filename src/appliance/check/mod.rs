@@ -15,7 +15,7 @@ use super::plan::Plan;
 
 use crate::config::KioskConfig;
 
-/// Runs the self-test with a valid configuration; takes up to 20 s where much is broken.
+/// Runs the self-test with a valid configuration; takes up to 40 s where much is broken.
 pub async fn self_test(file: &Path, config: &KioskConfig) -> SelfTest {
     let valid = format!("{} is valid", file.display());
     let mut checks = vec![Check::ok("config", valid)];

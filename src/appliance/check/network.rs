@@ -1,21 +1,26 @@
 //! The part of the self-test that talks to the room server and the relay.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::verdict::{Check, Verdict};
 use crate::appliance::plan::Plan;
 use crate::config::kiosk::Credentials;
+use crate::config::proxy::ProxyRules;
 use crate::room::RoomSession;
-use crate::tls::{self, ClientTls};
+use crate::tls::{self, ClientTls, ConnectError};
 
-/// For a connection to the relay.
-const RELAY_DEADLINE: Duration = Duration::from_secs(3);
+/// For a connection to one address.
+const ADDRESS_DEADLINE: Duration = Duration::from_secs(3);
+/// Time after which the next address is tried (RFC 8305).
+const SILENT: Duration = Duration::from_millis(250);
 /// Port of RTMP, and of RTMPS and HTTPS, where a URL has none.
 const RTMP_PORT: u16 = 1935;
 const TLS_PORT: u16 = 443;
@@ -25,13 +30,18 @@ const RENEWAL: u64 = 14;
 const ROOM_TLS: &str = "room server TLS";
 const ROOM: &str = "room server";
 const RELAY: &str = "relay";
+const PROXY: &str = "proxy";
 
-/// Room server and relay: a login, a push URL, and a connection to where it leads.
+/// Room server and relay: the way there hop by hop, a login, a push URL, and the way to where it
+/// leads.
 pub(super) async fn checks(plan: &Plan) -> Vec<Check> {
     let mut checks = Vec::new();
     let url = &plan.room_url;
+    let Some(stream) = connect(ROOM, &plan.room_tls, url, &mut checks).await else {
+        return checks;
+    };
     if url.scheme() == "https" {
-        let session = tls_session(ROOM_TLS, &plan.room_tls, url).await;
+        let session = tls_session(ROOM_TLS, &plan.room_tls, stream, url).await;
         let failed = session.verdict == Verdict::Failure;
         checks.push(session);
         if failed {
@@ -46,14 +56,83 @@ pub(super) async fn checks(plan: &Plan) -> Vec<Check> {
         }
     };
     checks.push(Check::ok(ROOM, format!("{url} accepts us")));
-    checks.push(relay(push_url.expose_secret(), &plan.session.relay_tls).await);
+    let relay_tls = &plan.session.relay_tls;
+    relay(push_url.expose_secret(), relay_tls, &mut checks).await;
     checks
 }
 
-/// Makes a TLS session, and says what was agreed on and how long the certificate lasts.
-async fn tls_session(name: &'static str, tls: &ClientTls, url: &Url) -> Check {
+/// Goes the way to a server hop by hop; adds what fails or is odd, and each hop of a proxy.
+async fn connect(
+    name: &'static str,
+    tls: &ClientTls,
+    url: &Url,
+    checks: &mut Vec<Check>,
+) -> Option<TcpStream> {
     let (host, port) = (url.host_str().unwrap_or_default(), port(url));
-    let stream = match tls.connect(host, port).await {
+    let connected = match tls.dialer().proxy_for(host) {
+        None => straight(name, tls, (host, port), checks).await,
+        Some(rules) => through(rules, tls, (host, port), checks).await,
+    };
+    let failed = |error: ConnectError| checks.push(Check::failure(name, error.to_string()));
+    connected.map_err(failed).ok()
+}
+
+/// Tries all addresses of a host, and warns of those that others lose time with.
+async fn straight(
+    name: &'static str,
+    tls: &ClientTls,
+    (host, port): (&str, u16),
+    checks: &mut Vec<Check>,
+) -> Result<TcpStream, ConnectError> {
+    let dialer = tls.dialer();
+    let addresses = dialer.addresses(host, port).await?.all;
+    if addresses.len() > 1 {
+        let each = addresses
+            .iter()
+            .map(|address| is_silent(tls, host, address));
+        let silent: Vec<_> = join_all(each).await.into_iter().flatten().collect();
+        if !silent.is_empty() && silent.len() < addresses.len() {
+            let says = format!(
+                "{host} has {} addresses, and of these {} give no answer: that costs time",
+                addresses.len(),
+                silent.join(", ")
+            );
+            checks.push(Check::warning(name, says));
+        }
+    }
+    dialer.reach(host, &addresses).await
+}
+
+/// The address in words if it gives no answer; a refusal costs nobody time.
+async fn is_silent(tls: &ClientTls, host: &str, address: &SocketAddr) -> Option<String> {
+    let begun = Instant::now();
+    let reached = tls.dialer().reach(host, std::slice::from_ref(address));
+    let reached = timeout(ADDRESS_DEADLINE, reached).await;
+    let silent = !matches!(reached, Ok(Ok(_))) && begun.elapsed() >= SILENT;
+    silent.then(|| address.to_string())
+}
+
+/// Reaches the proxy, and then the server behind it.
+async fn through(
+    rules: &ProxyRules,
+    tls: &ClientTls,
+    (host, port): (&str, u16),
+    checks: &mut Vec<Check>,
+) -> Result<TcpStream, ConnectError> {
+    let proxy = tls.dialer().reach_proxy(rules).await?;
+    let passed = tls.dialer().pass(rules, proxy, host, port).await;
+    let says = match &passed {
+        Ok(_) => format!("{} lets us through to {host}:{port}", rules.proxy),
+        Err(_) => format!("{} answers", rules.proxy),
+    };
+    checks.push(Check::ok(PROXY, says));
+    passed
+}
+
+/// Makes a TLS session, and says what was agreed on and how long the certificate lasts.
+async fn tls_session(name: &'static str, tls: &ClientTls, tcp: TcpStream, url: &Url) -> Check {
+    let (host, port) = (url.host_str().unwrap_or_default(), port(url));
+    let stream = match tls.secure(tcp, host, port).await {
         Ok(stream) => stream,
         Err(error) => return Check::failure(name, error.to_string()),
     };
@@ -102,26 +181,27 @@ async fn login(plan: &Plan) -> Result<SecretString, String> {
 }
 
 /// Connects to the relay of a push URL.
-async fn relay(push_url: &str, tls: &ClientTls) -> Check {
+async fn relay(push_url: &str, tls: &ClientTls, checks: &mut Vec<Check>) {
     let url = match Url::parse(push_url) {
         Ok(url) => url,
         Err(error) => {
-            return Check::failure(RELAY, format!("the push URL cannot be read: {error}"));
+            let says = format!("the push URL cannot be read: {error}");
+            return checks.push(Check::failure(RELAY, says));
         }
     };
+    let Some(stream) = connect(RELAY, tls, &url, checks).await else {
+        return;
+    };
     if url.scheme() == "rtmps" {
-        return tls_session(RELAY, tls, &url).await;
+        return checks.push(tls_session(RELAY, tls, stream, &url).await);
     }
     let (host, port) = (url.host_str().unwrap_or_default(), port(&url));
-    match timeout(RELAY_DEADLINE, TcpStream::connect((host, port))).await {
-        Ok(Ok(peer)) if peer.peer_addr().is_ok_and(|at| at.ip().is_loopback()) => {
-            Check::ok(RELAY, format!("{host}:{port} answers"))
-        }
-        Ok(Ok(_)) => Check::warning(
+    let here = stream.peer_addr().is_ok_and(|at| at.ip().is_loopback());
+    checks.push(match here && tls.dialer().proxy_for(host).is_none() {
+        true => Check::ok(RELAY, format!("{host}:{port} answers")),
+        false => Check::warning(
             RELAY,
             format!("{host}:{port} answers; plain RTMP, pictures and sound can be seen on the way"),
         ),
-        Ok(Err(error)) => Check::failure(RELAY, format!("{host}:{port}: {error}")),
-        Err(_) => Check::failure(RELAY, format!("{host}:{port} does not answer")),
-    }
+    });
 }

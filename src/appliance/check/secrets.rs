@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::verdict::Check;
 use crate::config::KioskConfig;
-use crate::config::kiosk::Credentials;
+use crate::config::kiosk::{Credentials, ProxyChoice};
 use crate::protocol::user_sig;
 
 /// Days before its end from which on a userSig is warned about.
@@ -19,16 +19,21 @@ const MAX_FILE: u64 = 16 * 1024;
 
 /// Files with secrets that other users of the board can read, one line each.
 pub(in crate::appliance) fn readable_by_others(file: &Path, config: &KioskConfig) -> Vec<String> {
-    let files: Vec<PathBuf> = match &config.room.credentials {
+    let mut files: Vec<PathBuf> = match &config.room.credentials {
         Credentials::Given(_) => vec![file.to_owned()],
         Credentials::SigFile { path, .. } | Credentials::Key { path, .. } => vec![path.clone()],
         Credentials::GetLoginInfo { .. } => Vec::new(),
     };
+    let login = matches!(&config.network.proxy, ProxyChoice::At(proxy) if proxy.login.is_some());
+    if login && !files.iter().any(|listed| listed == file) {
+        files.push(file.to_owned());
+    }
+    files.extend(config.network.login_file.clone());
     let mode = |path: &PathBuf| {
         let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
         (mode & 0o027 != 0).then(|| {
             let path = path.display();
-            format!("{path} has mode {mode:03o}: others can read this kiosk's identity; make it 600 or 640")
+            format!("{path} has mode {mode:03o}: others can read its secrets; make it 600 or 640")
         })
     };
     files.iter().filter_map(mode).collect()

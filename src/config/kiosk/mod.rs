@@ -9,12 +9,14 @@ use crate::config::rules;
 mod cameras;
 mod choices;
 mod media;
+mod proxy;
 mod room;
 mod tls;
 
 pub use cameras::{Camera, Rotation, VideoSource};
 pub use choices::{AudioSink, AudioSource, EchoControl, EncoderChoice, VoiceConfig};
 pub use media::{Audio, Media, Network, Video};
+pub use proxy::{Proxied, ProxyChoice};
 pub use room::{Credentials, Im, Role, Room, UserCredentials, is_user_id};
 pub use tls::Tls;
 
@@ -107,6 +109,7 @@ pub struct Settings {
     pub room: Room,
     pub im: Im,
     pub tls: Tls,
+    pub network: Proxied,
     pub media: Media,
     pub display: Screen,
 }
@@ -165,6 +168,7 @@ impl Settings {
             room: Room::read(&root.section("room")),
             im: Im::read(&root.section("im")),
             tls: Tls::read(&root.section("tls")),
+            network: Proxied::read(&root.section("network")),
             media: Media::read(&root.section("media")),
             display: Screen::read(&root.section("display")),
         }

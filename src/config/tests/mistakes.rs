@@ -35,6 +35,20 @@ fn each_wrong_kiosk_value_gets_its_line() {
             "2:12: media.video.rotation = 45: must be one of 0, 90, 180, 270",
         ),
         (
+            "[network]\nproxy_login_file = \"/l\"",
+            "2:20: network.proxy_login_file = \"/l\": needs network.proxy as well",
+        ),
+        (
+            "[network]\nproxy = \"http://me:x@p\"\nproxy_login_file = \"/l\"",
+            "3:20: network.proxy_login_file = \"/l\": \
+             must not be given together with a user in network.proxy",
+        ),
+        (
+            "[network]\nno_proxy = [\"*x*\"]",
+            "2:12: network.no_proxy = [...]: must be a list of at most 256 domains, networks or \
+             addresses such as [\"bank.example\", \"10.0.0.0/8\"]",
+        ),
+        (
             "[media.video]\nencoder = \"Camera\"",
             "2:11: media.video.encoder = \"Camera\": must be \"auto\", \"camera\" or the name of a \
              GStreamer element such as \"x264enc\"",

@@ -276,6 +276,9 @@ fn secrets_are_never_echoed() {
         format!("[room]\nserver_url = \"https://u:{secret}@h/weapp\""),
         format!("[room]\nserver_url = \"https://h/weapp?token={secret}\""),
         format!("[room]\nserver_url = \"user:{secret}@h/weapp\""),
+        format!("[network]\nproxy = \"http://me:{secret}@h/path\""),
+        format!("[network]\nproxy = \"http://me:?{secret}@h\""),
+        format!("[network]\nproxy_login_file = \"/l\"\nproxy = \"http://me:{secret}@h\""),
     ];
     for text in texts {
         let lines = kiosk_lines(&text).join("\n");

@@ -148,7 +148,7 @@ fn pipeline_code(error: &MediaError, connected: bool) -> PlayCode {
 fn relay_code(cause: LossCause) -> PlayCode {
     match cause {
         LossCause::Dns => PlayCode::DnsFail,
-        LossCause::Unreachable => PlayCode::ServerConnFail,
+        LossCause::Unreachable | LossCause::Proxy => PlayCode::ServerConnFail,
         LossCause::Handshake | LossCause::Tls | LossCause::Untrusted => PlayCode::ShakeFail,
         _ => PlayCode::ServerDisconnect,
     }

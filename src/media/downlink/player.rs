@@ -25,9 +25,8 @@ use crate::media::error::MediaError;
 use crate::media::format::SAMPLE_RATE;
 use crate::media::pipeline::{BusEvent, Pipeline};
 use crate::media::play_event::PlayEvent;
-use crate::media::reach::Question;
+use crate::media::reach::Way;
 use crate::media::relay_link::{self, RelayLink};
-use crate::media::relay_url;
 use crate::media::speaker::SpeakerInput;
 use crate::media::tone::AudioLevel;
 use crate::process::backoff::Backoff;
@@ -126,11 +125,11 @@ impl Player {
         tokio::time::sleep(wait).await;
         let url = self.config.url.expose_secret();
         if fault.is_of_the_path()
-            && let Some(relay) = relay_url::host(url).zip(relay_url::port(url))
+            && let Some(way) = Way::of(url, &self.config.tls)
         {
             let patience = (self.config.reconnect.window / 3).min(LONGEST_ASK);
             // Either way a connection is tried now.
-            let _ = tokio::time::timeout(patience, Question::ask(relay).wait()).await;
+            let _ = tokio::time::timeout(patience, way.ask().wait()).await;
         }
     }
 

@@ -5,12 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::socket::Socket;
 use super::tunnel::Tunnel;
 use crate::media::loss::{Loss, LossCause};
 use crate::media::relay_url;
-use crate::tls::{ClientTls, ConnectError};
+use crate::tls::{ClientTls, ConnectError, Dialer, describe};
 
 /// Time for the question whether a relay speaks TLS: our choice.
 const ASK: Duration = Duration::from_secs(3);
@@ -19,34 +21,65 @@ const ASK: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct RelayLink {
     location: SecretString,
+    /// Port of the relay.
+    port: Option<u16>,
     tunnel: Option<Tunnel>,
 }
 
 impl RelayLink {
     /// Opens the way; for `rtmps://` that makes the TLS session with the relay.
     pub(crate) async fn open(url: &str, tls: &ClientTls) -> Result<Self, Loss> {
-        let Some(parts) = Parts::of(url).filter(|parts| parts.tls) else {
-            warn_if_seen(url);
-            return Ok(Self {
-                location: url.into(),
-                tunnel: None,
-            });
+        let Some(parts) = Parts::of(url) else {
+            return Ok(Self::straight(url));
         };
         let (host, port) = (parts.host, parts.port());
-        let meant = format!("rtmps://{}", parts.address);
-        let tunnel = Tunnel::open(host, port, meant, tls)
-            .await
-            .map_err(Loss::from)?;
-        log::debug!(host, session = tunnel.session; "TLS with the relay");
+        let tunnel = if parts.tls {
+            let far = tls.connect(host, port).await?;
+            let session = describe(far.get_ref().1);
+            log::debug!(host, session; "TLS with the relay");
+            let socket = Socket::of(far.get_ref().0);
+            let meant = format!("rtmps://{}", parts.address);
+            Tunnel::open(far, meant, socket, session).await
+        } else {
+            warn_if_seen(host);
+            let Some(far) = plain(host, port, tls.dialer()).await? else {
+                return Ok(Self::straight(url));
+            };
+            let socket = Socket::of(&far);
+            let meant = format!("rtmp://{}", parts.address);
+            Tunnel::open(far, meant, socket, String::new()).await
+        };
+        let tunnel = tunnel.map_err(|error| Loss {
+            cause: LossCause::Unreachable,
+            message: format!("no tunnel can be opened on this machine: {error}"),
+        })?;
         Ok(Self {
             location: parts.through(tunnel.port).into(),
+            port: Some(port),
             tunnel: Some(tunnel),
         })
+    }
+
+    /// A way that GStreamer's element finds by itself.
+    fn straight(url: &str) -> Self {
+        Self {
+            location: url.into(),
+            port: relay_url::port(url),
+            tunnel: None,
+        }
     }
 
     /// The address for GStreamer's element.
     pub(crate) fn location(&self) -> &SecretString {
         &self.location
+    }
+
+    /// The socket to the relay, or to the proxy before it.
+    pub(crate) fn socket(&self) -> Option<Socket> {
+        let straight = self.port.map(|port| Socket { port, local: None });
+        self.tunnel
+            .as_ref()
+            .map_or(straight, |tunnel| tunnel.socket)
     }
 
     /// Bytes among the `sent` ones of the element that no queue of the kernel's to the relay has
@@ -63,11 +96,22 @@ impl RelayLink {
     }
 }
 
+/// Connects to a relay that GStreamer's element would reach late or never: it knows neither our
+/// proxy nor how to get past a dead address. `None`: the element may connect by itself.
+async fn plain(host: &str, port: u16, dialer: &Dialer) -> Result<Option<TcpStream>, ConnectError> {
+    if dialer.proxy_for(host).is_some() {
+        return dialer.connect(host, port).await.map(Some);
+    }
+    let addresses = dialer.addresses(host, port).await?;
+    match addresses.all.len() {
+        // The element asks the name server again.
+        1 if !addresses.old => Ok(None),
+        _ => dialer.reach(host, &addresses.all).await.map(Some),
+    }
+}
+
 /// Plain RTMP to another machine is the room server's choice; it is not a silent one.
-fn warn_if_seen(url: &str) {
-    let Some(Parts { host, .. }) = Parts::of(url) else {
-        return;
-    };
+fn warn_if_seen(host: &str) {
     let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
     if host != "localhost" && !ip.is_ok_and(|ip| ip.is_loopback()) {
         log::warn!(host; "plain RTMP: pictures and sound can be seen on the way");
@@ -93,6 +137,8 @@ impl From<ConnectError> for Loss {
         let cause = match &error {
             ConnectError::Dns { .. } => LossCause::Dns,
             ConnectError::Unreachable { .. } => LossCause::Unreachable,
+            ConnectError::Proxy(fault) if fault.refusal.is_of_the_path() => LossCause::Unreachable,
+            ConnectError::Proxy(_) => LossCause::Proxy,
             ConnectError::Tls { fault, .. } if fault.is_distrust() => LossCause::Untrusted,
             ConnectError::Tls { .. } => LossCause::Tls,
         };

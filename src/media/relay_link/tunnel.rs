@@ -1,5 +1,5 @@
-//! Carries one RTMP connection over TLS: a port of this machine for GStreamer's element at one
-//! end, the relay at the other.
+//! Carries one RTMP connection over a way that GStreamer cannot open itself (TLS, a proxy, one of
+//! several addresses): a port of this machine for its element at one end, the relay at the other.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::socket::Socket;
 use super::tc_url::TcUrl;
-use crate::tls::{ClientTls, ConnectError, TlsStream, describe};
 
 /// Time for the element to come: its pipeline is started at once.
 const COMES: Duration = Duration::from_secs(10);
@@ -29,30 +29,23 @@ pub(super) struct Tunnel {
     pub(super) port: u16,
     /// Bytes of the element that the kernel has taken over for the relay.
     pub(super) forwarded: Arc<AtomicU64>,
-    /// The TLS session that was agreed on.
+    /// The TLS session that was agreed on; empty without TLS.
     pub(super) session: String,
+    /// The socket to the relay.
+    pub(super) socket: Option<Socket>,
     _stop: DropGuard,
 }
 
 impl Tunnel {
-    /// Connects to the relay, and waits for the element then.
+    /// Waits for the element, for a relay that has been reached.
     pub(super) async fn open(
-        host: &str,
-        port: u16,
+        far: impl AsyncRead + AsyncWrite + Send + 'static,
         meant: String,
-        tls: &ClientTls,
-    ) -> Result<Self, ConnectError> {
-        let far = tls.connect(host, port).await?;
-        let session = describe(far.get_ref().1);
-        let here = |source| ConnectError::Unreachable {
-            host: "this machine".to_owned(),
-            port: 0,
-            source,
-        };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(here)?;
-        let port = listener.local_addr().map_err(here)?.port();
+        socket: Option<Socket>,
+        session: String,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
         let forwarded = Arc::new(AtomicU64::new(0));
         let stop = CancellationToken::new();
         let tc_url = TcUrl::new(format!("rtmp://{}:{port}", Ipv4Addr::LOCALHOST), meant);
@@ -62,6 +55,7 @@ impl Tunnel {
             port,
             forwarded,
             session,
+            socket,
             _stop: stop.drop_guard(),
         })
     }
@@ -69,7 +63,7 @@ impl Tunnel {
 
 async fn carry(
     listener: TcpListener,
-    far: TlsStream,
+    far: impl AsyncRead + AsyncWrite + Send + 'static,
     tc_url: TcUrl,
     forwarded: Arc<AtomicU64>,
     stop: CancellationToken,
@@ -97,7 +91,7 @@ async fn carry(
         None => timeout(LINGER, both).await.unwrap_or(Ok(())),
     };
     if let Err(error) = ended {
-        log::debug!(error:%; "the TLS connection to the relay ended");
+        log::debug!(error:%; "the connection to the relay ended");
     }
 }
 
@@ -110,7 +104,7 @@ fn near_halves(near: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
 
 async fn up(
     mut near: OwnedReadHalf,
-    mut far: WriteHalf<TlsStream>,
+    mut far: WriteHalf<impl AsyncWrite>,
     mut tc_url: TcUrl,
     forwarded: &AtomicU64,
 ) -> io::Result<()> {
@@ -129,7 +123,7 @@ async fn up(
     }
 }
 
-async fn down(mut far: ReadHalf<TlsStream>, mut near: OwnedWriteHalf) -> io::Result<()> {
+async fn down(mut far: ReadHalf<impl AsyncRead>, mut near: OwnedWriteHalf) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
         match far.read(&mut piece).await? {

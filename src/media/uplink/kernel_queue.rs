@@ -13,11 +13,13 @@ use rustix::fd::RawFd;
 use rustix::process::{ForeignRawFd, PidfdFlags, PidfdGetfdFlags};
 
 use super::sock_diag::{Ends, Held, SockDiag};
+use crate::media::relay_link::Socket;
 
-/// The connections of this process to one port. Those to the same relay that only play send
-/// next to nothing, so that they may be counted in.
+/// The connection to a relay; where only its port is known, all of this process to that port.
+/// Those to the same relay that only play send next to nothing, so that they may be counted in.
 #[derive(Debug)]
 pub(super) struct KernelQueue {
+    socket: Socket,
     connections: Vec<Connection>,
     /// Socket to the kernel; absent where it or a sandbox has no netlink for this.
     diag: Option<SockDiag>,
@@ -32,12 +34,13 @@ struct Connection {
 
 impl KernelQueue {
     /// Finds the connections of now. Blocks for the milliseconds that the kernel's table takes.
-    pub(super) fn to(port: u16) -> Self {
+    pub(super) fn of(socket: Socket) -> Self {
         let diag = SockDiag::open()
             .inspect_err(|error| log::info!(error:%; "no socket diagnostics: /proc is read"))
             .ok();
         Self {
-            connections: connections(port),
+            connections: connections(socket),
+            socket,
             diag,
         }
     }
@@ -50,13 +53,9 @@ impl KernelQueue {
     /// Reads what the kernel holds now.
     pub(super) fn look(&self) -> Held {
         let Some(diag) = &self.diag else {
-            let ports = self
-                .connections
-                .first()
-                .map(|connection| connection.ends.peer.port());
-            let bytes = ports.map_or(0, |port| connections(port).iter().map(|c| c.waiting).sum());
+            let connections = connections(self.socket);
             return Held {
-                bytes,
+                bytes: connections.iter().map(|c| c.waiting).sum(),
                 ..Held::default()
             };
         };
@@ -102,12 +101,14 @@ fn no_linger(fd: RawFd) -> rustix::io::Result<()> {
     rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO))
 }
 
-fn connections(port: u16) -> Vec<Connection> {
+fn connections(socket: Socket) -> Vec<Connection> {
     let sockets = own_sockets();
+    let fits = |found: &Connection| socket.local.is_none_or(|local| found.ends.local == local);
     ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
         .iter()
         .filter_map(|table| std::fs::read_to_string(table).ok())
-        .flat_map(|table| listed(&table, port, |inode| sockets.contains_key(&inode)))
+        .flat_map(|table| listed(&table, socket.port, |inode| sockets.contains_key(&inode)))
+        .filter(fits)
         .collect()
 }
 
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn sees_a_peer_that_does_not_read() {
         let (mut stream, _unread, port) = pair();
-        let mut queue = KernelQueue::to(port);
+        let mut queue = KernelQueue::of(Socket { port, local: None });
         assert!(queue.is_quick());
         assert_eq!(queue.look().bytes, 0);
         assert_eq!(queue.peer(), stream.peer_addr().ok());
@@ -234,9 +235,22 @@ mod tests {
     }
 
     #[test]
+    fn a_known_socket_is_the_only_one() {
+        let (stream, _peer, port) = pair();
+        let _beside = TcpStream::connect(stream.peer_addr().expect("a peer"));
+        let of = |local| KernelQueue::of(Socket { port, local }).connections;
+        let local = stream.local_addr().expect("an address");
+        let found = of(Some(local));
+        assert!(
+            found.len() == 1 && found[0].ends.local == local,
+            "{found:?}"
+        );
+    }
+
+    #[test]
     fn a_severed_connection_is_reset() {
         let (stream, mut peer, port) = pair();
-        KernelQueue::to(port).sever();
+        KernelQueue::of(Socket { port, local: None }).sever();
         drop(stream);
         let end = peer.read(&mut [0]).map_err(|error| error.kind());
         assert_eq!(end, Err(ErrorKind::ConnectionReset));

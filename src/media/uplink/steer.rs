@@ -15,7 +15,8 @@ use super::sock_diag::Held;
 use super::stall;
 use super::taps::Taps;
 use crate::media::congestion::{Controller, Facts, Ledger, Limits, Quality, Reading, Step};
-use crate::media::reach::Question;
+use crate::media::reach::{Question, Way};
+use crate::media::relay_link::Socket;
 
 /// Time between two looks at the counters, short against a backlog that is seen (our choice).
 const LOOK: Duration = Duration::from_millis(40);
@@ -85,11 +86,11 @@ impl Steering {
         self.controller.quality()
     }
 
-    /// Begins to watch a connection that the relay at `port` has accepted.
-    pub(super) async fn watch(&mut self, port: Option<u16>) -> Watch {
+    /// Begins to watch a connection that the relay has accepted on this socket.
+    pub(super) async fn watch(&mut self, socket: Option<Socket>) -> Watch {
         self.controller.restart();
-        let kernel = match port {
-            Some(port) => tokio::task::spawn_blocking(move || KernelQueue::to(port))
+        let kernel = match socket {
+            Some(socket) => tokio::task::spawn_blocking(move || KernelQueue::of(socket))
                 .await
                 .ok(),
             None => None,
@@ -246,11 +247,11 @@ impl Standstill {
     pub(super) fn is_over(
         &mut self,
         held: Held,
-        relay: Option<SocketAddr>,
+        way: Option<&Way>,
         window: Duration,
         now: Instant,
     ) -> bool {
-        let answered = match (&mut self.question, relay) {
+        let answered = match (&mut self.question, way) {
             (Some(question), _) => question.answered(),
             // Nobody to ask: time alone decides.
             (None, None) => Some(self.since),
@@ -265,7 +266,7 @@ impl Standstill {
         match stall::judge(&facts) {
             stall::Verdict::Replace => return true,
             stall::Verdict::Ask if self.question.is_none() => {
-                self.question = relay.map(Question::ask);
+                self.question = way.map(Way::ask);
             }
             stall::Verdict::Ask | stall::Verdict::Wait => {}
         }

@@ -24,7 +24,7 @@ use crate::media::codecs::{H264, Shape};
 use crate::media::loss::{Loss, LossCause};
 use crate::media::pipeline::{BusEvent, Pipeline};
 use crate::media::push_event::Events;
-use crate::media::reach::Question;
+use crate::media::reach::Way;
 use crate::media::relay_link::{self, RelayLink};
 use crate::media::relay_url;
 use crate::process::backoff::Backoff;
@@ -52,8 +52,8 @@ pub(super) struct Task {
     key_frames: mpsc::Receiver<()>,
     backoff: Backoff,
     ever_flowed: bool,
-    /// The relay's port.
-    port: Option<u16>,
+    /// The way to the relay, to ask whether it can be reached.
+    way: Option<Way>,
     /// The relay's last address.
     relay: Option<SocketAddr>,
     steering: Steering,
@@ -70,9 +70,9 @@ impl Task {
         key_frames: mpsc::Receiver<()>,
     ) -> Self {
         let backoff = Backoff::new(config.reconnect);
-        let port = relay_url::port(config.url.expose_secret());
+        let way = Way::of(config.url.expose_secret(), &config.tls);
         Self {
-            port,
+            way,
             relay: None,
             steering: Steering::new(&taps, &config),
             failed: Vec::new(),
@@ -186,9 +186,11 @@ impl Task {
             loss.cause,
             LossCause::Unreachable | LossCause::Handshake | LossCause::Silent
         );
-        if let Some(relay) = self.relay.filter(|_| path) {
+        // One that was never reached may never be.
+        let way = self.way.as_ref().filter(|_| path && self.relay.is_some());
+        if let Some(way) = way {
             // Either way a connection is tried now.
-            let _ = tokio::time::timeout(ASK, Question::ask(relay).wait()).await;
+            let _ = tokio::time::timeout(ASK, way.ask().wait()).await;
         }
     }
 
@@ -251,7 +253,7 @@ impl Task {
     /// Sends media until something fails.
     async fn push(&mut self, leg: &mut Leg, accepted: Counters) -> Loss {
         let begun = Instant::now();
-        let mut watch = self.steering.watch(self.port).await;
+        let mut watch = self.steering.watch(leg.link.socket()).await;
         self.relay = watch.relay().or(self.relay);
         let _attached = leg.attach(&self.taps, self.steering.quality());
         let mut figures = Figures::new(begun, accepted);
@@ -308,11 +310,12 @@ impl Task {
     /// The reason to replace a connection whose peer takes nothing, if there is one.
     fn stands(&self, standstill: &mut Standstill, look: &Look, now: Instant) -> Option<Loss> {
         let still = standstill.still(now);
+        let way = self.way.as_ref().filter(|_| self.relay.is_some());
         let loss = || Loss {
             cause: LossCause::Silent,
             message: format!("the peer took no byte for {:.1} s", still.as_secs_f64()),
         };
-        if standstill.is_over(look.held, self.relay, self.config.reconnect.window, now) {
+        if standstill.is_over(look.held, way, self.config.reconnect.window, now) {
             return Some(loss());
         }
         if still >= stall::SILENCE && !std::mem::replace(&mut standstill.reported, true) {

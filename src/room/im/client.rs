@@ -22,6 +22,7 @@ use crate::room::client_settings::{ClientSettings, SetupError};
 use crate::room::http::{fetch, http_client};
 use crate::room::im_error::ImError;
 use crate::room::unix_time::unix_now;
+use crate::tls::HttpClient;
 
 /// Time for the way there and back, beside that for which the service holds a poll.
 pub(super) const POLL_MARGIN: Duration = Duration::from_secs(5);
@@ -49,7 +50,7 @@ impl ImIdentity {
 /// The message service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct ImClient {
-    http: reqwest::Client,
+    http: HttpClient,
     pub(super) base: Url,
     /// Limit for every exchange but polls.
     pub(super) deadline: Duration,
@@ -254,7 +255,7 @@ impl ImClient {
         let seq = self.requests.fetch_add(1, Ordering::Relaxed);
         url.set_query(Some(&RequestQuery::compose(caller, app, unix_now(), seq)));
         let request = self.http.post(url).json(body);
-        let fetched = fetch(request, deadline).await;
+        let fetched = fetch(&self.http, request, deadline).await;
         let fetched = fetched.map_err(|error| ImError::fetch(command, error))?;
         // The HTTP status means nothing in this protocol.
         webim::parse(&fetched.body).map_err(|source| ImError::Answer { command, source })

@@ -6,9 +6,10 @@ use reqwest::Method;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
-use super::status_query::ExternalError;
+use super::status_query::root_cause;
 use crate::config::server::{Hooks, RelayKind};
 use crate::process::backoff::Backoff;
+use crate::tls::HttpClient;
 
 /// Deadline of one request.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -19,25 +20,21 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// The way to a relay's control.
 #[derive(Debug, Clone)]
 pub struct Kick {
-    http: reqwest::Client,
+    http: HttpClient,
     control: Url,
     kind: RelayKind,
 }
 
 impl Kick {
     /// Prepares to ask; `None` = the configuration names no control address.
-    ///
-    /// # Errors
-    /// TLS that cannot be set up.
-    pub fn new(hooks: &Hooks, http: reqwest::ClientBuilder) -> Result<Option<Self>, ExternalError> {
-        let Some(control) = hooks.control.clone() else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            http: http.build().map_err(ExternalError::Tls)?,
+    #[must_use]
+    pub fn new(hooks: &Hooks, http: HttpClient) -> Option<Self> {
+        let control = hooks.control.clone()?;
+        Some(Self {
+            http,
             control,
             kind: hooks.kind,
-        }))
+        })
     }
 
     /// Asks the relay to close a connection, beside everything else.
@@ -47,13 +44,13 @@ impl Kick {
         tokio::spawn(async move {
             let mut backoff = Backoff::endless(PAUSE.0, PAUSE.1);
             loop {
-                let sent = http.request(method.clone(), url.clone()).send();
+                let sent = http.send(http.request(method.clone(), url.clone()));
                 let reason = match timeout(DEADLINE, sent).await {
                     Ok(Ok(answer)) if answer.status().is_success() => return,
                     // It has left by itself.
                     Ok(Ok(answer)) if answer.status().as_u16() == 404 => return,
                     Ok(Ok(answer)) => format!("HTTP {}", answer.status()),
-                    Ok(Err(error)) => error.without_url().to_string(),
+                    Ok(Err(error)) => root_cause(&error),
                     Err(_) => format!("no answer within {DEADLINE:?}"),
                 };
                 let pause = backoff.next_pause(rand::random());

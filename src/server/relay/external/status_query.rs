@@ -18,7 +18,7 @@ use super::flow::Flow;
 use crate::config::server::Status;
 use crate::server::clock::Calendar;
 use crate::server::relay::probe::{StreamProbe, StreamState};
-use crate::tls::{TlsFault, Trust, TrustError, TrustSettings};
+use crate::tls::{self, HttpClient, HttpError, TlsFault, Trust, TrustError, TrustSettings};
 
 /// Deadline of one whole question, the connection included. Below the reaper's sweep of 5 s.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -33,8 +33,8 @@ const SIGNED_SECONDS: u64 = 300;
 /// The reason for which there is no external relay to ask.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalError {
-    #[error("the relay's status cannot be asked: TLS cannot be set up")]
-    Tls(#[source] reqwest::Error),
+    #[error("the relay's status cannot be asked: HTTP cannot be set up")]
+    Http(#[source] reqwest::Error),
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error("the live service cannot be asked: `auth.api_key` is missing")]
@@ -46,7 +46,7 @@ pub enum ExternalError {
 pub struct ExternalRelay(Arc<Inner>);
 
 struct Inner {
-    http: reqwest::Client,
+    http: HttpClient,
     source: Source,
     /// The last list of streams, for those that give lists.
     list: Mutex<Option<(Instant, Bytes)>>,
@@ -99,7 +99,7 @@ impl ExternalRelay {
             },
         };
         Ok(Self(Arc::new(Inner {
-            http: http(ca_file)?.build().map_err(ExternalError::Tls)?,
+            http: http(ca_file)?,
             source,
             list: Mutex::new(None),
             flow: Flow::default(),
@@ -111,18 +111,13 @@ impl ExternalRelay {
 ///
 /// # Errors
 /// A CA file that cannot be used.
-pub fn http(ca_file: Option<PathBuf>) -> Result<reqwest::ClientBuilder, ExternalError> {
+pub fn http(ca_file: Option<PathBuf>) -> Result<HttpClient, ExternalError> {
+    const AGENT: &str = concat!("rtcroomd/", env!("CARGO_PKG_VERSION"));
     let trust = Trust::load(&TrustSettings {
         ca_file,
         ..TrustSettings::default()
     })?;
-    Ok(reqwest::Client::builder()
-        .user_agent(concat!("rtcroomd/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .pool_max_idle_per_host(1)
-        .tls_backend_preconfigured(trust.client(&[]).config()))
+    HttpClient::new(AGENT, &trust.client(&[]), DEADLINE).map_err(ExternalError::Http)
 }
 
 impl StreamProbe for ExternalRelay {
@@ -167,17 +162,16 @@ impl Inner {
     }
 
     async fn get(&self, url: Url) -> Result<Bytes, String> {
-        // The address may hold a signature, so it stays out of the reason.
-        let reason = |error: reqwest::Error| {
-            let error = error.without_url();
+        let reason = |error: HttpError| {
             TlsFault::find(&error).map_or_else(|| root_cause(&error), |fault| fault.to_string())
         };
-        let mut response = self.http.get(url).send().await.map_err(reason)?;
+        let sent = self.http.send(self.http.get(url)).await;
+        let mut response = sent.map_err(reason)?;
         if !response.status().is_success() {
             return Err(format!("the relay answered {}", response.status()));
         }
         let mut body = BytesMut::new();
-        while let Some(piece) = response.chunk().await.map_err(reason)? {
+        while let Some(piece) = tls::chunk(&mut response).await.map_err(reason)? {
             if body.len() + piece.len() > ANSWER_LIMIT {
                 return Err(format!("the answer is longer than {ANSWER_LIMIT} bytes"));
             }
@@ -188,7 +182,7 @@ impl Inner {
 }
 
 /// The innermost message: it says what happened, the outer ones only where.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), root_cause)
 }
 
