@@ -3,7 +3,7 @@
 //!
 //! Ground floor of the house: pure values and functions, no I/O, no clock, no GStreamer.
 //! Floors inside: `excerpt`, `json`, `verb` and `limits`; the languages `code`, `answer`,
-//! `request`, `user_sig`, `stream_url` and `webim`; `im_rest`, the server's side of webim.
+//! `request`, `rtmp`, `user_sig`, `stream_url` and `webim`; `im_rest`, the server's side of webim.
 
 pub mod answer;
 pub mod code;
@@ -14,6 +14,7 @@ pub mod json;
 mod limits;
 pub mod net_status;
 pub mod request;
+pub mod rtmp;
 pub mod stream_url;
 pub mod user_sig;
 pub mod verb;
