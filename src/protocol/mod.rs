@@ -3,12 +3,14 @@
 //!
 //! Ground floor of the house: pure values and functions, no I/O, no clock, no GStreamer.
 //! Floors inside: `excerpt`, `json`, `verb` and `limits`; the languages `code`, `answer`,
-//! `request`, `rtmp`, `user_sig`, `stream_url` and `webim`; `im_rest`, the server's side of webim.
+//! `request`, `rtmp`, `user_sig`, `stream_url` and `webim`; `im_rest`, the server's side of webim, and
+//! `flv`, which RTMP carries.
 
 pub mod answer;
 pub mod code;
 pub mod events;
 mod excerpt;
+pub mod flv;
 pub mod im_rest;
 pub mod json;
 mod limits;
