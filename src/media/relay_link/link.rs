@@ -64,7 +64,7 @@ impl RelayLink {
 }
 
 /// Plain RTMP to another machine is the room server's choice; it is not a silent one.
-fn warn_if_seen(url: &str) {
+pub(super) fn warn_if_seen(url: &str) {
     let Some(Parts { host, .. }) = Parts::of(url) else {
         return;
     };
@@ -104,20 +104,20 @@ impl From<ConnectError> for Loss {
 }
 
 /// A stream's URL as it is written: it may hold what a parser would change.
-struct Parts<'a> {
-    tls: bool,
+pub(super) struct Parts<'a> {
+    pub(super) tls: bool,
     url: &'a str,
     /// User and password, with their `@`.
     login: &'a str,
     /// Host and port as written.
     address: &'a str,
-    host: &'a str,
+    pub(super) host: &'a str,
     /// Path and query.
     rest: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    fn of(url: &'a str) -> Option<Self> {
+    pub(super) fn of(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, rest) = rest.split_at(rest.find('/')?);
         let address = authority.rsplit('@').next()?;
@@ -136,7 +136,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    fn port(&self) -> u16 {
+    pub(super) fn port(&self) -> u16 {
         relay_url::port(self.url).unwrap_or_default()
     }
 

@@ -199,10 +199,10 @@ impl PlayConversation {
                 self.play(stream as u32);
             }
             ("_error", Phase::Connect) if call == Some(CONNECT) => {
-                return Err(refused("connect", rest));
+                return Err(self.refused("connect", rest));
             }
             ("_error", Phase::CreateStream) if call == Some(CREATE_STREAM) => {
-                return Err(refused("createStream", rest));
+                return Err(self.refused("createStream", rest));
             }
             ("onStatus", phase) => return self.status(rest, phase),
             _ => {}
@@ -214,7 +214,7 @@ impl PlayConversation {
         let property = |name| rest.iter().find_map(|value| value.property(name));
         let code = property("code").unwrap_or_default();
         if property("level") == Some("error") || code.ends_with(".Failed") {
-            return Err(refused("play", rest));
+            return Err(self.refused("play", rest));
         }
         match code {
             "NetStream.Play.UnpublishNotify"
@@ -264,16 +264,21 @@ impl PlayConversation {
         let message = Message::new(kind::COMMAND_AMF0, stream, command.bytes());
         self.output.push(&message);
     }
-}
 
-/// The code and the words of a refusal.
-fn refused(step: &'static str, rest: &[Value]) -> PlayError {
-    let property = |name| rest.iter().find_map(|value| value.property(name));
-    let words = ["code", "description"].into_iter().filter_map(property);
-    let words: Vec<&str> = words.filter(|text| !text.is_empty()).collect();
-    let reason = match words.is_empty() {
-        true => "without a reason".to_owned(),
-        false => excerpt(&words.join(", ")),
-    };
-    PlayError::Refused { step, reason }
+    /// The code and the words of a refusal; servers quote the stream's name, and its query is secret.
+    fn refused(&self, step: &'static str, rest: &[Value]) -> PlayError {
+        let property = |name| rest.iter().find_map(|value| value.property(name));
+        let words = ["code", "description"].into_iter().filter_map(property);
+        let words: Vec<&str> = words.filter(|text| !text.is_empty()).collect();
+        let words = words.join(", ");
+        let words = match self.address.stream.split_once('?') {
+            Some((_, query)) if !query.is_empty() => words.replace(query, "[redacted]"),
+            _ => words,
+        };
+        let reason = match words.is_empty() {
+            true => "without a reason".to_owned(),
+            false => excerpt(&words),
+        };
+        PlayError::Refused { step, reason }
+    }
 }

@@ -84,7 +84,7 @@ impl Server {
             .null()
             .object();
         let status = status.name("level").text(level).name("code").text(code);
-        self.command(status.name("description").text("in\nwords").end())
+        self.command(status.name("description").text("no\nx?txSecret=abc").end())
     }
 
     /// A conversation in which `play` is accepted.
@@ -183,7 +183,7 @@ fn refusals_say_what_was_refused_and_why() {
     let mut server = Server::playing();
     assert_eq!(server.command(error(9.0)), Ok(vec![]), "nobody asked");
     let play = server.status("error", "NetStream.Play.StreamNotFound");
-    let words = "the server refuses play: NetStream.Play.StreamNotFound, in words";
+    let words = "the server refuses play: NetStream.Play.StreamNotFound, no x?[redacted]";
     assert_eq!(play.expect_err("refused").to_string(), words);
     let bare = Writer::default().text("_error").number(1.0);
     let bare = Server::new().command(bare).expect_err("refused");
