@@ -60,7 +60,7 @@ impl Source {
     /// The next news; safe to cancel.
     pub(super) async fn next(&mut self) -> Result<PlayEvent, Fault> {
         loop {
-            if let Some(event) = self.talk.next().map_err(|error| self.fault(error))? {
+            if let Some(event) = self.talk.next_event().map_err(|error| fault(&error))? {
                 return Ok(event);
             }
             let moved = match self.talk.shook_hands() {
@@ -108,15 +108,15 @@ impl Source {
             ),
         }
     }
+}
 
-    fn fault(&self, error: PlayError) -> Fault {
-        let cause = match &error {
-            PlayError::Version(_) => LossCause::Handshake,
-            PlayError::Refused { .. } => LossCause::Refused,
-            PlayError::Chunk(_) => LossCause::ServerClosed,
-        };
-        lost(cause, error.to_string())
-    }
+fn fault(error: &PlayError) -> Fault {
+    let cause = match error {
+        PlayError::Version(_) => LossCause::Handshake,
+        PlayError::Refused { .. } => LossCause::Refused,
+        PlayError::Chunk(_) => LossCause::ServerClosed,
+    };
+    lost(cause, error.to_string())
 }
 
 /// Hands over what the socket takes at once; safe to cancel.

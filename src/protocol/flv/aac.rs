@@ -10,7 +10,7 @@ const EXPLICIT: u32 = 15;
 /// Highest rate in Hz that is believed.
 const MAX_RATE: u32 = 96_000;
 
-/// What the header says about the sound after it.
+/// The form of the sound behind a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AacConfig {
     /// Samples per second.

@@ -21,7 +21,7 @@ pub(super) enum Flaw {
     TooLarge(Macroblocks),
 }
 
-/// What a header says about the pictures after it.
+/// The form of the pictures behind a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct H264Config {
     /// Bytes of the length before each unit: 1, 2 or 4.

@@ -128,7 +128,7 @@ fn enhanced(mut payload: Bytes, mut kind: u8, multitrack: u8, frame: Option<u8>)
     match (several, form) {
         (false, _) => Some(packet(codec, kind, frame, payload)?),
         (true, 0) if payload.try_get_u8().ok()? == PLAYED => packet(codec, kind, frame, payload),
-        (true, 1) => several_tracks(payload, Some(codec), kind, frame),
+        (true, 1) => several_tracks(payload, Some(&codec), kind, frame),
         _ => None,
     }
 }
@@ -149,12 +149,12 @@ fn extension(payload: &mut Bytes) -> Option<u8> {
 /// Finds the track that is played among several in one message, of one codec or of their own.
 fn several_tracks(
     mut payload: Bytes,
-    codec: Option<Codec>,
+    codec: Option<&Codec>,
     kind: u8,
     frame: Option<u8>,
 ) -> Option<Tag> {
     loop {
-        let codec = match &codec {
+        let codec = match codec {
             Some(codec) => codec.clone(),
             None => Codec::of_four_cc(four_cc(&mut payload)?),
         };

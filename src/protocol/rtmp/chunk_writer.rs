@@ -78,7 +78,7 @@ impl ChunkWriter {
     }
 }
 
-/// What waits, for vectored writing (`write_buf`).
+/// The bytes that wait, for vectored writing (`write_buf`).
 impl Buf for ChunkWriter {
     fn remaining(&self) -> usize {
         self.len

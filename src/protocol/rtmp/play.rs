@@ -67,9 +67,9 @@ pub struct PlayConversation {
     address: PlayAddress,
     phase: Phase,
     chunks: ChunkReader,
-    /// What the server sent and was not read yet; the shell adds to it.
+    /// Bytes of the server that were not read yet; the shell adds to it.
     pub input: BytesMut,
-    /// What the server is to get.
+    /// Bytes for the server.
     pub output: ChunkWriter,
     window: u32,
     /// Bytes since the handshake; wraps, as the acknowledgement does.
@@ -111,7 +111,7 @@ impl PlayConversation {
     ///
     /// # Errors
     /// The fault of the server, or its reason to refuse.
-    pub fn next(&mut self) -> Result<Option<PlayEvent>, PlayError> {
+    pub fn next_event(&mut self) -> Result<Option<PlayEvent>, PlayError> {
         while let Phase::Handshake(mut handshake) = self.phase {
             let before = handshake;
             let answer = handshake.step(&mut self.input);

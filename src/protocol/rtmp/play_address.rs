@@ -4,7 +4,7 @@
 /// The port of `rtmp://`, which is not said.
 const DEFAULT_PORT: &str = ":1935";
 
-/// What `connect` and `play` ask for.
+/// The names that `connect` and `play` ask for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PlayAddress {
     /// `app` of `connect`.

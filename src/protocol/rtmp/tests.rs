@@ -27,7 +27,7 @@ impl Server {
         player
             .input
             .extend_from_slice(&[&[3], &[9; 1536][..], &hello[1..]].concat());
-        assert_eq!(player.next(), Ok(None));
+        assert_eq!(player.next_event(), Ok(None));
         assert!(player.shook_hands());
         assert_eq!(player.output.copy_to_bytes(1536), vec![9; 1536]);
         Self {
@@ -57,7 +57,7 @@ impl Server {
         let bytes = self.out.copy_to_bytes(self.out.remaining());
         self.player.input.extend_from_slice(&bytes);
         let mut events = Vec::new();
-        while let Some(event) = self.player.next()? {
+        while let Some(event) = self.player.next_event()? {
             events.push(event);
         }
         Ok(events)
@@ -198,7 +198,7 @@ fn another_protocol_is_named() {
     let address = PlayAddress::of(URL).expect("a URL");
     let mut player = PlayConversation::new(address, &[7; 1528]);
     player.input.extend_from_slice(b"HTTP/1.1 400");
-    let error = player.next().expect_err("not RTMP");
+    let error = player.next_event().expect_err("not RTMP");
     assert_eq!(error, PlayError::Version(b'H'));
 }
 
@@ -252,7 +252,10 @@ fn messages_are_bounded() {
         .player
         .input
         .extend_from_slice(&[4, 0, 0, 0, 0xff, 0xff, 0xff, 9, 5, 0, 0, 0]);
-    assert!(matches!(server.player.next(), Err(PlayError::Chunk(_))));
+    assert!(matches!(
+        server.player.next_event(),
+        Err(PlayError::Chunk(_))
+    ));
     let mut server = Server::playing();
     let bomb = [
         &b"\x02\0\x08onStatus\0\0\0\0\0\0\0\0\0"[..],
@@ -277,7 +280,7 @@ proptest! {
         for piece in bytes.chunks(cut) {
             server.player.input.extend_from_slice(piece);
             loop {
-                match server.player.next() {
+                match server.player.next_event() {
                     Ok(Some(_)) => {}
                     Ok(None) => break,
                     Err(_) => return Ok(()),
