@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use super::codec::Codec;
 use super::demuxer::{Demuxer, FlvEvent};
 use super::tag;
-use crate::protocol::rtmp::kind;
+use crate::protocol::rtmp::{PlayAddress, PlayConversation, PlayEvent, kind};
 
 /// A size like that of the configuration's default.
 const LARGEST: (u32, u32) = (1920, 1088);
@@ -13,8 +13,48 @@ const LARGEST: (u32, u32) = (1920, 1088);
 const HEADER: &[u8] = &[0xaf, 0, 0x12, 0x10];
 const SOUND: &[u8] = &[0xaf, 1, 0x21, 0x10];
 
-/// Tags as in an FLV file, with or without its head; after each, the demuxer still takes good sound
-/// unless the stream has said that its sound is something else.
+/// More than waits for a server that does not read.
+const UNREAD: usize = 20 << 10;
+/// Answers of a server by which `play` is accepted: to `connect` and `createStream`, and a status.
+const ACCEPTED: &[u8] = b"\x03\0\0\0\0\0\x14\x14\0\0\0\0\x02\0\x07_result\0\x3f\xf0\0\0\0\0\0\0\x05\
+    \x03\0\0\0\0\0\x1d\x14\0\0\0\0\x02\0\x07_result\0\x40\0\0\0\0\0\0\0\x05\0\x3f\xf0\0\0\0\0\0\0\
+    \x03\0\0\0\0\0\x15\x14\0\0\0\0\x02\0\x08onStatus\0\0\0\0\0\0\0\0\0\x05";
+
+/// A relay's bytes behind the handshake, in pieces: the first byte says how long they are, and whether
+/// the relay has accepted the player.
+pub fn relay(input: &[u8]) {
+    let Some((&how, input)) = input.split_first() else {
+        return;
+    };
+    let address = PlayAddress::of("rtmp://h/live/x?k=1").expect("a URL");
+    let mut player = PlayConversation::new(address, &[7; 1528]);
+    player.input.extend_from_slice(&[3]);
+    player.input.extend_from_slice(&[9; 2 * 1536]);
+    if how & 1 != 0 {
+        player.input.extend_from_slice(ACCEPTED);
+    }
+    let (mut demuxer, mut out) = (Demuxer::new(LARGEST), Vec::new());
+    for (n, piece) in input.chunks(usize::from(how >> 1) + 1).enumerate() {
+        player.input.extend_from_slice(piece);
+        loop {
+            let message = match player.next_event() {
+                Ok(Some(PlayEvent::Media(message))) => message,
+                Ok(Some(_)) => continue,
+                Ok(None) => break,
+                Err(_) => return,
+            };
+            let (length, now) = (message.payload.len(), n as i64 * 1000);
+            let stamp = message.timestamp;
+            demuxer.take(message.kind, stamp, message.payload, now, &mut out);
+            check(&out, length);
+            out.clear();
+        }
+        assert!(player.output.len() < UNREAD, "answers are bounded");
+    }
+    assert!(how & 1 == 0 || player.is_playing(), "it was accepted");
+}
+
+/// Tags as in an FLV file behind its head. Good sound after them is still played.
 pub fn tags(mut input: &[u8]) {
     let mut demuxer = Demuxer::new(LARGEST);
     let (mut now, mut out) = (0, Vec::new());
@@ -73,6 +113,22 @@ mod tests {
 
     const VIDEO_LATE: &[u8] = include_bytes!("../../../tests/wire/flv/video-9s-late.flv");
 
+    const SEEDS: &[&[u8]] = &[
+        include_bytes!("../../../tests/fuzz/seeds/player/media"),
+        include_bytes!("../../../tests/fuzz/seeds/player/refused"),
+    ];
+
+    #[test]
+    fn seeds_are_understood() {
+        for seed in SEEDS {
+            relay(seed);
+            relay(&[&[0x21], &seed[1..]].concat());
+        }
+        tags(include_bytes!("../../../tests/fuzz/seeds/flv/h264-aac"));
+        tags(include_bytes!("../../../tests/fuzz/seeds/flv/h265"));
+        tags(include_bytes!("../../../tests/fuzz/seeds/flv/av1"));
+    }
+
     fn tag() -> impl Strategy<Value = Vec<u8>> {
         let head = prop_oneof![
             Just(&b"\x17\0\0\0\0\x01\x42\0\x1e\xff\xe1\0\x09\x67\x42\xc0\x1e\xd9\x00\xa0\x47\xfe\x01\0\x02\x68\xce"[..]),
@@ -126,6 +182,7 @@ mod tests {
         fn random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             tags(&bytes);
             headers(&bytes);
+            relay(&bytes);
         }
     }
 }
