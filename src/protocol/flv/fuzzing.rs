@@ -16,7 +16,8 @@ const SOUND: &[u8] = &[0xaf, 1, 0x21, 0x10];
 /// More than waits for a server that does not read.
 const UNREAD: usize = 20 << 10;
 /// Answers of a server by which `play` is accepted: to `connect` and `createStream`, and a status.
-const ACCEPTED: &[u8] = b"\x03\0\0\0\0\0\x14\x14\0\0\0\0\x02\0\x07_result\0\x3f\xf0\0\0\0\0\0\0\x05\
+const ACCEPTED: &[u8] =
+    b"\x03\0\0\0\0\0\x14\x14\0\0\0\0\x02\0\x07_result\0\x3f\xf0\0\0\0\0\0\0\x05\
     \x03\0\0\0\0\0\x1d\x14\0\0\0\0\x02\0\x07_result\0\x40\0\0\0\0\0\0\0\x05\0\x3f\xf0\0\0\0\0\0\0\
     \x03\0\0\0\0\0\x15\x14\0\0\0\0\x02\0\x08onStatus\0\0\0\0\0\0\0\0\0\x05";
 
