@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use rtckiosk::media::DownlinkStats;
 use rtckiosk::protocol::events::PlayCode;
 use rtckiosk::protocol::rtmp::{Message, kind};
 use tokio::time::{Instant, sleep_until};
@@ -173,19 +174,90 @@ async fn a_picture_changes_its_size_and_comes_back() {
     assert_eq!(player.stats().reconnects, 0);
 }
 
+/// A microphone that is changed for one with another rate and more channels.
+#[tokio::test(flavor = "multi_thread")]
+async fn sound_changes_its_header() {
+    strict_gstreamer();
+    let url = relay(|mut guest| async move {
+        let other = made(&[
+            "-i",
+            "sine=700:sample_rate=48000",
+            "-ac",
+            "2",
+            "-c:a",
+            "aac",
+        ]);
+        send(&mut guest, &both(), STREAM, 0).await;
+        for n in 1..20 {
+            if !send(&mut guest, &other, STREAM, n * 4000).await {
+                return;
+            }
+        }
+    });
+    let player = Player::start(&url.await, PATIENCE);
+    let tone = |hz: f64| {
+        move |stats: &DownlinkStats| stats.audio.tone_hz.is_some_and(|t| (t - hz).abs() < 10.0)
+    };
+    let stats = player.until("the other tone", tone(700.0)).await;
+    assert_eq!((stats.reconnects, &*stats.sound_refused), (0, ""));
+}
+
+/// One member sends nonsense, made of what it could send; the others do not notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn mutated_streams_cost_nobody_else() {
+    strict_gstreamer();
+    let good = relay(|mut guest| async move {
+        let mut n = 0;
+        while send(&mut guest, &both(), STREAM, n * 3000).await {
+            n += 1;
+        }
+    });
+    let bad = relay(|mut guest| async move {
+        let (both, mut random) = (both(), 1u64);
+        let mut next = move |most: usize| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) as usize % most
+        };
+        loop {
+            let mut tag = both[next(both.len())].clone();
+            let mut data = tag.data.to_vec();
+            for _ in 0..next(4) {
+                let at = next(data.len().min(60));
+                data[at] = next(256) as u8;
+            }
+            data.truncate(data.len() - next(3) * data.len() / 8);
+            tag.data = data.into();
+            let stamp = next(1 << 20) as u32;
+            if !guest.send_tag(&tag, STREAM, stamp).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    let good = Player::start(&good.await, PATIENCE);
+    let bad = Player::start(&bad.await, PATIENCE);
+    good.until("pictures", |stats| stats.frames >= 30).await;
+    let before = good.stats();
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let stats = good.stats();
+    println!("{:?}", bad.stats());
+    assert!(stats.frames >= before.frames + 120, "{stats:?}");
+    let troubles = stats.freezes - before.freezes;
+    assert_eq!((troubles, stats.reconnects), (0, 0), "{stats:?}");
+    bad.downlink.stop().await;
+}
+
 /// Three seconds of a picture of another size, as an encoder makes them.
 fn large() -> Vec<FlvTag> {
-    let mut ffmpeg = std::process::Command::new("ffmpeg");
-    ffmpeg.args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-t", "3"]);
-    ffmpeg.args([
+    let mut made = made(&[
         "-i",
         "testsrc=size=320x240:rate=10",
         "-c:v",
         "libx264",
         "-g",
         "10",
-    ]);
-    ffmpeg.args([
         "-preset",
         "ultrafast",
         "-tune",
@@ -193,10 +265,19 @@ fn large() -> Vec<FlvTag> {
         "-pix_fmt",
         "yuv420p",
     ]);
+    made.retain(|tag| tag.kind == 9);
+    made
+}
+
+/// Three seconds as ffmpeg makes them.
+fn made(how: &[&str]) -> Vec<FlvTag> {
+    let mut ffmpeg = std::process::Command::new("ffmpeg");
+    ffmpeg
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-t", "3"])
+        .args(how);
     ffmpeg.args(["-f", "flv", "-flvflags", "no_duration_filesize", "-"]);
     let output = ffmpeg.output().expect("ffmpeg is missing: install ffmpeg");
-    let mut made = tags(output.stdout.leak());
-    made.retain(|tag| tag.kind == 9);
+    let made = tags(output.stdout.leak());
     assert!(made.len() > 25);
     made
 }

@@ -224,7 +224,7 @@ impl Player {
                     }
                 }
                 told = stream.next() => match told {
-                    Ok(Told::Unplayable(track, reason)) => self.refuse(track, reason, arrivals),
+                    Ok(Told::Unplayable(track, reason)) => self.refuse(track, reason),
                     Ok(Told::Warning { element, message }) => self.warn(&element, message),
                     Err(fault) => return fault,
                 }
@@ -233,8 +233,7 @@ impl Player {
     }
 
     /// Names a track that is not played.
-    fn refuse(&mut self, track: Track, reason: String, arrivals: &Arrivals) {
-        arrivals.refuse(track, &reason);
+    fn refuse(&mut self, track: Track, reason: String) {
         let code = match track {
             Track::Picture => PlayCode::VideoDecodeFail,
             Track::Sound => PlayCode::AudioDecodeFail,

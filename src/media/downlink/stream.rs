@@ -20,6 +20,10 @@ use crate::protocol::rtmp::{Message, PlayEvent};
 const SOUND_AGAIN: Duration = Duration::from_secs(1);
 const SOUND_AGAIN_AT_MOST: Duration = Duration::from_secs(30);
 
+/// Time between two pipelines for one track, and between two reasons for which it is not played: a
+/// stream that changes with each packet must not cost more than one that plays.
+const APART: Duration = Duration::from_millis(500);
+
 /// News for the player.
 #[derive(Debug)]
 pub(super) enum Told {
@@ -34,7 +38,10 @@ pub(super) enum Told {
 struct Slot {
     branch: Option<Branch>,
     failures: u32,
+    /// The time before which no branch is made.
     not_before: Option<Instant>,
+    /// The time before which no reason is told.
+    silent_until: Option<Instant>,
     /// The track was named as one that is not played.
     named: bool,
 }
@@ -76,8 +83,8 @@ impl Stream {
     /// The fault that ends this connection.
     pub(super) async fn next(&mut self) -> Result<Told, Fault> {
         loop {
-            if let Some(told) = self.told.pop() {
-                return Ok(told);
+            if !self.told.is_empty() {
+                return Ok(self.told.remove(0));
             }
             let Self {
                 source,
@@ -117,7 +124,9 @@ impl Stream {
         slot.not_before = Some(Instant::now() + wait.min(SOUND_AGAIN_AT_MOST));
         slot.failures += 1;
         slot.named = true;
-        Told::Unplayable(Track::Sound, error.to_string())
+        let reason = error.to_string();
+        self.outlets.arrivals.refuse(Track::Sound, &reason);
+        Told::Unplayable(Track::Sound, reason)
     }
 
     fn take(&mut self, message: Message) -> Result<(), Fault> {
@@ -140,14 +149,23 @@ impl Stream {
                 FlvEvent::Passed(track, reason) => {
                     arrivals.passed.fetch_add(1, Relaxed);
                     if let Some(reason) = reason {
-                        self.slot(track).named = true;
-                        self.told.push(Told::Unplayable(track, reason));
+                        self.refuse(track, reason);
                     }
                 }
             }
         }
         self.events = events;
         played
+    }
+
+    fn refuse(&mut self, track: Track, reason: String) {
+        self.outlets.arrivals.refuse(track, &reason);
+        let slot = self.slot(track);
+        slot.named = true;
+        if is_past(slot.silent_until) {
+            slot.silent_until = Some(Instant::now() + APART);
+            self.told.push(Told::Unplayable(track, reason));
+        }
     }
 
     fn slot(&mut self, track: Track) -> &mut Slot {
@@ -161,16 +179,13 @@ impl Stream {
     fn play(&mut self, packet: Packet) -> Result<(), MediaError> {
         let outlets = self.outlets.clone();
         let slot = self.slot(packet.track);
-        if slot.not_before.is_some_and(|due| Instant::now() < due) {
-            return Ok(());
-        }
-        slot.not_before = None;
-        if slot
-            .branch
-            .as_ref()
-            .is_none_or(|branch| !branch.fits(&packet))
-        {
+        let fits = |branch: &Branch| branch.fits(&packet);
+        if !slot.branch.as_ref().is_some_and(fits) {
+            if !is_past(slot.not_before) {
+                return Ok(());
+            }
             slot.branch = Some(Branch::start(&packet, &outlets)?);
+            slot.not_before = Some(Instant::now() + APART);
         }
         if std::mem::take(&mut slot.named) {
             outlets.arrivals.plays(packet.track);
@@ -198,6 +213,10 @@ impl Slot {
             None => std::future::pending().await,
         }
     }
+}
+
+fn is_past(time: Option<Instant>) -> bool {
+    time.is_none_or(|time| Instant::now() >= time)
 }
 
 /// Notes that a packet has come.

@@ -49,7 +49,8 @@ impl H264Config {
 
     /// Checks a picture: units that fill it, and no parameter set in it that makes it too large.
     pub(super) fn check(self, mut data: &[u8], most: u64) -> Result<(), Flaw> {
-        while !data.is_empty() {
+        // A tail too short for a length is left alone, as decoders do.
+        while data.len() >= self.length_size {
             let length = data.try_get_uint(self.length_size);
             let length = length.map_err(|_| Flaw::Units)?;
             let length = usize::try_from(length).map_err(|_| Flaw::Units)?;
