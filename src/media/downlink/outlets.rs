@@ -66,3 +66,48 @@ pub(super) fn now() -> i64 {
 pub(super) fn micros(time: Option<gst::ClockTime>) -> i64 {
     time.map_or(0, |time| time.useconds() as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1000;
+
+    /// A packet every 40 ms for twelve seconds, of which four may wait.
+    #[test]
+    fn the_oldest_go_when_a_branch_is_late_and_the_gap_is_marked() {
+        gst::init().expect("GStreamer starts");
+        let feed = feed("feed", Duration::from_secs(4));
+        let sink = AppSink::builder().sync(false).async_(false).build();
+        let pipeline = gst::Pipeline::new();
+        let elements = [feed.upcast_ref(), sink.upcast_ref::<gst::Element>()];
+        pipeline.add_many(elements).expect("fresh elements");
+        gst::Element::link_many(elements).expect("they fit");
+        let pad = feed.static_pad("src").expect("a source has one");
+        let late = gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER;
+        let late = pad.add_probe(late, |_, _| gst::PadProbeReturn::Ok);
+        pipeline.set_state(gst::State::Playing).expect("it plays");
+        for n in 0..300 {
+            let mut buffer = gst::Buffer::from_slice([n as u8]);
+            let fresh = buffer.get_mut().expect("fresh");
+            fresh.set_dts(gst::ClockTime::from_mseconds(n * 40));
+            fresh.set_pts(gst::ClockTime::from_mseconds(n * 40));
+            feed.push_buffer(buffer).expect("never refused");
+        }
+        let level = feed.current_level_time().mseconds();
+        assert!((3 * SECOND..=4 * SECOND).contains(&level), "{level}");
+        pad.remove_probe(late.expect("a probe"));
+        feed.end_of_stream().expect("it ends");
+        let mut seen = Vec::new();
+        while let Ok(sample) = sink.pull_sample() {
+            let buffer = sample.buffer().expect("a buffer");
+            let gap = buffer.flags().contains(gst::BufferFlags::DISCONT);
+            seen.push((buffer.pts().map_or(0, gst::ClockTime::mseconds), gap));
+        }
+        pipeline.set_state(gst::State::Null).expect("it stops");
+        let oldest = seen.iter().find(|(at, _)| *at > SECOND);
+        let &(at, gap) = oldest.expect("the newest are left");
+        assert!(at >= 7 * SECOND && gap, "{seen:?}");
+        assert_eq!(seen.last(), Some(&(299 * 40, false)));
+    }
+}
