@@ -160,7 +160,10 @@ impl Stream {
 
     fn refuse(&mut self, track: Track, reason: String) {
         self.outlets.arrivals.refuse(track, &reason);
-        let slot = self.slot(track);
+        let slot = match track {
+            Track::Picture => &mut self.picture,
+            Track::Sound => &mut self.sound,
+        };
         slot.named = true;
         if is_past(slot.silent_until) {
             slot.silent_until = Some(Instant::now() + APART);
@@ -168,23 +171,19 @@ impl Stream {
         }
     }
 
-    fn slot(&mut self, track: Track) -> &mut Slot {
-        match track {
-            Track::Picture => &mut self.picture,
-            Track::Sound => &mut self.sound,
-        }
-    }
-
     /// Gives a packet to its branch, which is made first if need be.
     fn play(&mut self, packet: Packet) -> Result<(), MediaError> {
-        let outlets = self.outlets.clone();
-        let slot = self.slot(packet.track);
+        let outlets = &self.outlets;
+        let slot = match packet.track {
+            Track::Picture => &mut self.picture,
+            Track::Sound => &mut self.sound,
+        };
         let fits = |branch: &Branch| branch.fits(&packet);
         if !slot.branch.as_ref().is_some_and(fits) {
             if !is_past(slot.not_before) {
                 return Ok(());
             }
-            slot.branch = Some(Branch::start(&packet, &outlets)?);
+            slot.branch = Some(Branch::start(&packet, outlets)?);
             slot.not_before = Some(Instant::now() + APART);
         }
         if std::mem::take(&mut slot.named) {
