@@ -158,6 +158,7 @@ impl Client {
     }
 
     /// Sends a tag of FLV with its own time stamp: 8 is sound, 9 a picture.
+    #[cfg(feature = "kiosk")]
     pub(crate) async fn send_tag(&mut self, kind: u8, timestamp: u32, data: Bytes) {
         let timestamp = RtmpTimestamp::new(timestamp);
         let result = match kind {
