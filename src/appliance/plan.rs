@@ -153,6 +153,7 @@ fn session(config: &KioskConfig, relay_tls: ClientTls) -> Settings {
         speaker: audio.speaker.clone(),
         speaker_level: audio.speaker_level,
         volume: f64::from(audio.volume) / 100.0,
+        largest_picture: config.media.playback.largest_picture,
         reconnect: Reconnect {
             // After this the session asks for a new URL, within the rest of its own window.
             window: network.reconnect_window.min(SAME_URL_WINDOW),

@@ -79,6 +79,7 @@ impl Pipeline {
     }
 
     /// The pipeline itself, for adding and linking elements.
+    #[cfg(test)]
     pub(crate) fn gst(&self) -> &gst::Pipeline {
         &self.inner
     }

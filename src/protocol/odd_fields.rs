@@ -159,7 +159,7 @@ fn im<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
     webim::parse(bytes).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn ok(fields: Value) -> Value {
+fn ok(fields: &Value) -> Value {
     let mut all = json!({ "ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": "" });
     let fields: Vec<_> = fields.as_object().unwrap().clone().into_iter().collect();
     all.as_object_mut().unwrap().extend(fields);
@@ -183,7 +183,7 @@ fn messages_of_a_group() {
     let system = json!({ "Event": 5, "From_Account": "@TIM#SYSTEM", "ToGroupId": "r", "MsgSeq": 3,
         "MsgRandom": 7, "MsgTimeStamp": 1, "GroupInfo": { "GroupName": "g", "To_Account": "" },
         "MsgBody": { "ReportType": 255, "Operator_Account": "x", "UserDefinedField": "{}" } });
-    let polled = ok(json!({ "NextSeq": 5, "HoldTime": 0, "Key": "k",
+    let polled = ok(&json!({ "NextSeq": 5, "HoldTime": 0, "Key": "k",
         "RspMsgList": [chat(1), tip, system, chat(4)] }));
     // An entry without these means nothing, or another thing.
     let ids = ["Event", "From_Account", "IsPlaceMsg", "MsgBody"];
@@ -204,12 +204,12 @@ fn messages_between_users_and_their_profiles() {
             .collect()
     };
     let ids = ["From_Account", "MsgBody"];
-    let fetched = ok(json!({ "Cookie": "c", "SyncFlag": 2, "EventArray": [],
+    let fetched = ok(&json!({ "Cookie": "c", "SyncFlag": 2, "EventArray": [],
         "MsgList": [message(1), message(2), message(3)] }));
     others_arrive(&fetched, "MsgList", &ids, |bytes| {
         read(&im::<PendingC2c>(bytes).msg_list)
     });
-    let events = ok(json!({ "EventArray": [
+    let events = ok(&json!({ "EventArray": [
         { "Event": 9, "C2cMsgArray": [message(1), message(2)] },
         { "Event": 3, "GroupMsgArray": [chat(1), chat(2)] },
         { "Event": 1, "NotifySeq": 7 }] }));
@@ -220,7 +220,7 @@ fn messages_between_users_and_their_profiles() {
         json!({ "To_Account": id, "ResultCode": 0, "ResultInfo": "",
             "ProfileItem": [{ "Tag": "Tag_Profile_IM_Nick", "Value": "Anna" }] })
     };
-    let portraits = ok(json!({ "UserProfileItem": [portrait("a"), portrait("b")] }));
+    let portraits = ok(&json!({ "UserProfileItem": [portrait("a"), portrait("b")] }));
     others_arrive(&portraits, "UserProfileItem", &[], |bytes| {
         im::<Portraits>(bytes).user_profile_item
     });

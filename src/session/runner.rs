@@ -218,6 +218,7 @@ impl Runner {
             reconnect: self.settings.reconnect,
             speaker: speaker.map(|speaker| speaker.input(&peer.user_id)),
             tls: self.settings.relay_tls.clone(),
+            largest_picture: self.settings.largest_picture,
         };
         let user_id = peer.user_id.clone();
         let wrap = move |event| Outcome::Play(user_id.clone(), event);

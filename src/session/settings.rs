@@ -34,6 +34,8 @@ pub struct Settings {
     pub speaker_level: Option<u8>,
     /// Loudness of the speaker, 0.0 to 1.0.
     pub volume: f64,
+    /// The largest picture of others that is decoded, width and height in pixels.
+    pub largest_picture: (u32, u32),
     /// For a lost stream to come back before its player or pusher gives up.
     pub reconnect: Reconnect,
     /// Trust in relays.

@@ -217,6 +217,7 @@ media.audio.speaker_level | | [media.audio]; speaker_level = 80
 media.audio.echo_cancellation | | [media.audio]; echo_cancellation = "half-duplex"
 media.audio.noise_suppression | | [media.audio]; noise_suppression = false
 media.audio.gain_control | | [media.audio]; gain_control = false
+media.playback.largest_picture | | [media.playback]; largest_picture = "1280x720"
 media.network.connect_timeout_seconds | | [media.network]; connect_timeout_seconds = 11
 media.network.reconnect_window_seconds | | [media.network]; reconnect_window_seconds = 60
 display.backend | | [display]; backend = "headless"

@@ -54,6 +54,7 @@ async fn replaced(double: Double, reason: &str, pause: Duration) {
         reconnect: Reconnect::default(),
         speaker: None,
         tls: rtckiosk::tls::ClientTls::default(),
+        largest_picture: (1920, 1088),
     };
     let (tell, mut events) = mpsc::channel(256);
     let downlink = Downlink::start(config, tell);

@@ -210,6 +210,7 @@ fn player(url: String) -> Downlink {
         url: url.into(),
         reconnect: Reconnect::default(),
         tls: rtckiosk::tls::ClientTls::default(),
+        largest_picture: (1920, 1088),
         speaker: None,
     };
     let downlink = Downlink::start(config, events);

@@ -50,6 +50,7 @@ impl Play {
             reconnect: Reconnect::default(),
             speaker: None,
             tls: tls.clone(),
+            largest_picture: (1920, 1088),
         };
         let downlink = Downlink::start(config, sender);
         Self { downlink, events }

@@ -64,15 +64,25 @@ impl Drop for Sender {
 pub(crate) struct Player {
     pub(crate) downlink: Downlink,
     events: mpsc::Receiver<PlayEvent>,
-    heard: Vec<PlayEvent>,
+    pub(crate) heard: Vec<PlayEvent>,
 }
 
 impl Player {
-    fn start(url: &str, window: Duration) -> Self {
+    pub(crate) fn start(url: &str, window: Duration) -> Self {
         Self::with_speaker(url, window, None)
     }
 
     pub(crate) fn with_speaker(url: &str, window: Duration, speaker: Option<&Speaker>) -> Self {
+        Self::with(url, window, speaker, (1920, 1088))
+    }
+
+    /// `largest` is the size of picture that is still decoded.
+    pub(crate) fn with(
+        url: &str,
+        window: Duration,
+        speaker: Option<&Speaker>,
+        largest: (u32, u32),
+    ) -> Self {
         let (sender, events) = mpsc::channel(256);
         let config = DownlinkConfig {
             url: url.to_owned().into(),
@@ -82,6 +92,7 @@ impl Player {
             },
             speaker: speaker.map(|speaker| speaker.input("member")),
             tls: rtckiosk::tls::ClientTls::default(),
+            largest_picture: largest,
         };
         Self {
             downlink: Downlink::start(config, sender),
@@ -95,7 +106,7 @@ impl Player {
     }
 
     /// Waits for an event and returns it; earlier ones are kept in `heard`.
-    async fn expect(&mut self, code: PlayCode) -> PlayEvent {
+    pub(crate) async fn expect(&mut self, code: PlayCode) -> PlayEvent {
         let wait = async {
             while let Some(event) = self.events.recv().await {
                 self.heard.push(event.clone());
@@ -125,7 +136,7 @@ impl Player {
         }
     }
 
-    fn codes(&mut self) -> Vec<i32> {
+    pub(crate) fn codes(&mut self) -> Vec<i32> {
         while let Ok(event) = self.events.try_recv() {
             self.heard.push(event);
         }
@@ -419,28 +430,11 @@ fn noise_after_handshake(mut stream: TcpStream) {
     std::thread::sleep(PATIENCE);
 }
 
-/// rtmp2src of GStreamer 1.22 complains with a GLib critical about some noise, and goes on; so
-/// this runs in a process of its own, in which that is not fatal.
-#[test]
-fn noise_after_the_handshake_is_a_named_fault() {
-    let program = std::env::current_exe().expect("the test program");
-    let status = Command::new(program)
-        .args([
-            "--exact",
-            "downlink::noise_child",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env_remove("G_DEBUG")
-        .status();
-    assert!(status.expect("runs").success());
-}
-
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "run by noise_after_the_handshake_is_a_named_fault"]
-async fn noise_child() {
-    rtckiosk::media::init().expect("GStreamer is complete");
+async fn noise_after_the_handshake_is_a_named_fault() {
+    strict_gstreamer();
     let mut player = Player::start(&server(noise_after_handshake), Duration::from_millis(1));
     let end = player.expect(PlayCode::NetDisconnect).await;
     assert!(end.message.contains("given up"), "{end:?}");
+    assert!(end.message.contains("what is not RTMP"), "{end:?}");
 }

@@ -20,6 +20,9 @@ enum Way {
     Even,
     /// Each piece is delayed by up to this, and none overtakes another.
     Uneven(Duration),
+    /// All comes at moments that are this far apart, as from a relay that gathers what it sends; SRS
+    /// does every 350 ms.
+    Gathered(Duration),
     /// Nothing comes; all that was sent meanwhile comes at once.
     Stalled,
 }
@@ -50,9 +53,14 @@ async fn forward(near: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
     let network = way.clone();
     tokio::spawn(async move {
         let mut piece = vec![0; 65_536];
+        let begun = Instant::now();
         while let Ok(read @ 1..) = from_far.read(&mut piece).await {
             let delay = match *network.borrow() {
                 Way::Uneven(most) => most.mul_f64(rand::random()),
+                Way::Gathered(apart) => {
+                    let passed = begun.elapsed().as_micros() % apart.as_micros();
+                    apart - Duration::from_micros(passed as u64)
+                }
                 Way::Even | Way::Stalled => Duration::ZERO,
             };
             let piece = (Instant::now() + delay, piece[..read].to_vec());
@@ -156,6 +164,38 @@ async fn on_an_uneven_network_next_to_nothing_is_late_and_sound_stays_with_its_p
     assert!(sound < quiet_sound + 30.0, "{quiet_sound}, {sound}");
     let stats = scene.stats();
     assert!(stats.stretched_ms > 20, "{stats:?}");
+    assert_eq!((stats.freezes, stats.reconnects), (0, 0), "{stats:?}");
+    scene.end().await;
+}
+
+/// The network between stands for SRS with its defaults, which is not on this machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_gathers_what_it_sends_plays_smoothly() {
+    let scene = Scene::start("gathered").await;
+    let apart = Duration::from_millis(350);
+    scene.network.send_replace(Way::Gathered(apart));
+    sleep(Duration::from_secs(5)).await;
+    let before = scene.stats();
+    sleep(Duration::from_secs(15)).await;
+    let stats = scene.stats();
+    let frames = stats.frames - before.frames;
+    let late = stats.late + stats.skipped - before.late - before.skipped;
+    let gaps = stats.gaps - before.gaps;
+    let (picture, sound, after) = scene.delays();
+    println!("gathered: picture {picture}, sound {sound}, {late} of {frames} late, {gaps} gaps");
+    assert!(frames > 350, "{frames}");
+    assert!(100 * late <= frames, "{late} of {frames} late: {stats:?}");
+    assert!(gaps <= 1, "{gaps} gaps: {stats:?}");
+    assert!(picture < 500.0 && sound < 500.0, "{picture}, {sound}");
+    assert!((-45.0..125.0).contains(&after), "{after} ms apart");
+
+    scene.network.send_replace(Way::Even);
+    sleep(Duration::from_secs(25)).await;
+    let (picture, sound, _) = scene.delays();
+    println!("even again: picture {picture}, sound {sound}");
+    assert!(picture < 60.0, "{picture}");
+    assert!(sound < 100.0, "{sound}");
+    let stats = scene.stats();
     assert_eq!((stats.freezes, stats.reconnects), (0, 0), "{stats:?}");
     scene.end().await;
 }

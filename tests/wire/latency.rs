@@ -137,6 +137,7 @@ fn play(url: &str) -> Downlink {
         reconnect: Reconnect::default(),
         speaker: None,
         tls: rtckiosk::tls::ClientTls::default(),
+        largest_picture: (1920, 1088),
     };
     Downlink::start(config, events)
 }

@@ -8,6 +8,8 @@ mod downlink;
 #[cfg(feature = "server")]
 mod external_relay;
 #[cfg(feature = "kiosk")]
+mod flv_file;
+#[cfg(feature = "kiosk")]
 mod im_call;
 #[cfg(feature = "kiosk")]
 mod im_client;
@@ -24,6 +26,8 @@ mod latency;
 #[cfg(feature = "server")]
 mod mini_program;
 mod nginx;
+#[cfg(feature = "kiosk")]
+mod odd_relays;
 #[cfg(all(feature = "kiosk", feature = "server"))]
 mod own_h264;
 #[cfg(feature = "kiosk")]
@@ -38,6 +42,8 @@ mod process;
 mod relay;
 #[cfg(feature = "server")]
 mod relay_delay;
+#[cfg(feature = "kiosk")]
+mod relay_double;
 #[cfg(feature = "server")]
 mod relay_limits;
 #[cfg(feature = "server")]
@@ -54,6 +60,8 @@ mod room_server;
 mod room_session;
 #[cfg(feature = "server")]
 mod rtmp_client;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod tracks;
 #[cfg(feature = "kiosk")]
 mod uplink;
 #[cfg(feature = "kiosk")]

@@ -157,6 +157,18 @@ impl Client {
         self.take(vec![result.unwrap()]).await;
     }
 
+    /// Sends a tag of FLV with its own time stamp: 8 is sound, 9 a picture.
+    #[cfg(feature = "kiosk")]
+    pub(crate) async fn send_tag(&mut self, kind: u8, timestamp: u32, data: Bytes) {
+        let timestamp = RtmpTimestamp::new(timestamp);
+        let result = match kind {
+            8 => self.session.publish_audio_data(data, timestamp, false),
+            9 => self.session.publish_video_data(data, timestamp, false),
+            _ => return,
+        };
+        self.take(vec![result.unwrap()]).await;
+    }
+
     /// Closes the stream with a goodbye.
     pub(crate) async fn stop_publishing(&mut self) {
         let results = self.session.stop_publishing().unwrap();

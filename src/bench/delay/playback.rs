@@ -58,6 +58,7 @@ pub(super) fn play(url: &str, speaker: Option<&Speaker>) -> Downlink {
         url: url.to_owned().into(),
         reconnect: Reconnect::default(),
         tls: ClientTls::default(),
+        largest_picture: (1920, 1088),
         speaker: speaker.map(|speaker| speaker.input("sender")),
     };
     Downlink::start(config, events)

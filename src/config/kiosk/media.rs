@@ -14,6 +14,7 @@ pub struct Media {
     pub cameras: Vec<Camera>,
     pub video: Video,
     pub audio: Audio,
+    pub playback: Playback,
     pub network: Network,
 }
 
@@ -70,6 +71,14 @@ pub struct Audio {
     pub voice: VoiceConfig,
 }
 
+/// `[media.playback]`: the pictures of others that we show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Playback {
+    /// Pixels, width and height: what has more of them is not decoded, however it is turned. A
+    /// decoder takes up to 17 pictures of memory (25 MB each at 3840x2160, with 4:4:4).
+    pub largest_picture: (u32, u32),
+}
+
 /// `[media.network]`: the patience of a call with its network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -82,6 +91,7 @@ pub struct Network {
 const MICROPHONE_ALLOWED: &str = "\"auto\", \"test\", \"test:HERTZ\" (50 to 8000), an ALSA device \
      such as \"hw:1,0\", \"name:MICROPHONE\" or \"gst:SOURCE DESCRIPTION\"";
 const SPEAKER_ALLOWED: &str = "\"auto\", \"none\", an ALSA device such as \"hw:1,0\", \"name:SPEAKER\" or \"gst:SINK DESCRIPTION\"";
+const PICTURE_ALLOWED: &str = "a size such as \"1920x1088\", 160 to 4096 by 160 to 4096";
 const ENCODER_ALLOWED: &str =
     "\"auto\", \"camera\" or the name of a GStreamer element such as \"x264enc\"";
 
@@ -92,9 +102,29 @@ impl Media {
             cameras: cameras::read(media, &video),
             video: Video::read(&video),
             audio: Audio::read(&media.section("audio")),
+            playback: Playback::read(&media.section("playback")),
             network: Network::read(&media.section("network")),
         }
     }
+}
+
+impl Playback {
+    fn read(playback: &Section<'_>) -> Self {
+        Self {
+            // 1080p as encoders send it, in whole macroblocks.
+            largest_picture: playback.get(
+                "largest_picture",
+                (1920, 1088),
+                rules::text(PICTURE_ALLOWED, picture_size),
+            ),
+        }
+    }
+}
+
+fn picture_size(text: &str) -> Option<(u32, u32)> {
+    let (width, height) = text.split_once('x')?;
+    let side = |text: &str| text.parse().ok().filter(|side| (160..=4096).contains(side));
+    Some((side(width)?, side(height)?))
 }
 
 impl Preset {

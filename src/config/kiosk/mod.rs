@@ -15,7 +15,7 @@ mod tls;
 
 pub use cameras::{Camera, Rotation, VideoSource};
 pub use choices::{AudioSink, AudioSource, EchoControl, EncoderChoice, VoiceConfig};
-pub use media::{Audio, Media, Network, Video};
+pub use media::{Audio, Media, Network, Playback, Video};
 pub use proxy::{Proxied, ProxyChoice};
 pub use room::{Credentials, Im, Role, Room, UserCredentials, is_user_id};
 pub use tls::Tls;

@@ -31,6 +31,11 @@ fn each_wrong_kiosk_value_gets_its_line() {
              must be one of \"sd\", \"hd\", \"super\", \"realtime\"",
         ),
         (
+            "[media.playback]\nlargest_picture = \"8k\"",
+            "2:19: media.playback.largest_picture = \"8k\": \
+             must be a size such as \"1920x1088\", 160 to 4096 by 160 to 4096",
+        ),
+        (
             "[media.video]\nrotation = 45",
             "2:12: media.video.rotation = 45: must be one of 0, 90, 180, 270",
         ),

@@ -11,6 +11,7 @@ use super::passage::Passage;
 use crate::media::codecs::Decoder;
 use crate::media::lock::lock;
 use crate::media::tone::AudioLevel;
+use crate::protocol::flv::Track;
 
 /// Age from which on a level says nothing about what is heard now.
 const LEVEL_LIFETIME: Duration = Duration::from_millis(500);
@@ -18,7 +19,7 @@ const LEVEL_LIFETIME: Duration = Duration::from_millis(500);
 /// Counters only grow; a new connection begins with a new set.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// Bytes of FLV from the network.
+    /// Bytes of media and script data from the network.
     pub(super) bytes: AtomicU64,
     /// Coded video frames received.
     pub(super) video: AtomicU64,
@@ -26,6 +27,8 @@ pub(super) struct Arrivals {
     pub(super) keys: AtomicU64,
     /// Coded audio frames received.
     pub(super) audio: AtomicU64,
+    /// Messages of tracks that are not played.
+    pub(super) passed: AtomicU64,
     /// Coded bytes of pictures and of sound.
     pub(super) picture_bytes: AtomicU64,
     pub(super) sound_bytes: AtomicU64,
@@ -42,17 +45,10 @@ pub(super) struct Arrivals {
     pub(super) passage: Passage,
     pub(super) decoder: OnceLock<Decoder>,
     pub(super) first_frame: OnceLock<Instant>,
-    /// Tracks that cannot be played.
-    unplayable: Mutex<Vec<Unplayable>>,
+    /// Reasons for which the picture and the sound that come are not played.
+    unplayable: Mutex<[String; 2]>,
     size: Mutex<Option<(u32, u32)>>,
     level: Mutex<Option<(Instant, AudioLevel)>>,
-}
-
-/// A track in a format that the player does not know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unplayable {
-    pub(super) video: bool,
-    pub(super) reason: String,
 }
 
 impl Arrivals {
@@ -74,22 +70,27 @@ impl Arrivals {
             .unwrap_or_default()
     }
 
-    pub(super) fn refuse(&self, track: Unplayable) {
-        lock(&self.unplayable).push(track);
+    pub(super) fn refuse(&self, track: Track, reason: &str) {
+        lock(&self.unplayable)[usize::from(track == Track::Sound)] = reason.to_owned();
     }
 
-    /// Tracks refused since the last call.
-    pub(super) fn refused(&self) -> Vec<Unplayable> {
-        std::mem::take(&mut *lock(&self.unplayable))
+    /// Notes that a track is played which was refused before.
+    pub(super) fn plays(&self, track: Track) {
+        lock(&self.unplayable)[usize::from(track == Track::Sound)].clear();
+    }
+
+    /// Reasons for which the picture and the sound are not played; empty if they are.
+    pub(super) fn refusals(&self) -> [String; 2] {
+        lock(&self.unplayable).clone()
     }
 
     pub(super) fn facts(&self, connected: bool) -> Facts {
         Facts {
-            // Media can only come over a connection, whatever the source's figures say.
-            connected: connected || self.bytes.load(Relaxed) > 0,
+            connected,
             video: self.video.load(Relaxed),
             keys: self.keys.load(Relaxed),
             audio: self.audio.load(Relaxed),
+            passed: self.passed.load(Relaxed),
             frames: self.frames.load(Relaxed),
             samples: self.samples.load(Relaxed),
             decoder: self.decoder.get().copied(),

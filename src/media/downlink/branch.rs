@@ -1,296 +1,180 @@
-//! The GStreamer graph of one connection.
+//! The way of one track from its packets to what is shown or heard, in a pipeline of its own.
 //!
 //! ```text
-//! rtmp2src ! flvdemux name=d
-//!   d.video ! queue leaky=downstream ! h264parse ! H.264 decoder ! videoconvert ! appsink sync=false
-//!   d.audio ! queue leaky=downstream ! aacparse ! AAC decoder ! audioconvert ! audioresample ! appsink
+//! appsrc leaky ! h264parse ! H.264 decoder ! videoconvert ! appsink sync=false
+//! appsrc leaky ! aacparse ! AAC decoder ! audioconvert ! audioresample ! appsink
 //! ```
-//! The demuxer's pads come when their media come, or never. No queue ever blocks: the network
-//! is always read, so a late branch is known by its backlog and cannot stop the other one. When
-//! a picture is shown and sound is played says the play-out clock (see `playout`).
+//! Feeding never blocks: the network is always read, so a late branch is known by its backlog and
+//! cannot stop the other one. When a picture is shown and sound is played says the play-out clock
+//! (see `playout`).
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::collections::VecDeque;
 
+use bytes::Bytes;
 use gstreamer as gst;
-use gstreamer::prelude::*;
-use gstreamer_app::{AppSink, AppSinkCallbacks};
-use gstreamer_video::VideoInfo;
-use tokio::sync::watch;
+use gstreamer_app::AppSrc;
+use tokio::task::JoinHandle;
 
-use super::arrivals::{Arrivals, Unplayable};
-use super::catch_up::Verdict;
-use super::fault::{DECODER, SOURCE};
-use crate::media::codecs::Decoders;
+use super::outlets::Outlets;
+use super::{picture_chain, sound_chain};
 use crate::media::error::MediaError;
-use crate::media::format::{SAMPLE_RATE, samples, sound_caps};
-use crate::media::pipeline::{Pipeline, make};
-use crate::media::speaker::SpeakerInput;
-use crate::media::time_code::now_micros;
-use crate::media::tone::Meter;
+use crate::media::pipeline::{BusEvent, Pipeline};
+use crate::protocol::flv::{Packet, Track};
 
-/// Length of the queue of video: more than a relay replays on joining.
-const VIDEO_QUEUE: Duration = Duration::from_secs(4);
-/// Length of the queue of sound: our choice.
-const AUDIO_QUEUE: Duration = Duration::from_secs(1);
+/// Packets and bytes that wait while a pipeline starts: more than a relay replays on joining.
+const MOST_WAITING: usize = 600;
+const MOST_BYTES: usize = 16 << 20;
 
-/// The takers of what one connection delivers.
-#[derive(Debug, Clone)]
-pub(super) struct Outlets {
-    pub(super) arrivals: Arc<Arrivals>,
-    pub(super) picture: Arc<watch::Sender<Option<gst::Sample>>>,
-    pub(super) speaker: Option<SpeakerInput>,
-    pub(super) decoders: Decoders,
+/// A pipeline, or one that is on its way to PLAYING.
+#[derive(Debug)]
+enum State {
+    Starting(JoinHandle<(Pipeline, Result<bool, MediaError>)>),
+    Running(Pipeline),
 }
 
-/// Builds the pipeline that plays `url`, and its source.
-///
-/// # Errors
-/// `Build` when an element cannot be made, `Pipeline` when the source refuses `url`.
-pub(super) fn build(url: &str, outlets: &Outlets) -> Result<(Pipeline, gst::Element), MediaError> {
-    let pipeline = Pipeline::new("downlink");
-    let source = make("rtmp2src", SOURCE).build()?;
-    if let Some(handler) = source.dynamic_cast_ref::<gst::URIHandler>() {
-        handler.set_uri(url).map_err(|error| MediaError::Pipeline {
-            element: SOURCE.to_owned(),
-            message: error.message().to_owned(),
-            debug: String::new(),
-        })?;
-    }
-    let demuxer = make("flvdemux", "demuxer").build()?;
-    pipeline.chain(&[source.clone(), demuxer.clone()])?;
-    count_bytes(&source, outlets);
-    // Weak: the demuxer's handler must not keep its own pipeline alive.
-    let (bin, outlets) = (pipeline.gst().downgrade(), outlets.clone());
-    demuxer.connect_pad_added(move |demuxer, pad| {
-        if let Some(bin) = bin.upgrade()
-            && let Err(error) = attach(&bin, pad, &outlets)
-        {
-            gst::element_error!(demuxer, gst::CoreError::Pad, ("{}: {}", pad.name(), error));
-        }
-    });
-    Ok((pipeline, source))
+/// One track at work; dropping it stops it.
+#[derive(Debug)]
+pub(super) struct Branch {
+    track: Track,
+    feed: AppSrc,
+    state: State,
+    waiting: VecDeque<gst::Sample>,
+    waiting_bytes: usize,
+    caps: gst::Caps,
+    /// The header that `caps` are of.
+    config: Bytes,
+    /// The next packet is the first one, or the first after some that were dropped.
+    gap: bool,
 }
 
-fn count_bytes(source: &gst::Element, outlets: &Outlets) {
-    let arrivals = Arc::clone(&outlets.arrivals);
-    if let Some(pad) = source.static_pad("src") {
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            if let Some(buffer) = info.buffer() {
-                arrivals.bytes.fetch_add(buffer.size() as u64, Relaxed);
-            }
-            gst::PadProbeReturn::Ok
+impl Branch {
+    /// Builds the branch for a track that begins with `packet`, and starts it.
+    ///
+    /// # Errors
+    /// `Build` when an element cannot be made.
+    pub(super) fn start(packet: &Packet, outlets: &Outlets) -> Result<Self, MediaError> {
+        let (name, chain) = match packet.track {
+            Track::Picture => ("picture", picture_chain::build(outlets)?),
+            Track::Sound => ("sound", sound_chain::build(outlets)?),
+        };
+        let mut pipeline = Pipeline::new(name);
+        pipeline.chain(&chain.elements)?;
+        let starting = tokio::spawn(async move {
+            let started = pipeline.start().await;
+            (pipeline, started)
         });
+        Ok(Self {
+            track: packet.track,
+            feed: chain.feed,
+            state: State::Starting(starting),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            caps: caps(packet),
+            config: packet.config.clone(),
+            gap: true,
+        })
     }
-}
 
-/// Builds the branch that plays what comes out of `pad`.
-fn attach(bin: &gst::Pipeline, pad: &gst::Pad, outlets: &Outlets) -> Result<(), MediaError> {
-    let caps = pad.current_caps();
-    let media = caps.as_ref().and_then(|caps| caps.structure(0));
-    let name = media.map_or("unknown format", |media| media.name().as_str());
-    let mpeg = media.and_then(|media| media.get::<i32>("mpegversion").ok());
-    let elements = match (name, mpeg) {
-        ("video/x-h264", _) => video(pad, outlets)?,
-        ("audio/mpeg", Some(2 | 4)) => audio(pad, outlets)?,
-        _ => {
-            let video = pad.name() == "video";
-            let known = if video { "H.264" } else { "AAC" };
-            let version = mpeg.map_or(String::new(), |mpeg| format!(" version {mpeg}"));
-            let reason = format!("{name}{version} instead of {known}");
-            outlets.arrivals.refuse(Unplayable { video, reason });
-            let sink = make("fakesink", if video { "no-video" } else { "no-audio" });
-            vec![sink.property("async", false).build()?]
+    /// Whether this branch can play on with packets of another header. A parser of H.264 takes new
+    /// ones as they come, decoders of AAC are made anew.
+    pub(super) fn fits(&self, packet: &Packet) -> bool {
+        self.track == Track::Picture || self.config == packet.config
+    }
+
+    /// Gives it a packet.
+    pub(super) fn push(&mut self, packet: Packet) {
+        if self.config != packet.config {
+            self.caps = caps(&packet);
+            self.config = packet.config.clone();
         }
-    };
-    bin.add_many(&elements)?;
-    gst::Element::link_many(&elements)?;
-    // From the end, so that no element gets data before the next one can take it.
-    for element in elements.iter().rev() {
-        element.sync_state_with_parent()?;
+        let gap = std::mem::take(&mut self.gap) || packet.gap;
+        let sample = gst::Sample::builder()
+            .buffer(&buffer(packet, gap))
+            .caps(&self.caps)
+            .build();
+        match self.state {
+            State::Running(_) => self.feed(&sample),
+            State::Starting(_) => self.wait(sample),
+        }
     }
-    let first = elements.first().and_then(|first| first.static_pad("sink"));
-    if let Some(sink) = first {
-        pad.link(&sink)
-            .map_err(|error| MediaError::Build(format!("cannot be linked: {error}")))?;
+
+    fn feed(&self, sample: &gst::Sample) {
+        // Refused only while the pipeline stops or has failed: its bus tells.
+        let _ = self.feed.push_sample(sample);
     }
-    Ok(())
-}
 
-fn queue(name: &str, longest: Duration) -> Result<gst::Element, MediaError> {
-    Ok(make("queue", name)
-        .property(
-            "max-size-time",
-            u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX),
-        )
-        .property("max-size-bytes", 0u32)
-        .property("max-size-buffers", 0u32)
-        .property_from_str("leaky", "downstream")
-        .build()?)
-}
+    fn wait(&mut self, sample: gst::Sample) {
+        let size = sample.buffer().map_or(0, gst::BufferRef::size);
+        if self.waiting.len() == MOST_WAITING || self.waiting_bytes + size > MOST_BYTES {
+            self.waiting.clear();
+            self.waiting_bytes = 0;
+            self.gap = true;
+            return;
+        }
+        self.waiting_bytes += size;
+        self.waiting.push_back(sample);
+    }
 
-fn sink(caps: &gst::Caps, callbacks: AppSinkCallbacks) -> gst::Element {
-    AppSink::builder()
-        .caps(caps)
-        .async_(false)
-        .sync(false)
-        .max_buffers(1)
-        .drop(true)
-        .callbacks(callbacks)
-        .build()
-        .upcast()
-}
-
-fn video(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaError> {
-    let arrivals = &outlets.arrivals;
-    let chosen = outlets.decoders.h264;
-    let decoder = chosen.make(DECODER)?;
-    // One decoder per connection: a second video pad does not exist in FLV.
-    let _ = arrivals.decoder.set(chosen);
-    let queue = queue("video-queue", VIDEO_QUEUE)?;
-    count_video(pad, arrivals);
-    gate(&queue, arrivals);
-    let caps = gst::Caps::builder("video/x-raw").field("format", "I420");
-    let sink = sink(&caps.build(), show_pictures(outlets));
-    Ok(vec![
-        queue,
-        make("h264parse", "video-parser").build()?,
-        decoder,
-        make("videoconvert", "video-convert").build()?,
-        sink,
-    ])
-}
-
-/// Time of now in µs, as media times here.
-fn now() -> i64 {
-    now_micros() as i64
-}
-
-fn micros(time: Option<gst::ClockTime>) -> i64 {
-    time.map_or(0, |time| time.useconds() as i64)
-}
-
-/// Media time of a coded frame in ms: decoding order, so that it only grows.
-fn media_ms(buffer: &gst::BufferRef) -> u64 {
-    buffer.dts_or_pts().map_or(0, gst::ClockTime::mseconds)
-}
-
-fn count_video(pad: &gst::Pad, arrivals: &Arc<Arrivals>) {
-    let arrivals = Arc::clone(arrivals);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer() {
-            let (sent, media) = (micros(buffer.dts_or_pts()), micros(buffer.pts()));
-            arrivals.passage.picture_arrived(now(), sent, media);
-            arrivals.newest_ms.store(media_ms(buffer), Relaxed);
-            if !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
-                arrivals.keys.fetch_add(1, Relaxed);
+    /// The next event; safe to cancel.
+    pub(super) async fn next_event(&mut self) -> BusEvent {
+        loop {
+            match &mut self.state {
+                State::Running(pipeline) => return pipeline.next_event().await,
+                State::Starting(starting) => {
+                    let (pipeline, started) = match starting.await {
+                        Ok(ended) => ended,
+                        Err(error) => {
+                            // It panicked; there is nothing to wait for any more.
+                            self.state = State::Running(Pipeline::new("failed"));
+                            return BusEvent::Error(MediaError::Build(error.to_string()));
+                        }
+                    };
+                    self.state = State::Running(pipeline);
+                    if let Err(error) = started {
+                        return BusEvent::Error(error);
+                    }
+                    for sample in std::mem::take(&mut self.waiting) {
+                        self.feed(&sample);
+                    }
+                }
             }
-            arrivals.video.fetch_add(1, Relaxed);
-            let bytes = buffer.size() as u64;
-            arrivals.picture_bytes.fetch_add(bytes, Relaxed);
         }
-        gst::PadProbeReturn::Ok
-    });
-}
+    }
 
-/// Judges each coded frame that leaves `queue`.
-fn gate(queue: &gst::Element, arrivals: &Arc<Arrivals>) {
-    let arrivals = Arc::clone(arrivals);
-    let Some(pad) = queue.static_pad("src") else {
-        return;
-    };
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let Some(buffer) = info.buffer() else {
-            return gst::PadProbeReturn::Ok;
+    /// Stops; what it held is free when this returns.
+    pub(super) async fn stop(self) {
+        let stopped = match self.state {
+            State::Running(mut pipeline) => pipeline.stop().await,
+            // Stops by itself as soon as it has started.
+            State::Starting(_) => Ok(()),
         };
-        let newest = arrivals.newest_ms.load(Relaxed);
-        let backlog = newest.saturating_sub(media_ms(buffer));
-        arrivals.backlog_ms.store(backlog, Relaxed);
-        let flags = buffer.flags();
-        let key = !flags.contains(gst::BufferFlags::DELTA_UNIT);
-        let gap = flags.contains(gst::BufferFlags::DISCONT);
-        let (media, backlog) = (micros(buffer.pts()), Duration::from_millis(backlog));
-        let passage = &arrivals.passage;
-        match passage.picture_taken(now(), media, (key, gap), backlog) {
-            Verdict::Show | Verdict::DecodeOnly => gst::PadProbeReturn::Ok,
-            Verdict::Drop => {
-                arrivals.undecoded.fetch_add(1, Relaxed);
-                gst::PadProbeReturn::Drop
-            }
+        if let Err(error) = stopped {
+            log::warn!(error:%; "a pipeline of the player does not stop");
         }
-    });
+    }
 }
 
-/// Holds each picture back until its time. While one waits here the decoder does, and what comes
-/// meanwhile is in the queue.
-fn show_pictures(outlets: &Outlets) -> AppSinkCallbacks {
-    let (arrivals, picture) = (Arc::clone(&outlets.arrivals), Arc::clone(&outlets.picture));
-    let callback = move |sink: &AppSink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let media = micros(sample.buffer().and_then(gst::BufferRef::pts));
-        let info = sample.caps().map(VideoInfo::from_caps);
-        if let Some(ready) = arrivals.passage.picture_decoded(now(), media)
-            && let Some(Ok(info)) = info
-        {
-            let wait = ready.wait();
-            if !wait.is_zero() {
-                std::thread::sleep(wait);
-            }
-            picture.send_replace(Some(sample));
-            arrivals.passage.picture_shown(now(), ready);
-            arrivals.shown((info.width(), info.height()));
-        }
-        Ok(gst::FlowSuccess::Ok)
-    };
-    AppSinkCallbacks::builder().new_sample(callback).build()
+fn caps(packet: &Packet) -> gst::Caps {
+    let config = gst::Buffer::from_slice(packet.config.clone());
+    match packet.track {
+        Track::Picture => picture_chain::caps(config),
+        Track::Sound => sound_chain::caps(config, &packet.config),
+    }
 }
 
-fn audio(pad: &gst::Pad, outlets: &Outlets) -> Result<Vec<gst::Element>, MediaError> {
-    let arrivals = Arc::clone(&outlets.arrivals);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer() {
-            arrivals.passage.sound_arrived(now(), micros(buffer.pts()));
-            let bytes = buffer.size() as u64;
-            arrivals.sound_bytes.fetch_add(bytes, Relaxed);
-        }
-        arrivals.audio.fetch_add(1, Relaxed);
-        gst::PadProbeReturn::Ok
-    });
-    Ok(vec![
-        queue("audio-queue", AUDIO_QUEUE)?,
-        make("aacparse", "audio-parser").build()?,
-        make(outlets.decoders.aac, "audio-decoder").build()?,
-        make("audioconvert", "audio-convert").build()?,
-        make("audioresample", "audio-resample").build()?,
-        sink(&sound_caps(), play_sound(outlets)),
-    ])
-}
-
-fn play_sound(outlets: &Outlets) -> AppSinkCallbacks {
-    let (arrivals, speaker) = (Arc::clone(&outlets.arrivals), outlets.speaker.clone());
-    let (mut meter, mut sound) = (Meter::new(SAMPLE_RATE), Vec::new());
-    let callback = move |sink: &AppSink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let map = sample
-            .buffer()
-            .and_then(|buffer| buffer.map_readable().ok());
-        let Some(map) = map else {
-            return Ok(gst::FlowSuccess::Ok);
-        };
-        sound.clear();
-        sound.extend(samples(&map));
-        if let Some(level) = meter.push(&sound) {
-            arrivals.heard(level);
-        }
-        if let Some(speaker) = &speaker {
-            let media = micros(sample.buffer().and_then(gst::BufferRef::pts));
-            let played = speaker.played();
-            let timing = arrivals.passage.sound_decoded(now(), media, played);
-            speaker.push(&sound, timing);
-        }
-        arrivals.samples.fetch_add(sound.len() as u64, Relaxed);
-        Ok(gst::FlowSuccess::Ok)
-    };
-    AppSinkCallbacks::builder().new_sample(callback).build()
+fn buffer(packet: Packet, gap: bool) -> gst::Buffer {
+    let time = |micros: i64| gst::ClockTime::from_useconds(micros.max(0).unsigned_abs());
+    let mut buffer = gst::Buffer::from_slice(packet.data);
+    let fresh = buffer
+        .get_mut()
+        .expect("a buffer that was just made has no other owner");
+    fresh.set_dts(time(packet.decode));
+    fresh.set_pts(time(packet.show));
+    if !packet.key {
+        fresh.set_flags(gst::BufferFlags::DELTA_UNIT);
+    }
+    if gap {
+        fresh.set_flags(gst::BufferFlags::DISCONT);
+    }
+    buffer
 }

@@ -10,9 +10,18 @@ pub(super) struct Facts {
     pub(super) video: u64,
     pub(super) keys: u64,
     pub(super) audio: u64,
+    /// Messages of tracks that are not played.
+    pub(super) passed: u64,
     /// Decoded pictures, and samples of sound.
     pub(super) frames: u64,
     pub(super) samples: u64,
     pub(super) decoder: Option<Decoder>,
     pub(super) size: Option<(u32, u32)>,
+}
+
+impl Facts {
+    /// Messages of any track.
+    pub(super) fn media(&self) -> u64 {
+        self.video + self.audio + self.passed
+    }
 }

@@ -7,8 +7,6 @@ use crate::media::loss::{Loss, LossCause};
 use crate::media::relay_url;
 use crate::protocol::events::PlayCode;
 
-/// Name of the element that talks to the relay.
-pub(super) const SOURCE: &str = "rtmp-source";
 /// Name of the element that decodes the picture.
 pub(super) const DECODER: &str = "video-decoder";
 
@@ -32,7 +30,7 @@ pub(super) enum Fault {
     #[error("{}", .0.message)]
     Link(Loss),
     #[error("{error}{}", detail(.error))]
-    Pipeline { error: MediaError, connected: bool },
+    Pipeline { error: MediaError },
 }
 
 /// The part of GStreamer's debug text that is meant for people, if there is one.
@@ -56,27 +54,6 @@ pub(super) fn check_url(url: &str) -> Result<(), Fault> {
 }
 
 impl Fault {
-    /// `error` of the pipeline that plays `url`, without the secret in the URL's query.
-    pub(super) fn pipeline(error: MediaError, url: &str, connected: bool) -> Self {
-        let query = url.split_once('?').map(|(_, query)| query);
-        let error = match (error, query.filter(|query| !query.is_empty())) {
-            (
-                MediaError::Pipeline {
-                    element,
-                    message,
-                    debug,
-                },
-                Some(query),
-            ) => MediaError::Pipeline {
-                element,
-                message: message.replace(query, "[redacted]"),
-                debug: debug.replace(query, "[redacted]"),
-            },
-            (error, _) => error,
-        };
-        Self::Pipeline { error, connected }
-    }
-
     /// The warning that names the cause.
     pub(super) fn code(&self) -> PlayCode {
         match self {
@@ -86,7 +63,7 @@ impl Fault {
             }
             Self::NoPicture(_) => PlayCode::VideoDecodeFail,
             Self::Link(loss) => relay_code(loss.cause),
-            Self::Pipeline { error, connected } => pipeline_code(error, *connected),
+            Self::Pipeline { error } => pipeline_code(error),
         }
     }
 
@@ -94,9 +71,9 @@ impl Fault {
     pub(super) fn is_of_the_path(&self) -> bool {
         match self {
             Self::NoAnswer(_) | Self::Silence(_) => true,
-            Self::Pipeline { .. } => matches!(
-                self.code(),
-                PlayCode::DnsFail | PlayCode::ServerConnFail | PlayCode::ShakeFail
+            Self::Link(loss) => matches!(
+                loss.cause,
+                LossCause::Dns | LossCause::Unreachable | LossCause::Handshake
             ),
             _ => false,
         }
@@ -117,32 +94,20 @@ impl Fault {
             Self::NoPicture(_) => true,
             Self::Pipeline {
                 error: MediaError::Pipeline { element, .. },
-                ..
             } => element == DECODER,
             _ => false,
         }
     }
 }
 
-fn pipeline_code(error: &MediaError, connected: bool) -> PlayCode {
-    let MediaError::Pipeline {
-        element,
-        message,
-        debug,
-    } = error
-    else {
-        return PlayCode::ServerConnFail;
-    };
-    if element != SOURCE {
-        return match element.starts_with("audio") {
-            true => PlayCode::AudioDecodeFail,
-            false => PlayCode::VideoDecodeFail,
-        };
+fn pipeline_code(error: &MediaError) -> PlayCode {
+    match error {
+        MediaError::Pipeline { element, .. } if element.starts_with("audio") => {
+            PlayCode::AudioDecodeFail
+        }
+        MediaError::Pipeline { .. } => PlayCode::VideoDecodeFail,
+        _ => PlayCode::ServerConnFail,
     }
-    if connected {
-        return PlayCode::ServerDisconnect;
-    }
-    relay_code(LossCause::of_rtmp_error(message, debug))
 }
 
 fn relay_code(cause: LossCause) -> PlayCode {
@@ -151,6 +116,12 @@ fn relay_code(cause: LossCause) -> PlayCode {
         LossCause::Unreachable | LossCause::Proxy => PlayCode::ServerConnFail,
         LossCause::Handshake | LossCause::Tls | LossCause::Untrusted => PlayCode::ShakeFail,
         _ => PlayCode::ServerDisconnect,
+    }
+}
+
+impl From<MediaError> for Fault {
+    fn from(error: MediaError) -> Self {
+        Self::Pipeline { error }
     }
 }
 
@@ -164,77 +135,35 @@ impl From<Loss> for Fault {
 mod tests {
     use super::*;
 
-    /// The texts are what rtmp2src of GStreamer 1.22 reports.
     #[test]
     fn each_cause_has_its_number() {
-        let resolver = "domain g-resolver-error-quark, code 0";
-        let cases = [
-            (
-                "rtmp-source",
-                "Failed to connect: Error resolving “h”: Name or service not known",
-                resolver,
-                false,
-                PlayCode::DnsFail,
-            ),
-            (
-                "rtmp-source",
-                "Connection refused: Could not connect to 127.0.0.1: Connection refused",
-                "",
-                false,
-                PlayCode::ServerConnFail,
-            ),
-            (
-                "rtmp-source",
-                "Failed to connect: Error receiving data: Connection reset by peer",
-                "domain g-io-error-quark, code 44",
-                false,
-                PlayCode::ShakeFail,
-            ),
-            (
-                "rtmp-source",
-                "Not authorized to connect",
-                "",
-                false,
-                PlayCode::ServerDisconnect,
-            ),
-            (
-                "rtmp-source",
-                "Internal data stream error.",
-                "",
-                true,
-                PlayCode::ServerDisconnect,
-            ),
-            (
-                "video-decoder",
-                "cannot decode",
-                "",
-                true,
-                PlayCode::VideoDecodeFail,
-            ),
-            (
-                "audio-decoder",
-                "cannot decode",
-                "",
-                true,
-                PlayCode::AudioDecodeFail,
-            ),
-        ];
-        for (element, message, debug, connected, code) in cases {
-            let error = MediaError::Pipeline {
+        for (cause, code, of_the_path) in [
+            (LossCause::Dns, PlayCode::DnsFail, true),
+            (LossCause::Unreachable, PlayCode::ServerConnFail, true),
+            (LossCause::Handshake, PlayCode::ShakeFail, true),
+            (LossCause::Tls, PlayCode::ShakeFail, false),
+            (LossCause::Refused, PlayCode::ServerDisconnect, false),
+            (LossCause::ServerClosed, PlayCode::ServerDisconnect, false),
+        ] {
+            let message = "words".to_owned();
+            let fault = Fault::Link(Loss { cause, message });
+            assert_eq!(fault.code(), code);
+            assert_eq!(fault.is_of_the_path(), of_the_path, "{cause:?}");
+            assert!(!fault.is_final() && !fault.blames_decoder());
+        }
+        for (element, code) in [
+            (DECODER, PlayCode::VideoDecodeFail),
+            ("video-parser", PlayCode::VideoDecodeFail),
+            ("audio-decoder", PlayCode::AudioDecodeFail),
+        ] {
+            let fault = Fault::from(MediaError::Pipeline {
                 element: element.to_owned(),
-                message: message.to_owned(),
-                debug: debug.to_owned(),
-            };
-            let fault = Fault::Pipeline { error, connected };
-            assert_eq!(fault.code(), code, "{message}");
-            assert_eq!(fault.blames_decoder(), element == "video-decoder");
-            let path = [
-                PlayCode::DnsFail,
-                PlayCode::ServerConnFail,
-                PlayCode::ShakeFail,
-            ];
-            assert_eq!(fault.is_of_the_path(), path.contains(&code));
-            assert!(!fault.is_final());
+                message: "cannot decode".to_owned(),
+                debug: String::new(),
+            });
+            assert_eq!(fault.code(), code, "{element}");
+            assert_eq!(fault.blames_decoder(), element == DECODER);
+            assert!(!fault.is_of_the_path() && !fault.is_final());
         }
     }
 
@@ -255,16 +184,5 @@ mod tests {
         }
         assert_eq!(check_url("rtmp://h:1935/live/x?txSecret=abc"), Ok(()));
         assert_eq!(check_url("rtmps://h/a/b/c"), Ok(()));
-    }
-
-    #[test]
-    fn hides_the_secret() {
-        let error = MediaError::Pipeline {
-            element: "rtmp-source".to_owned(),
-            message: "no live/x?txSecret=abc".to_owned(),
-            debug: "domain d: x?txSecret=abc".to_owned(),
-        };
-        let fault = Fault::pipeline(error, "rtmp://h/live/x?txSecret=abc", false);
-        assert!(!format!("{fault} {fault:?}").contains("abc"));
     }
 }

@@ -14,6 +14,12 @@ const MOST: usize = 1000;
 const CALM: i64 = 10_000;
 /// Media that stay late for this long, in µs, are how the network is now.
 const NEW_NORMAL: i64 = 2_000_000;
+/// Time in which stalls that come again and again are a pattern, in µs, and how many of them: a relay
+/// that sends every 1.2 s has four.
+const PATTERN: i64 = 5_000_000;
+const STALLS: usize = 4;
+/// Lateness in µs that a pattern may cost: the upper end of what Tencent's player keeps.
+const WIDEST: i64 = 1_200_000;
 /// Jump of media time that is a new clock, in µs.
 const OTHER_TIME: i64 = 10_000_000;
 
@@ -54,6 +60,9 @@ pub(super) struct Jitter {
     quickest: VecDeque<(i64, i64)>,
     later: Spread,
     stalled_since: Option<i64>,
+    /// Beginnings of what was later than `stall`, of late; and whether the newest was.
+    stalls: VecDeque<i64>,
+    late: bool,
 }
 
 impl Jitter {
@@ -63,6 +72,8 @@ impl Jitter {
             quickest: VecDeque::new(),
             later: Spread::default(),
             stalled_since: None,
+            stalls: VecDeque::new(),
+            late: false,
         }
     }
 
@@ -85,6 +96,13 @@ impl Jitter {
             self.quickest.pop_front();
         }
         let late = lag - self.base().unwrap_or(lag);
+        self.note_stall(now, late > self.stall);
+        if self.recurs() && late <= WIDEST {
+            // Relays that gather what they send (SRS every 350 ms) are late like clockwork.
+            self.stalled_since = None;
+            self.later.note(now, late);
+            return;
+        }
         let stalls = late > self.stall;
         if stalls || (self.stalled_since.is_some() && late > self.spread() + CALM) {
             // What a stall held up comes in a burst: neither says how evenly the rest arrives.
@@ -102,6 +120,30 @@ impl Jitter {
         }
         self.stalled_since = None;
         self.later.note(now, late);
+    }
+
+    fn note_stall(&mut self, now: i64, late: bool) {
+        let begins = late && !std::mem::replace(&mut self.late, late);
+        if begins {
+            self.stalls.truncate(STALLS - 1);
+            self.stalls.push_front(now);
+        }
+        self.late = late;
+        let old = |&at: &i64| now - at > PATTERN;
+        while self.stalls.back().is_some_and(old) {
+            self.stalls.pop_back();
+        }
+    }
+
+    /// Whether stalls come again and again.
+    fn recurs(&self) -> bool {
+        self.stalls.len() >= STALLS
+    }
+
+    /// Lateness in µs that is waited for at most: more than that of a single stall only while such
+    /// stalls are how the network is.
+    pub(super) fn budget(&self) -> i64 {
+        if self.recurs() { WIDEST } else { self.stall }
     }
 
     /// The lag of the quickest arrival.
@@ -170,6 +212,39 @@ mod tests {
             (2_000_000 - (n - 300) * 33_333).max(n % 5 * 1000)
         });
         assert_eq!((jitter.base(), jitter.spread()), (Some(5_000_000), 4000));
+    }
+
+    /// Each frame comes with the next of the moments that are `period` apart.
+    fn gathered(period: i64) -> impl Fn(i64) -> i64 {
+        move |n| (n * 33_333).div_euclid(period) * period + period - n * 33_333
+    }
+
+    #[test]
+    fn a_relay_that_gathers_is_known_soon_and_forgotten_again() {
+        for period in [300_000, 350_000, 800_000, 1_200_000] {
+            let mut jitter = Jitter::new(STALL);
+            arrive(&mut jitter, 0..100, |_| 0);
+            assert_eq!(jitter.budget(), STALL);
+            let known = 100 + 6 * period / 33_333;
+            arrive(&mut jitter, 100..known, gathered(period));
+            assert_eq!(jitter.budget(), WIDEST, "{period}");
+            arrive(&mut jitter, known..known + 120, gathered(period));
+            let reach = jitter.base().unwrap() + jitter.spread() - 5_000_000;
+            let expected = period - 40_000..=period;
+            assert!(expected.contains(&reach), "{period}: {reach}");
+            arrive(&mut jitter, known + 120..known + 580, |_| 0);
+            assert_eq!((jitter.budget(), jitter.spread()), (STALL, 0), "{period}");
+        }
+    }
+
+    #[test]
+    fn stalls_now_and_then_are_no_pattern() {
+        let mut jitter = Jitter::new(STALL);
+        // Every two seconds nothing comes for 400 ms.
+        let stall = |n: i64| (400_000 - n % 60 * 33_333).max(0);
+        arrive(&mut jitter, 60..1200, stall);
+        assert_eq!(jitter.budget(), STALL);
+        assert!(jitter.spread() < 30_000, "{}", jitter.spread());
     }
 
     #[test]

@@ -14,8 +14,9 @@ use crate::media::speaker::{Played, Timing};
 
 /// Maximum of pictures on their way: more than the queue before the decoder holds.
 const MOST: usize = 600;
-/// Maximum in µs that a picture waits, whatever the clock says: its thread must be free to stop.
-const LONGEST_WAIT: i64 = 350_000;
+/// Maximum in µs that a picture waits, whatever the clock says: its thread must be free to stop. More
+/// than the play-out clock ever asks for.
+const LONGEST_WAIT: i64 = 1_300_000;
 
 /// A picture between its arrival and its decoding; times in µs.
 #[derive(Debug)]

@@ -16,4 +16,6 @@ pub struct DownlinkConfig {
     pub speaker: Option<SpeakerInput>,
     /// Trust for `rtmps://`.
     pub tls: ClientTls,
+    /// Pictures with more pixels than this width and height are not decoded, however they are turned.
+    pub largest_picture: (u32, u32),
 }

@@ -37,6 +37,10 @@ pub struct DownlinkStats {
     pub cut_ms: u64,
     pub gaps: u64,
     pub delay_ms: PlayDelay,
+    /// The reasons for which the picture and the sound that come are not played, as "H.265 instead of
+    /// H.264"; empty if they are.
+    pub picture_refused: String,
+    pub sound_refused: String,
     /// The decoder's element, empty before the first video.
     pub decoder: &'static str,
     /// The TLS version, cipher and key exchange of the connection; empty without TLS.

@@ -5,32 +5,33 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use gstreamer as gst;
-use gstreamer::prelude::*;
 use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::arrivals::Arrivals;
-use super::branch::{self, Outlets};
 use super::fault::{self, DECODER, Fault};
 use super::figures::Figures;
+use super::outlets::Outlets;
 use super::passage::Tally;
 use super::play_config::DownlinkConfig;
 use super::play_stats::{DownlinkStats, PlayDelay};
 use super::progress::{Notice, Progress};
 use super::rates::Rates;
+use super::source::Source;
+use super::stream::{Stream, Told};
 use crate::media::codecs::{self, CodecReport, Decoder, Decoders, Shape, choose_decoders};
 use crate::media::error::MediaError;
 use crate::media::format::SAMPLE_RATE;
-use crate::media::pipeline::{BusEvent, Pipeline};
 use crate::media::play_event::PlayEvent;
 use crate::media::reach::Way;
-use crate::media::relay_link::{self, RelayLink};
+use crate::media::relay_link;
 use crate::media::speaker::SpeakerInput;
 use crate::media::tone::AudioLevel;
 use crate::process::backoff::Backoff;
 use crate::protocol::events::PlayCode;
+use crate::protocol::flv::Track;
 use crate::protocol::stream_url::redacted;
 
 /// Time between two looks at the counters until it plays.
@@ -136,21 +137,19 @@ impl Player {
     /// One connection from its start to its end.
     async fn play_once(&mut self, stop: &CancellationToken) -> End {
         let arrivals = Arc::new(Arrivals::default());
-        let mut progress = Progress::new(Instant::now());
         let connecting = stop.run_until_cancelled(self.connect(&arrivals)).await;
         let Some(connecting) = connecting else {
             return End::Stopped;
         };
+        let mut progress = Progress::new(Instant::now());
         let mut fault = match connecting {
             Err(fault) => Some(fault),
-            Ok(((mut pipeline, source), _link)) => {
+            Ok(mut stream) => {
                 let fault = tokio::select! {
                     () = stop.cancelled() => None,
-                    fault = self.follow(&mut pipeline, &source, &arrivals, &mut progress) => Some(fault),
+                    fault = self.follow(&mut stream, &arrivals, &mut progress) => Some(fault),
                 };
-                if let Err(error) = pipeline.stop().await {
-                    log::warn!(error:%; "the player's pipeline does not stop");
-                }
+                stream.stop().await;
                 fault
             }
         };
@@ -177,27 +176,21 @@ impl Player {
         }
     }
 
-    /// Opens the way to the relay, and builds what plays over it.
-    async fn connect(
-        &mut self,
-        arrivals: &Arc<Arrivals>,
-    ) -> Result<((Pipeline, gst::Element), RelayLink), Fault> {
+    /// Opens the way to the relay, and prepares what plays over it.
+    async fn connect(&mut self, arrivals: &Arc<Arrivals>) -> Result<Stream, Fault> {
         let url = self.config.url.expose_secret();
         fault::check_url(url)?;
-        let decoders = self.decoders().await;
-        let decoders = decoders.map_err(|error| Fault::pipeline(error, url, false))?;
-        let link = RelayLink::open(url, &self.config.tls).await?;
-        link.session().clone_into(&mut self.stats.tls);
-        let url = link.location().expose_secret();
+        let decoders = self.decoders().await?;
+        let source = Source::open(url, &self.config.tls).await?;
+        self.stats.tls.clone_from(&source.session);
+        self.figures.restart(source.peer);
         let outlets = Outlets {
             arrivals: Arc::clone(arrivals),
             picture: Arc::clone(&self.picture),
             speaker: self.config.speaker.clone(),
             decoders,
         };
-        let built = branch::build(url, &outlets);
-        let built = built.map_err(|error| Fault::pipeline(error, url, false))?;
-        Ok((built, link))
+        Ok(Stream::new(source, outlets, self.config.largest_picture))
     }
 
     /// The best that are known to work.
@@ -207,25 +200,19 @@ impl Player {
         chosen.unwrap_or_else(|| Err(MediaError::Build("no decoder answers".to_owned())))
     }
 
-    /// Starts the pipeline and reports what happens, until a fault ends it.
+    /// Plays and reports what happens, until a fault ends it.
     async fn follow(
         &mut self,
-        pipeline: &mut Pipeline,
-        source: &gst::Element,
+        stream: &mut Stream,
         arrivals: &Arrivals,
         progress: &mut Progress,
     ) -> Fault {
-        let url = self.config.url.expose_secret().to_owned();
-        if let Err(error) = pipeline.start().await {
-            return Fault::pipeline(error, &url, false);
-        }
-        self.figures.restart(&url).await;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 now = tick.tick() => {
-                    let facts = arrivals.facts(progress.is_connected() || is_connected(source));
+                    let facts = arrivals.facts(progress.is_connected() || stream.is_connected());
                     match progress.step(facts, now) {
                         Ok(notices) => self.publish(notices, arrivals, progress, now),
                         Err(fault) => return fault,
@@ -235,19 +222,25 @@ impl Player {
                         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
                     }
                 }
-                event = pipeline.next_event() => match event {
-                    BusEvent::Error(error) => {
-                        return Fault::pipeline(error, &url, progress.is_connected());
-                    }
-                    BusEvent::Eos if progress.is_connected() => return Fault::Ended,
-                    BusEvent::Eos => return Fault::Refused,
-                    BusEvent::Warning { element, message } => self.warn(&element, message),
+                told = stream.next() => match told {
+                    Ok(Told::Unplayable(track, reason)) => self.refuse(track, reason),
+                    Ok(Told::Warning { element, message }) => self.warn(&element, message),
+                    Err(fault) => return fault,
                 }
             }
         }
     }
 
-    /// Reports the notices and refused tracks, and renews the figures when they are due.
+    /// Names a track that is not played.
+    fn refuse(&mut self, track: Track, reason: String) {
+        let code = match track {
+            Track::Picture => PlayCode::VideoDecodeFail,
+            Track::Sound => PlayCode::AudioDecodeFail,
+        };
+        self.report((code, [None; 2]), reason);
+    }
+
+    /// Reports the notices, and renews the figures when they are due.
     fn publish(
         &mut self,
         notices: Vec<Notice>,
@@ -255,13 +248,6 @@ impl Player {
         progress: &Progress,
         now: Instant,
     ) {
-        for track in arrivals.refused() {
-            let code = match track.video {
-                true => PlayCode::VideoDecodeFail,
-                false => PlayCode::AudioDecodeFail,
-            };
-            self.report((code, [None; 2]), track.reason);
-        }
         let due = now >= self.stats_due || !notices.is_empty();
         if due {
             self.take_figures(arrivals, progress, now);
@@ -284,6 +270,7 @@ impl Player {
         stats.freezes = self.earlier.freezes + progress.freezes();
         stats.connected = facts.connected;
         stats.audio = arrivals.level(now);
+        [stats.picture_refused, stats.sound_refused] = arrivals.refusals();
         stats.buffer_ms = arrivals.backlog_ms.load(Relaxed);
         let tally = arrivals.passage.tally();
         stats.late = self.earlier.tally.late + tally.late;
@@ -400,10 +387,4 @@ impl Player {
             log::warn!(code = event.code.code(); "nobody reads the player's events");
         }
     }
-}
-
-/// Whether the server has accepted `play`: before that, the source has no figures.
-fn is_connected(source: &gst::Element) -> bool {
-    let stats = source.property::<Option<gst::Structure>>("stats");
-    stats.is_some_and(|stats| stats.get::<u64>("in-bytes-total").unwrap_or(0) > 0)
 }

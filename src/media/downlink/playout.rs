@@ -2,7 +2,7 @@
 //!
 //! A clock is media time plus a lag. The lag of a track is that of its quickest arrival, plus
 //! what nearly all others are later (see `jitter`), but never more than the budget: what comes
-//! later than that is late, and skipped or cut. Within these bounds sound and picture are kept
+//! later than that is late, and skipped or cut. The budget grows only where stalls are a pattern. Within these bounds sound and picture are kept
 //! together. Pure; times are in µs.
 
 use super::jitter::{Jitter, Spread};
@@ -65,12 +65,12 @@ impl Playout {
     pub(super) fn due(&self, media: i64) -> Option<Due> {
         let base = media + self.picture.base()?;
         let needs = expected(&self.picture) + self.decoding.bound() + PICTURE_RESERVE;
-        let until = base + needs.min(BUDGET);
+        let until = base + needs.min(self.budget());
         let from = until - EARLY;
         let with_sound = self
             .together()
             .map(|(_, heard)| media + heard - SOUND_AFTER);
-        let from = from.max(with_sound.unwrap_or(from).min(base + BUDGET));
+        let from = from.max(with_sound.unwrap_or(from).min(base + self.budget()));
         Some(Due {
             from,
             until: until.max(from + EARLY),
@@ -81,12 +81,17 @@ impl Playout {
     /// arrived.
     pub(super) fn sound_lag(&self) -> Option<i64> {
         let base = self.sound.base()?;
-        let needs = (expected(&self.sound) + SOUND_RESERVE).min(BUDGET);
+        let needs = (expected(&self.sound) + SOUND_RESERVE).min(self.budget());
         let with_picture = self
             .together()
             .map(|(seen, _)| seen - SOUND_BEFORE - self.device);
         let lag = base + needs;
-        Some(lag.max(with_picture.unwrap_or(lag).min(base + BUDGET)))
+        Some(lag.max(with_picture.unwrap_or(lag).min(base + self.budget())))
+    }
+
+    /// Time in µs that jitter may cost now. Both tracks come over one network.
+    fn budget(&self) -> i64 {
+        self.picture.budget().max(self.sound.budget())
     }
 
     /// Notes that a picture is shown.
@@ -183,6 +188,24 @@ mod tests {
         let due = playout(249 * MS, 0).due(0).unwrap();
         assert_eq!(due.until, BASE + BUDGET);
         assert_eq!(playout(0, 249 * MS).sound_lag(), Some(BASE + BUDGET));
+    }
+
+    #[test]
+    fn a_pattern_of_stalls_may_cost_what_it_is() {
+        let mut playout = playout(0, 0);
+        let gathered = |now: i64| now.div_euclid(350 * MS) * 350 * MS + 350 * MS;
+        for n in 60..240 {
+            let media = n * 33_333;
+            playout.picture.note(gathered(media) + BASE, media);
+            playout.sound.note(gathered(media) + BASE, media);
+        }
+        let due = playout.due(0).unwrap();
+        assert!(
+            (350 * MS..450 * MS).contains(&(due.until - BASE)),
+            "{due:?}"
+        );
+        let sound = playout.sound_lag().unwrap() - BASE;
+        assert!((350 * MS..450 * MS).contains(&sound), "{sound}");
     }
 
     #[test]

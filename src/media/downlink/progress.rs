@@ -122,7 +122,7 @@ impl Progress {
         let video = facts.frames > 0;
         self.output
             .moved(if video { facts.frames } else { facts.samples }, now);
-        self.media.moved(facts.video + facts.audio, now);
+        self.media.moved(facts.media(), now);
         self.video.moved(facts.video, now);
         if facts.frames != self.seen.frames {
             self.undecoded = None;
@@ -150,8 +150,8 @@ impl Progress {
             self.media = Mark::new(now);
             once(true, PlayCode::ConnectSucc);
         }
-        let media = |facts: Facts| facts.video + facts.audio > 0;
-        once(media(facts) && !media(self.seen), PlayCode::RtmpStreamBegin);
+        let begins = facts.media() > 0 && self.seen.media() == 0;
+        once(begins, PlayCode::RtmpStreamBegin);
         once(
             facts.decoder.is_some() && self.seen.decoder.is_none(),
             PlayCode::StartVideoDecoder,
@@ -208,7 +208,7 @@ impl Progress {
             return (now.saturating_duration_since(self.started) >= ANSWER_DEADLINE)
                 .then_some(Fault::NoAnswer(ANSWER_DEADLINE));
         };
-        if facts.video + facts.audio == 0 {
+        if facts.media() == 0 {
             return (now.saturating_duration_since(connected) >= STREAM_DEADLINE)
                 .then_some(Fault::NoStream(STREAM_DEADLINE));
         }
@@ -259,6 +259,7 @@ mod tests {
             video: count,
             keys: count.min(1),
             audio: 2 * count,
+            passed: 0,
             frames: count.saturating_sub(1),
             samples: 2048 * count,
             decoder: (count > 0).then_some(Decoder::Libav),
@@ -351,6 +352,26 @@ mod tests {
         let (events, fault, _) = run(60_000, silent);
         assert_eq!(events, [(100, 2001)]);
         assert_eq!(fault, Some((6100, Fault::NoStream(STREAM_DEADLINE))));
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_no_fault_and_the_sound_beside_it_plays() {
+        let passed = |at: u64| Facts {
+            connected: at >= 100,
+            passed: at / TICK,
+            ..Facts::default()
+        };
+        let (events, fault, _) = run(60_000, passed);
+        assert_eq!(events.iter().map(|event| event.1).max(), Some(2002));
+        assert_eq!(fault, None);
+        let beside = |at: u64| Facts {
+            audio: healthy(at).audio,
+            samples: healthy(at).samples,
+            ..passed(at)
+        };
+        let (events, fault, progress) = run(60_000, beside);
+        assert_eq!((events.last(), fault), (Some(&(1200, 2004)), None));
+        assert_eq!(progress.freezes(), 0);
     }
 
     #[test]

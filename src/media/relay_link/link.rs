@@ -111,7 +111,7 @@ async fn plain(host: &str, port: u16, dialer: &Dialer) -> Result<Option<TcpStrea
 }
 
 /// Plain RTMP to another machine is the room server's choice; it is not a silent one.
-fn warn_if_seen(host: &str) {
+pub(super) fn warn_if_seen(host: &str) {
     let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
     if host != "localhost" && !ip.is_ok_and(|ip| ip.is_loopback()) {
         log::warn!(host; "plain RTMP: pictures and sound can be seen on the way");
@@ -150,20 +150,20 @@ impl From<ConnectError> for Loss {
 }
 
 /// A stream's URL as it is written: it may hold what a parser would change.
-struct Parts<'a> {
-    tls: bool,
+pub(super) struct Parts<'a> {
+    pub(super) tls: bool,
     url: &'a str,
     /// User and password, with their `@`.
     login: &'a str,
     /// Host and port as written.
     address: &'a str,
-    host: &'a str,
+    pub(super) host: &'a str,
     /// Path and query.
     rest: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    fn of(url: &'a str) -> Option<Self> {
+    pub(super) fn of(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, rest) = rest.split_at(rest.find('/')?);
         let address = authority.rsplit('@').next()?;
@@ -182,7 +182,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    fn port(&self) -> u16 {
+    pub(super) fn port(&self) -> u16 {
         relay_url::port(self.url).unwrap_or_default()
     }
 

@@ -11,7 +11,7 @@ use super::stretch;
 use crate::media::format::SAMPLE_RATE;
 
 /// Samples that are kept: more than the longest delay that any clock asks for.
-pub(super) const LONGEST: usize = SAMPLE_RATE as usize / 2;
+pub(super) const LONGEST: usize = SAMPLE_RATE as usize * 3 / 2;
 /// Distance from the clock in µs that is on time.
 const ON_TIME: f64 = 8_000.0;
 /// Lateness in µs for which stretching cannot make up in a second and a half.

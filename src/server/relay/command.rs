@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::{Buf, Bytes};
 use rml_rtmp::rml_amf0::{self, Amf0Value};
 
-use super::message::{Message, kind};
+use crate::protocol::rtmp::{Message, kind};
 
 /// Longest command accepted, in bytes; known clients stay below 2 KiB.
 const MAX_COMMAND: usize = 8 * 1024;

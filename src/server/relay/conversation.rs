@@ -1,9 +1,9 @@
 //! The server's side of the RTMP conversation: the order in which messages may come, and the
 //! answers to them. No sockets and no clock.
 
-use super::chunk_writer::{CHUNK_SIZE, ChunkWriter};
 use super::command::{Command, CommandError, Status, connect_result, on_status, result};
-use super::message::{Message, kind};
+use crate::protocol::rtmp::{CHUNK_SIZE, ChunkWriter};
+use crate::protocol::rtmp::{Message, kind};
 
 /// Window in bytes that is announced to peers; the value that most clients announce themselves.
 const WINDOW: u32 = 2_500_000;

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::chunk_reader::ChunkError;
 use super::conversation::ConversationError;
+use crate::protocol::rtmp::ChunkError;
 
 /// The reason for which a connection ended.
 #[derive(Debug, thiserror::Error)]

@@ -9,16 +9,16 @@ use bytes::{Buf, BytesMut};
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 
 use super::cache::CacheLimits;
-use super::chunk_reader::ChunkReader;
-use super::chunk_writer::ChunkWriter;
 use super::command::Command;
 use super::conversation::{Conversation, Request};
 use super::external;
 use super::hub::{Hub, HubLimits, Publication, Subscription};
 use super::media::Media;
-use super::message::{Message, kind};
 use super::queue::QueueLimits;
 use super::user::User;
+use crate::protocol::rtmp::ChunkReader;
+use crate::protocol::rtmp::ChunkWriter;
+use crate::protocol::rtmp::{Message, kind};
 use crate::server::budget::Budget;
 
 /// Longest message before and after a role is taken.
@@ -219,7 +219,7 @@ impl Client {
                 self.out.push(&media.to_message(stream));
             }
         }
-        let mut bytes = self.out.take_all();
+        let mut bytes = taken(&mut self.out);
         while let Some(message) = self
             .reader
             .next(&mut bytes)
@@ -231,6 +231,11 @@ impl Client {
         }
         assert!(!bytes.has_remaining(), "half a chunk");
     }
+}
+
+/// Everything that waits, as one piece.
+fn taken(out: &mut ChunkWriter) -> BytesMut {
+    BytesMut::from(out.copy_to_bytes(out.remaining()))
 }
 
 #[cfg(test)]
@@ -286,7 +291,7 @@ mod tests {
         for (second, reads, message) in sent {
             let mut writer = ChunkWriter::new();
             writer.push(message);
-            for piece in writer.take_all().chunks(cut) {
+            for piece in taken(&mut writer).chunks(cut) {
                 let length = u8::try_from(piece.len()).expect("short");
                 input.push(u8::from(*second) | u8::from(*reads) << 1 | length << 2);
                 input.extend_from_slice(piece);

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, Bytes};
 
-use super::message::{Message, kind};
 use super::script_data;
+use crate::protocol::rtmp::{Message, kind};
 
 /// The kinds of media message, for somebody that wants to start or stop in mid-stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

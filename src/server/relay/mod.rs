@@ -4,13 +4,11 @@
 //! One task per connection; a publisher's task puts media straight into the bounded queues
 //! of its players. In production nginx-rtmp, SRS or a CDN takes its place (`external`).
 //!
-//! Floors: `gate`, `message`, `probe`, `script_data`, `socket`, `status`, `user`; `chunk_reader`, `chunk_writer`,
+//! Floors: `gate`, `probe`, `script_data`, `socket`, `status`, `user`;
 //! `command`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
 //! `transport`; `config`, `handle`, `rights`, `role`; `external`; `connection`; on top `embedded`.
 
 mod cache;
-mod chunk_reader;
-mod chunk_writer;
 mod command;
 mod config;
 mod connection;
@@ -24,7 +22,6 @@ mod gate;
 mod handle;
 mod hub;
 mod media;
-mod message;
 mod probe;
 mod publisher;
 mod queue;

@@ -4,11 +4,11 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::chunk_reader::ChunkReader;
-use super::chunk_writer::ChunkWriter;
 use super::end_reason::EndReason;
-use super::message::Message;
 use super::socket::{ReadSide, WriteSide};
+use crate::protocol::rtmp::ChunkReader;
+use crate::protocol::rtmp::ChunkWriter;
+use crate::protocol::rtmp::Message;
 use crate::server::budget::Share;
 
 /// Longest message in bytes before a client has a role: commands only.
@@ -118,7 +118,10 @@ impl Outbound {
             self.kept = false;
             0
         } else {
-            let written = self.chunks.write_some(&mut self.write).await?;
+            let written = self.write.write_buf(&mut self.chunks).await?;
+            if written == 0 {
+                return Err(std::io::ErrorKind::WriteZero.into());
+            }
             self.kept = self.write.keeps();
             written
         };

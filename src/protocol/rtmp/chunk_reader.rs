@@ -18,12 +18,12 @@ const EXTENDED: u32 = 0xff_ffff;
 
 /// A fault of the peer that ends its connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ChunkError {
+pub enum ChunkError {
     #[error("a message of {announced} bytes was announced, {limit} are allowed")]
     MessageTooLong { announced: usize, limit: usize },
     #[error("{pending} bytes of unfinished messages, {limit} are allowed")]
     TooMuchPending { pending: usize, limit: usize },
-    #[error("a compressed header on chunk stream {0}, which has no full one yet")]
+    #[error("a chunk without header on chunk stream {0}, which has had none yet")]
     NoPreviousHeader(u32),
     #[error("more than {MAX_CHUNK_STREAMS} chunk streams")]
     TooManyChunkStreams,
@@ -54,7 +54,7 @@ struct ChunkStream {
 
 /// Assembles the messages of one peer.
 #[derive(Debug)]
-pub(super) struct ChunkReader {
+pub struct ChunkReader {
     chunk_size: usize,
     max_message: usize,
     pending: usize,
@@ -62,7 +62,7 @@ pub(super) struct ChunkReader {
 }
 
 impl ChunkReader {
-    pub(super) fn new(max_message: usize) -> Self {
+    pub fn new(max_message: usize) -> Self {
         Self {
             chunk_size: INITIAL_CHUNK_SIZE,
             max_message,
@@ -72,19 +72,19 @@ impl ChunkReader {
     }
 
     /// Changes the longest message allowed from now on.
-    pub(super) fn limit(&mut self, max_message: usize) {
+    pub fn limit(&mut self, max_message: usize) {
         self.max_message = max_message;
     }
 
     /// Bytes of unfinished messages.
-    pub(super) fn pending(&self) -> usize {
+    pub fn pending(&self) -> usize {
         self.pending
     }
 
     /// Takes the next whole message out of `input`, or `None` when bytes are missing.
     ///
     /// Set Chunk Size and Abort are obeyed here because they change how the next chunk reads.
-    pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>, ChunkError> {
+    pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>, ChunkError> {
         while let Some(complete) = self.chunk(input)? {
             let Some(message) = complete else { continue };
             match message.kind {
@@ -211,7 +211,10 @@ fn parse_start(
     }
     let header = match (format, previous) {
         (0, _) => message_header(&mut peek, 0, Header::default()),
-        (_, None) => return Err(ChunkError::NoPreviousHeader(csid)),
+        (3, None) => return Err(ChunkError::NoPreviousHeader(csid)),
+        // librtmp's first ping answer is of format 1 or 2: what the header lacks is 0 then, as
+        // SRS and nginx take it.
+        (_, None) => message_header(&mut peek, format, Header::default()),
         (3, Some(previous)) => repeated_header(&mut peek, previous.header, unfinished),
         (_, Some(previous)) => message_header(&mut peek, format, previous.header),
     };
@@ -313,6 +316,21 @@ mod tests {
             &[0x84, 255, 255, 255, 255, 255, 255, 255, 7],
         ];
         assert_eq!(times(&delta.concat()), [1, 0]);
+    }
+
+    #[test]
+    fn a_first_header_may_lack_fields() {
+        let bytes = [
+            &[0x42, 0, 0, 9, 0, 0, 6, 4, 0, 7, 0, 0, 0, 1][..], // librtmp's answer to a ping
+            &[0x85, 0, 0, 3],                                   // no length: an empty message
+            &[4, 0, 0, 40, 0, 0, 1, 9, 1, 0, 0, 0, 7],
+        ];
+        let messages = read_all(&mut ChunkReader::new(1000), &bytes.concat()).expect("valid");
+        let seen: Vec<_> = messages
+            .iter()
+            .map(|m| (m.kind, m.stream, m.timestamp, m.payload.len()))
+            .collect();
+        assert_eq!(seen, [(4, 0, 9, 6), (0, 0, 3, 0), (9, 1, 40, 1)]);
     }
 
     #[test]

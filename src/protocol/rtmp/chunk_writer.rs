@@ -4,25 +4,29 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::message::{Message, kind};
 
 /// Chunk size in bytes that we announce; SRS's default. Nearly every message is one chunk then.
-pub(super) const CHUNK_SIZE: u32 = 60_000;
-/// Slices that are given to one `writev`. Linux takes at most 1024.
-const MAX_SLICES: usize = 64;
+pub const CHUNK_SIZE: u32 = 60_000;
 
 /// Bytes waiting for one peer's socket.
 #[derive(Debug)]
-pub(super) struct ChunkWriter {
+pub struct ChunkWriter {
     chunk_size: usize,
     parts: VecDeque<Bytes>,
     len: usize,
 }
 
+impl Default for ChunkWriter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ChunkWriter {
-    pub(super) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             chunk_size: 128,
             parts: VecDeque::new(),
@@ -31,7 +35,7 @@ impl ChunkWriter {
     }
 
     /// Queues one message. A Set Chunk Size message applies to what comes after it.
-    pub(super) fn push(&mut self, message: &Message) {
+    pub fn push(&mut self, message: &Message) {
         let csid = chunk_stream(message.kind);
         let mut rest = message.payload.clone();
         let mut head = full_header(csid, message);
@@ -56,46 +60,39 @@ impl ChunkWriter {
     }
 
     /// Queues bytes that are not chunked: the handshake.
-    pub(super) fn push_bytes(&mut self, bytes: Bytes) {
+    pub fn push_bytes(&mut self, bytes: Bytes) {
         self.len += bytes.len();
         if !bytes.is_empty() {
             self.parts.push_back(bytes);
         }
     }
 
-    /// Everything that waits, as one piece.
-    #[cfg(any(test, fuzzing))]
-    pub(super) fn take_all(&mut self) -> BytesMut {
-        let all = self.parts.iter().flatten().copied().collect();
-        self.parts.clear();
-        self.len = 0;
-        all
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// The bytes that wait, for vectored writing (`write_buf`).
+impl Buf for ChunkWriter {
+    fn remaining(&self) -> usize {
         self.len
     }
 
-    /// Writes what the socket takes at once. Safe to cancel: nothing is lost or sent twice.
-    pub(super) async fn write_some<W: AsyncWrite + Unpin>(
-        &mut self,
-        socket: &mut W,
-    ) -> std::io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = self.parts.len().min(MAX_SLICES);
+    fn chunk(&self) -> &[u8] {
+        self.parts.front().map_or(&[], |part| &part[..])
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         for (slice, part) in slices.iter_mut().zip(&self.parts) {
             *slice = IoSlice::new(part);
         }
-        let written = socket.write_vectored(&slices[..count]).await?;
-        if written == 0 && self.len > 0 {
-            return Err(std::io::ErrorKind::WriteZero.into());
-        }
-        self.advance(written);
-        Ok(written)
+        slices.len().min(self.parts.len())
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -151,8 +148,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_is_written_reads_the_same() {
+    #[test]
+    fn what_is_written_reads_the_same() {
         let messages = [
             message(kind::COMMAND_AMF0, 0, 300),
             message(kind::VIDEO, 0xff_fffe, 1000),
@@ -168,11 +165,8 @@ mod tests {
                 writer.push(&Message::set_chunk_size(CHUNK_SIZE));
             }
         }
-        let mut wire = Vec::new();
-        while !writer.is_empty() {
-            writer.write_some(&mut wire).await.expect("memory");
-        }
-        assert_eq!(writer.len, 0);
+        let wire = writer.copy_to_bytes(writer.remaining());
+        assert!(writer.is_empty() && writer.len == 0);
         let (mut reader, mut input) = (ChunkReader::new(1 << 20), BytesMut::from(&wire[..]));
         for expected in &messages {
             let read = reader.next(&mut input).expect("own chunks");
