@@ -90,12 +90,14 @@ mod tests {
                     let remote = CallMember {
                         name: (*id).into(),
                         downlink: Link::Up,
+                        lacks: vec![],
                     };
                     ((*id).to_owned(), remote)
                 })
                 .collect::<BTreeMap<_, _>>(),
             room_server_reachable: true,
             muted: false,
+            lacks: vec![],
             said: None,
         };
         let mut events = RoomEvents::default();

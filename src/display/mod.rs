@@ -36,6 +36,6 @@ pub use config::DisplayConfig;
 pub use error::DisplayError;
 pub use fault::{EndReason, Fault, FaultCode};
 pub use handle::{Display, DisplayHandle};
-pub use page::{CallPage, ConnectingStep, Page, ShownMessage};
+pub use page::{CallPage, ConnectingStep, Lack, Page, ShownMessage};
 pub use scene::MemberPicture;
 pub use shared::{DisplayStats, Output};

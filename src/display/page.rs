@@ -32,6 +32,20 @@ pub enum ConnectingStep {
     Entering,
 }
 
+/// A part of a call that does not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lack {
+    /// No picture comes.
+    Picture,
+    /// No sound comes.
+    Sound,
+    /// A microphone that does not work.
+    Microphone,
+    /// A loudspeaker that does not work.
+    Speaker,
+}
+
 /// A call that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallPage {
@@ -41,6 +55,10 @@ pub struct CallPage {
     pub disturbed: bool,
     /// The others hear nothing of us.
     pub muted: bool,
+    /// Parts of our own that do not work.
+    pub lacks: Vec<Lack>,
+    /// Parts of others that do not work, by the names of the members.
+    pub others_lack: Vec<(String, Lack)>,
     /// The last message, for some seconds.
     pub message: Option<ShownMessage>,
 }

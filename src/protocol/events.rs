@@ -144,6 +144,9 @@ sdk_numbers! {
         ServerConnFail = 3002 "PLAY_WARNING_SEVER_CONN_FAIL",
         ShakeFail = 3003 "PLAY_WARNING_SHAKE_FAIL",
         ServerDisconnect = 3004 "PLAY_WARNING_SERVER_DISCONNECT",
+        /// Ours: whether picture and sound flow, as the first two parameters: 1, 0, or absent for
+        /// a track that never came.
+        TrackFlow = 2190 "PLAY_EVT_TRACK_FLOW",
         /// Periodic download figures.
         NetStatus = 200_002 "NET_STATUS_DOWNLOAD",
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::event::Peer;
+use super::event::{Peer, SoundDevices};
 
 /// Something to do. None of these blocks; those that can fail answer with an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,8 @@ pub(super) enum Action {
     /// Ask who is there, and under which URLs.
     LookAtMembers,
     SetMuted(bool),
+    /// Tell the others which of our devices work.
+    TellDevices(SoundDevices),
     /// Show the self-view or not.
     SetPreview(bool),
     /// Stop playing, `delete_pusher`, stop pushing, close the devices.

@@ -2,9 +2,10 @@
 
 use tokio::sync::mpsc;
 
+use super::event::SoundDevices;
 use super::settings::Settings;
 use super::status::DeviceStatus;
-use crate::media::{Capture, MediaError, PushEvent, Speaker};
+use crate::media::{Capture, GroupStatus, MediaError, PushEvent, Speaker};
 
 /// Devices that are open.
 #[derive(Debug)]
@@ -30,6 +31,16 @@ impl Devices {
     pub(super) async fn close(self) {
         self.capture.stop().await;
         self.speaker.stop().await;
+    }
+
+    /// Whether the devices work without which nobody is heard. One that is being opened for the
+    /// first time does.
+    pub(super) fn sound(&self) -> SoundDevices {
+        let works = |status: &GroupStatus| status.live.is_some() || status.faults.is_empty();
+        SoundDevices {
+            microphone: works(&self.capture.microphone()),
+            speaker: works(&self.speaker.status()),
+        }
     }
 
     pub(super) fn status(&self) -> DeviceStatus {

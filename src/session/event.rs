@@ -1,8 +1,9 @@
 //! Events that the session decides on.
 
+use serde::{Deserialize, Serialize};
+
 use super::request::Request;
-use crate::display::ShownMessage;
-use crate::display::{Fault, FaultCode};
+use crate::display::{Fault, FaultCode, Lack, ShownMessage};
 
 /// Another member as the room server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,19 @@ pub(super) enum Event {
     PlayDisturbed {
         user_id: String,
     },
+    /// Whether a member's picture and sound flow; `None` = never came.
+    Flow {
+        user_id: String,
+        picture: Option<bool>,
+        sound: Option<bool>,
+    },
+    /// Whether our own devices work.
+    OwnDevices(SoundDevices),
+    /// Whether those of a member work, by their own account.
+    TheirDevices {
+        user_id: String,
+        devices: SoundDevices,
+    },
     /// PLAY_ERR -2301.
     PlayLost {
         user_id: String,
@@ -95,6 +109,31 @@ pub(super) enum Event {
     Left,
     /// The time set by `Action::WakeIn` has come.
     Wake,
+}
+
+/// The devices without which nobody is heard, and whether each works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SoundDevices {
+    pub microphone: bool,
+    pub speaker: bool,
+}
+
+impl Default for SoundDevices {
+    fn default() -> Self {
+        Self {
+            microphone: true,
+            speaker: true,
+        }
+    }
+}
+
+impl SoundDevices {
+    /// Those that do not work.
+    pub(super) fn lacks(self) -> impl Iterator<Item = Lack> {
+        let microphone = (!self.microphone).then_some(Lack::Microphone);
+        let speaker = (!self.speaker).then_some(Lack::Speaker);
+        microphone.into_iter().chain(speaker)
+    }
 }
 
 impl Event {

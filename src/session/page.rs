@@ -16,12 +16,18 @@ pub fn page(transition: &Transition) -> Page {
             uplink,
             members,
             muted,
+            lacks,
             said,
             ..
         } => Page::InCall(CallPage {
             members: members.values().map(|member| member.name.clone()).collect(),
             disturbed: *uplink != Link::Up,
             muted: *muted,
+            lacks: lacks.clone(),
+            others_lack: members
+                .values()
+                .flat_map(|member| member.lacks.iter().map(|lack| (member.name.clone(), *lack)))
+                .collect(),
             message: said.clone(),
         }),
         Transition::Ending { reason } => Page::Ending(reason.clone()),
@@ -33,7 +39,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::display::{EndReason, Fault, FaultCode, ShownMessage};
+    use crate::display::{EndReason, Fault, FaultCode, Lack, ShownMessage};
     use crate::session::transition::CallMember;
 
     #[test]
@@ -41,6 +47,7 @@ mod tests {
         let member = CallMember {
             name: "Anna".into(),
             downlink: Link::Lost,
+            lacks: vec![Lack::Sound],
         };
         let said = ShownMessage {
             name: "Anna".into(),
@@ -57,12 +64,15 @@ mod tests {
                 members: BTreeMap::from([("a".into(), member.clone())]),
                 room_server_reachable: false,
                 muted: true,
+                lacks: vec![Lack::Microphone],
                 said: Some(said.clone()),
             };
             let expected = CallPage {
                 members: vec!["Anna".into()],
                 disturbed,
                 muted: true,
+                lacks: vec![Lack::Microphone],
+                others_lack: vec![("Anna".into(), Lack::Sound)],
                 message: Some(said.clone()),
             };
             assert_eq!(page(&call), Page::InCall(expected));

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::action::Action;
 use super::call::{Call, Player, STOP_DEADLINE};
 use super::devices::Devices;
-use super::event::{Event, Found, Peer};
+use super::event::{Event, Found, Peer, SoundDevices};
 use super::outcome::{Outcome, Reporter};
 use super::passed_over::PassedOver;
 use super::settings::Settings;
@@ -71,6 +71,7 @@ impl Runner {
                     self.show_members();
                 }
             }
+            Action::TellDevices(devices) => self.tell(devices),
             Action::SetMuted(muted) => {
                 self.call.muted = muted;
                 if let Some(uplink) = &self.call.uplink {
@@ -208,6 +209,17 @@ impl Runner {
         self.reporter.spawn(async move {
             let entered = room.enter(entry).await;
             Outcome::Event(Event::Entered(entered.map_err(|e| translate::failure(&e))))
+        });
+    }
+
+    fn tell(&self, devices: SoundDevices) {
+        let (cmd, text) = translate::told(devices);
+        let room = self.room.clone();
+        // Nothing hangs on it: the figures of sound say the same, later.
+        tokio::spawn(async move {
+            if let Err(error) = room.send_custom(cmd, &text).await {
+                log::debug!(reason = error.reason(); "the others are not told of our devices");
+            }
         });
     }
 

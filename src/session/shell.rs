@@ -1,10 +1,10 @@
 //! Carries out what the state machine decides: turns what room and media report into events,
 //! lets the machine decide on them, and publishes its state. It never waits for any work itself.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep_until;
+use tokio::time::{MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::action::Action;
@@ -29,6 +29,9 @@ use crate::display::DisplayHandle;
 use crate::media::{Cameras, codecs};
 use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{RoomEvent, RoomHandle};
+
+/// Time between two looks whether the devices of a call work: a fault shows within 3 s.
+const LOOK_AT_DEVICES: Duration = Duration::from_secs(1);
 
 /// The place for the answer to a request.
 type Reply = oneshot::Sender<Result<(), String>>;
@@ -86,12 +89,15 @@ impl Shell {
         stop: CancellationToken,
     ) {
         self.publish();
+        let mut look = tokio::time::interval(LOOK_AT_DEVICES);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let wake_at = self.wake_at;
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(question) = questions.recv() => self.answer(question),
                 Some(event) = room_events.recv() => self.handle_room_event(event),
+                _ = look.tick(), if matches!(self.state, State::InCall(_)) => self.look_at_devices(),
                 Some((call, outcome)) = outcomes.recv() => {
                     if self.runner.reporter.is_of_call(call) {
                         self.handle_outcome(outcome);
@@ -106,6 +112,17 @@ impl Shell {
             }
         }
         self.runner.leave_and_wait().await;
+    }
+
+    /// Notes when a device of the call stops working, or works again.
+    fn look_at_devices(&mut self) {
+        let devices = self.runner.call.devices.as_ref();
+        let sound = devices.map(Devices::sound).unwrap_or_default();
+        if let State::InCall(call) = &self.state
+            && call.devices() != sound
+        {
+            self.handle(Event::OwnDevices(sound));
+        }
     }
 
     fn answer(&mut self, question: Question) {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::display::{ConnectingStep, ShownMessage};
+use crate::display::{ConnectingStep, Lack, ShownMessage};
 use crate::display::{EndReason, Fault};
 
 /// A way between us and the relay.
@@ -36,6 +36,9 @@ impl Link {
 pub struct CallMember {
     pub name: String,
     pub downlink: Link,
+    /// Parts of theirs that do not work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Lack>,
 }
 
 /// The session's state as everyone outside sees it.
@@ -60,6 +63,9 @@ pub enum Transition {
         room_server_reachable: bool,
         /// The others hear nothing of us.
         muted: bool,
+        /// Parts of our own that do not work.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lacks: Vec<Lack>,
         /// The last text, for some seconds: "name: text".
         said: Option<ShownMessage>,
     },
@@ -109,22 +115,42 @@ impl Transition {
         if *muted {
             f.write_str("; microphone off")?;
         }
-        match self {
-            Self::InCall {
-                room_server_reachable: false,
-                ..
-            } => f.write_str("; room server unreachable"),
-            _ => Ok(()),
+        let Self::InCall {
+            room_server_reachable,
+            lacks,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        for lack in lacks {
+            write!(f, "; {}", in_words(*lack))?;
+        }
+        match room_server_reachable {
+            false => f.write_str("; room server unreachable"),
+            true => Ok(()),
         }
     }
 }
 
 impl fmt::Display for CallMember {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.downlink {
-            Link::Up => f.write_str(&self.name),
-            downlink => write!(f, "{} ({})", self.name, downlink.as_str()),
+        let link = (self.downlink != Link::Up).then(|| self.downlink.as_str());
+        let lacks = self.lacks.iter().map(|lack| in_words(*lack));
+        let notes: Vec<_> = link.into_iter().chain(lacks).collect();
+        match notes.as_slice() {
+            [] => f.write_str(&self.name),
+            notes => write!(f, "{} ({})", self.name, notes.join(", ")),
         }
+    }
+}
+
+fn in_words(lack: Lack) -> &'static str {
+    match lack {
+        Lack::Picture => "no picture",
+        Lack::Sound => "no sound",
+        Lack::Microphone => "no microphone",
+        Lack::Speaker => "no loudspeaker",
     }
 }
 
@@ -136,7 +162,13 @@ mod tests {
     fn call(uplink: Link, members: &[(&str, Link)], reachable: bool, muted: bool) -> Transition {
         let member = |&(name, downlink): &(&str, Link)| {
             let name = name.to_owned();
-            (name.clone(), CallMember { name, downlink })
+            let lacks = vec![];
+            let member = CallMember {
+                name: name.clone(),
+                downlink,
+                lacks,
+            };
+            (name, member)
         };
         Transition::InCall {
             room_id: "r".into(),
@@ -144,6 +176,7 @@ mod tests {
             members: members.iter().map(member).collect(),
             room_server_reachable: reachable,
             muted,
+            lacks: vec![],
             said: Some(ShownMessage {
                 name: "A".into(),
                 text: "my PIN is 1234".into(),

@@ -1,12 +1,26 @@
 //! Translation of what room and media report into the session's events.
 
-use super::event::{Event, Peer, RoomFailure};
+use super::event::{Event, Peer, RoomFailure, SoundDevices};
 use super::status::Received;
 use crate::display::ShownMessage;
 use crate::display::{Fault, FaultCode};
 use crate::media::{LossCause, PlayEvent, PushEvent};
 use crate::protocol::events::{PlayCode, PushCode};
 use crate::room::{ErrorClass, Member, RoomError, RoomEvent};
+
+/// The command by which devices of ours tell each other which of their parts work; its text is
+/// `{"microphone":true,"speaker":false}`. Programs of others do not know it and ignore it.
+const DEVICES: &str = "rtckiosk.devices";
+
+/// The command and its text that tell others of our devices.
+pub(super) fn told(devices: SoundDevices) -> (&'static str, String) {
+    let SoundDevices {
+        microphone,
+        speaker,
+    } = devices;
+    let text = serde_json::json!({ "microphone": microphone, "speaker": speaker });
+    (DEVICES, text.to_string())
+}
 
 /// The event that a room event means for the call, if it means one.
 pub(super) fn room(event: RoomEvent) -> Option<Event> {
@@ -34,6 +48,12 @@ pub(super) fn room(event: RoomEvent) -> Option<Event> {
             name: one_line(&message.nick, SHOWN_NAME),
             text: one_line(&message.text, SHOWN_TEXT),
         }),
+        RoomEvent::CustomReceived(message) if message.cmd.as_deref() == Some(DEVICES) => {
+            Event::TheirDevices {
+                user_id: message.from,
+                devices: serde_json::from_str(&message.text).ok()?,
+            }
+        }
         // The channel's state is in the status; a command is for programs.
         RoomEvent::CustomReceived(_)
         | RoomEvent::C2cReceived(_)
@@ -122,6 +142,14 @@ pub(super) fn play(user_id: String, event: &PlayEvent) -> Option<Event> {
     match event.code {
         PlayCode::PlayBegin => Some(Event::Playing { user_id }),
         PlayCode::Reconnect | PlayCode::PlayLoading => Some(Event::PlayDisturbed { user_id }),
+        PlayCode::TrackFlow => {
+            let [picture, sound] = event.params.map(|flows| flows.map(|flows| flows == 1));
+            Some(Event::Flow {
+                user_id,
+                picture,
+                sound,
+            })
+        }
         PlayCode::NetDisconnect => Some(Event::PlayLost {
             user_id,
             reason: event.message.clone(),

@@ -65,7 +65,10 @@ fn parse_cpu_time(stat: &str, per_second: u64) -> Option<Duration> {
 pub(crate) fn thread_times(pid: u32) -> Result<(Duration, Duration)> {
     let mut total = (Duration::ZERO, Duration::ZERO);
     for thread in std::fs::read_dir(folder(pid).join("task"))? {
-        let times = read(&thread?.path().join("schedstat"))?;
+        // A thread may end between the two looks.
+        let Ok(times) = read(&thread?.path().join("schedstat")) else {
+            continue;
+        };
         let (cpu, waited) =
             parse_thread_times(&times).context("the kernel reports no schedstat")?;
         total.0 += cpu;

@@ -2,7 +2,7 @@
 
 use crate::config::kiosk::Language;
 use crate::display::fault::{EndReason, Fault};
-use crate::display::page::{CallPage, ConnectingStep, Page};
+use crate::display::page::{CallPage, ConnectingStep, Lack, Page};
 use crate::display::strings::{Key, text};
 
 /// The page in one line.
@@ -40,11 +40,26 @@ fn in_call(call: &CallPage, language: Language) -> String {
     if call.disturbed {
         return text(language, Key::CallDisturbed, &[]);
     }
+    let own = call.lacks.first().map(|lack| (String::new(), *lack));
+    if let Some((name, lack)) = own.or_else(|| call.others_lack.first().cloned()) {
+        return text(language, of_lack(lack, name.is_empty()), &[("name", &name)]);
+    }
     let key = match call.muted {
         true => Key::CallMuted,
         false => Key::Call,
     };
     text(language, key, &[("names", &list(&call.members, language))])
+}
+
+fn of_lack(lack: Lack, is_ours: bool) -> Key {
+    match lack {
+        Lack::Picture => Key::CallNoPicture,
+        Lack::Sound => Key::CallNoSound,
+        Lack::Microphone if is_ours => Key::CallOwnMicrophone,
+        Lack::Speaker if is_ours => Key::CallOwnSpeaker,
+        Lack::Microphone => Key::CallOtherMicrophone,
+        Lack::Speaker => Key::CallOtherSpeaker,
+    }
 }
 
 fn list(names: &[String], language: Language) -> String {
@@ -106,7 +121,49 @@ mod tests {
             ..call(&[])
         };
         let step = Page::Connecting;
+        let own = |lack| {
+            Page::InCall(CallPage {
+                lacks: vec![lack],
+                ..call(&["Anna"])
+            })
+        };
+        let other = |lack| {
+            Page::InCall(CallPage {
+                others_lack: vec![("Anna".into(), lack)],
+                ..call(&["Anna"])
+            })
+        };
         vec![
+            (
+                own(Lack::Microphone),
+                "The microphone does not work. The other side cannot hear you",
+                "麦克风无法使用，对方听不到您",
+            ),
+            (
+                own(Lack::Speaker),
+                "The loudspeaker does not work. You cannot hear the other side",
+                "扬声器无法使用，您听不到对方",
+            ),
+            (
+                other(Lack::Microphone),
+                "The microphone of Anna does not work",
+                "Anna 的麦克风无法使用",
+            ),
+            (
+                other(Lack::Speaker),
+                "The loudspeaker of Anna does not work. You are not heard",
+                "Anna 的扬声器无法使用，对方听不到您",
+            ),
+            (
+                other(Lack::Picture),
+                "No picture comes from Anna",
+                "没有收到 Anna 的画面",
+            ),
+            (
+                other(Lack::Sound),
+                "No sound comes from Anna",
+                "没有收到 Anna 的声音",
+            ),
             (Page::Starting, "Starting", "正在启动"),
             (
                 Page::OutOfService(fault()),

@@ -24,6 +24,9 @@ const PICTURE_KEYS: u64 = 2;
 const LOADING_AFTER: Duration = Duration::from_millis(500);
 /// Time of a visible stall, by the default of Tencent's player.
 const LAG_AFTER: Duration = Duration::from_millis(800);
+/// Time without a picture, or without sound, after which that track has stopped: so that a call
+/// knows within 3 s.
+const TRACK_STOPPED: Duration = Duration::from_secs(2);
 /// Time of sound before any video after which the stream has none.
 const AUDIO_ONLY_AFTER: Duration = Duration::from_secs(1);
 
@@ -69,6 +72,10 @@ pub(super) struct Progress {
     /// Pictures that are played, or sound in a stream without video.
     output: Mark,
     sound_since: Option<Instant>,
+    pictures: Mark,
+    sound: Mark,
+    /// Whether picture and sound have stopped, as last told.
+    stopped: [bool; 2],
     seen: Facts,
     playing: bool,
     loading: bool,
@@ -86,6 +93,9 @@ impl Progress {
             undecoded: None,
             output: Mark::new(now),
             sound_since: None,
+            pictures: Mark::new(now),
+            sound: Mark::new(now),
+            stopped: [false; 2],
             seen: Facts::default(),
             playing: false,
             loading: false,
@@ -130,6 +140,7 @@ impl Progress {
             self.undecoded.get_or_insert((now, self.seen.keys));
         }
         self.check_play(facts, now, &mut notices);
+        notices.extend(self.check_flow(facts, now));
         self.seen = facts;
         match self.fault(facts, now) {
             Some(fault) => Err(fault),
@@ -195,6 +206,20 @@ impl Progress {
             let millis = i64::try_from(still.as_millis()).ok();
             notices.push((PlayCode::VideoPlayLag, [millis, None]));
         }
+    }
+
+    /// Tells when a track stops, or flows again.
+    fn check_flow(&mut self, facts: Facts, now: Instant) -> Option<Notice> {
+        self.pictures.moved(facts.frames, now);
+        self.sound.moved(facts.samples, now);
+        let flows = |mark: Mark| (mark.value > 0).then(|| mark.still_for(now) < TRACK_STOPPED);
+        let flow = [flows(self.pictures), flows(self.sound)];
+        let stopped = flow.map(|flows| flows == Some(false));
+        if !self.playing || stopped == self.stopped {
+            return None;
+        }
+        self.stopped = stopped;
+        Some((PlayCode::TrackFlow, flow.map(|flows| flows.map(i64::from))))
     }
 
     fn freeze(&mut self) -> Notice {
@@ -296,7 +321,7 @@ mod tests {
     #[test]
     fn silence_is_a_fault() {
         let (events, fault, mut progress) = run(60_000, |at| healthy(at.min(3000)));
-        assert_eq!(events[6..], [(3550, 2007), (3850, 2105)]);
+        assert_eq!(events[6..], [(3550, 2007), (3850, 2105), (5000, 2190)]);
         assert_eq!(fault, Some((6000, Fault::Silence(SILENCE_DEADLINE))));
         assert_eq!(progress.lost(), None, "already loading");
     }
@@ -318,7 +343,7 @@ mod tests {
         };
         let (events, fault, _) = run(60_000, no_video);
         assert_eq!(fault, None);
-        assert_eq!(events[6..], [(3550, 2007), (3850, 2105)]);
+        assert_eq!(events[6..], [(3550, 2007), (3850, 2105), (5000, 2190)]);
     }
 
     #[test]

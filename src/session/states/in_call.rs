@@ -9,7 +9,7 @@ use crate::config::kiosk::Role;
 use crate::display::EndReason;
 use crate::display::ShownMessage;
 use crate::session::action::Action;
-use crate::session::event::{Event, Peer};
+use crate::session::event::{Event, Peer, SoundDevices};
 use crate::session::facts::Facts;
 use crate::session::request::Request;
 use crate::session::transition::{Link, Transition};
@@ -21,6 +21,7 @@ pub(in crate::session) struct InCall {
     uplink: Uplink,
     server_reachable: bool,
     muted: bool,
+    devices: SoundDevices,
     said: Option<Said>,
     /// Since then nobody else is here.
     alone_since: Option<Instant>,
@@ -80,6 +81,7 @@ impl InCall {
             uplink: Uplink::up(),
             server_reachable: facts.server.is_ok(),
             muted,
+            devices: SoundDevices::default(),
             said: None,
             alone_since: alone.then_some(facts.now),
             unanswered: (facts.role == Role::Guest).then_some(Unanswered { agent, until }),
@@ -95,8 +97,14 @@ impl InCall {
             members: self.members.seen(),
             room_server_reachable: self.server_reachable,
             muted: self.muted,
+            lacks: self.devices.lacks().collect(),
             said: self.said.as_ref().map(|said| said.message.clone()),
         }
+    }
+
+    /// Our own devices, as last told.
+    pub(in crate::session) fn devices(&self) -> SoundDevices {
+        self.devices
     }
 
     /// Checks that there is such a member to be played.
@@ -135,7 +143,21 @@ impl InCall {
             Event::MemberJoined(peer) | Event::MemberChanged(peer) => {
                 self.alone_since = None;
                 actions = self.members.update(peer);
+                // Whoever comes later has not heard of it.
+                if self.devices != SoundDevices::default() {
+                    actions.push(Action::TellDevices(self.devices));
+                }
             }
+            Event::OwnDevices(devices) => {
+                self.devices = devices;
+                actions = vec![Action::TellDevices(devices)];
+            }
+            Event::TheirDevices { user_id, devices } => self.members.set_devices(&user_id, devices),
+            Event::Flow {
+                user_id,
+                picture,
+                sound,
+            } => self.members.set_flow(&user_id, [picture, sound]),
             Event::MemberLeft { user_id } => actions = self.drop_member(user_id, facts)?,
             Event::Playing { user_id } => {
                 self.unanswered = None;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use crate::display::Lack;
 use crate::session::action::Action;
-use crate::session::event::Peer;
+use crate::session::event::{Peer, SoundDevices};
 use crate::session::facts::Facts;
 use crate::session::transition::{CallMember, Link};
 
@@ -20,6 +21,17 @@ struct Member {
     wanted: bool,
     /// Play again then; set when the player gave up.
     retry_at: Option<Instant>,
+    /// Whether their picture and their sound have stopped.
+    stopped: [bool; 2],
+    devices: SoundDevices,
+}
+
+impl Member {
+    fn lacks(&self) -> Vec<Lack> {
+        let stopped = [Lack::Picture, Lack::Sound].into_iter().zip(self.stopped);
+        let stopped = stopped.filter_map(|(track, stopped)| stopped.then_some(track));
+        stopped.chain(self.devices.lacks()).collect()
+    }
 }
 
 impl Members {
@@ -32,6 +44,7 @@ impl Members {
         let member = |member: &Member| CallMember {
             name: member.peer.name.clone(),
             downlink: member.downlink,
+            lacks: member.lacks(),
         };
         let members = self.0.iter();
         members
@@ -96,6 +109,12 @@ impl Members {
             downlink: Link::Connecting,
             wanted: true,
             retry_at: None,
+            stopped: [false; 2],
+            devices: self
+                .0
+                .get(&user_id)
+                .map(|known| known.devices)
+                .unwrap_or_default(),
         };
         self.0.insert(user_id, member);
         actions
@@ -109,6 +128,22 @@ impl Members {
     pub(super) fn set_downlink(&mut self, user_id: &str, link: Link) {
         if let Some(member) = self.wanted(user_id) {
             member.downlink = link;
+        }
+    }
+
+    /// Notes which tracks of a member flow. One that goes on alone is no disturbance.
+    pub(super) fn set_flow(&mut self, user_id: &str, flows: [Option<bool>; 2]) {
+        if let Some(member) = self.wanted(user_id) {
+            member.stopped = flows.map(|flows| flows == Some(false));
+            if flows.contains(&Some(true)) {
+                member.downlink = Link::Up;
+            }
+        }
+    }
+
+    pub(super) fn set_devices(&mut self, user_id: &str, devices: SoundDevices) {
+        if let Some(member) = self.0.get_mut(user_id) {
+            member.devices = devices;
         }
     }
 

@@ -1,6 +1,52 @@
 //! Everything around the streams of a call: members, the server, microphone and camera, texts.
 
 use super::*;
+use crate::display::Lack;
+use crate::session::event::SoundDevices;
+
+#[test]
+fn what_does_not_work_is_seen_by_both_sides() {
+    let mut machine = Machine::in_call(Role::Guest);
+    machine.feed(Event::MemberJoined(peer("a", "u")));
+    let flow = |picture, sound| Event::Flow {
+        user_id: "a".into(),
+        picture,
+        sound,
+    };
+    let lacks = |machine: &Machine| match machine.state.transition() {
+        Transition::InCall { members, lacks, .. } => (members["a"].clone(), lacks),
+        other => panic!("{other:?}"),
+    };
+    machine.feed(Event::PlayDisturbed {
+        user_id: "a".into(),
+    });
+    machine.feed(flow(Some(false), Some(true)));
+    let (member, _) = lacks(&machine);
+    assert_eq!(member.lacks, [Lack::Picture]);
+    assert_eq!(member.downlink, Link::Up, "sound goes on");
+    machine.feed(flow(Some(true), None));
+    assert_eq!(lacks(&machine).0.lacks, []);
+
+    let broken = SoundDevices {
+        microphone: false,
+        speaker: true,
+    };
+    let told = Action::TellDevices(broken);
+    let actions = machine.feed(Event::OwnDevices(broken));
+    assert_eq!(without_wake(actions), std::slice::from_ref(&told));
+    assert_eq!(lacks(&machine).1, [Lack::Microphone]);
+    let actions = machine.feed(Event::MemberJoined(peer("b", "u2")));
+    assert!(
+        actions.contains(&told),
+        "who comes later has not heard of it"
+    );
+    machine.feed(Event::TheirDevices {
+        user_id: "a".into(),
+        devices: broken,
+    });
+    machine.feed(Event::MemberChanged(peer("a", "u3")));
+    assert_eq!(lacks(&machine).0.lacks, [Lack::Microphone]);
+}
 
 #[test]
 fn a_guest_alone_in_a_room_leaves_it() {
