@@ -14,6 +14,9 @@ mod config;
 mod desktop;
 mod error;
 mod fault;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod layout;
 mod page;

@@ -297,10 +297,11 @@ microphone_pulled_out() {
     kill "$tone"
     wait "$tone" || true
     driver unbind snd_aloop snd_aloop.0
-    await 10 '.devices.microphone.live == null'
+    await 10 '.devices.microphone.live == null and .session.lacks == ["microphone"]'
+    ask lacks-microphone
     sends_on
     driver bind snd_aloop snd_aloop.0
-    await 20 '.devices.microphone.live != null'
+    await 20 '.devices.microphone.live != null and .session.lacks == null'
     play_tone
     ask still-heard
     grep -o "microphone .* delivers.*" /tmp/kiosk.log | tail -n 1
@@ -308,7 +309,7 @@ microphone_pulled_out() {
 
 speaker_pulled_out() {
     driver unbind snd_aloop snd_aloop.1
-    await 10 '.devices.speaker.live == null'
+    await 10 '.devices.speaker.live == null and .session.lacks == ["speaker"]'
     sends_on
     driver bind snd_aloop snd_aloop.1
     await 20 '.devices.speaker.live != null'

@@ -176,6 +176,20 @@ agent_still_hears() {
     return 1
 }
 
+# The kiosk's microphone is known not to work.
+agent_knows_of_the_microphone() {
+    local deadline=$((SECONDS + 20))
+    while [ "$SECONDS" -lt "$deadline" ]; do
+        if grep '"session"' "$work/agent.jsonl" | tail -n 1 |
+            jq -e '.session.members.kiosk.lacks == ["microphone"]' >/dev/null; then
+            return 0
+        fi
+        sleep 0.5
+    done
+    grep '"session"' "$work/agent.jsonl" | tail -n 1
+    return 1
+}
+
 # So does ffmpeg, which shares no code with us: the picture moves at the
 # configured rate, and the tone is the one played into the microphone.
 ffmpeg_sees_and_hears() {
@@ -203,6 +217,7 @@ check() {
     case $1 in
     seen-and-heard) agent_sees_and_hears && ffmpeg_sees_and_hears ;;
     still-heard) agent_still_hears ;;
+    lacks-microphone) agent_knows_of_the_microphone ;;
     left) kiosk_left ;;
     *) say "the virtual machine asks for an unknown check '$1'" && return 1 ;;
     esac
