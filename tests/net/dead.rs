@@ -37,12 +37,22 @@ fn a_dead_first_address_costs_no_time() {
     lab::in_namespace("dead::a_dead_first_address_costs_no_time", |lab| {
         // Reads everything that is read once.
         measure(lab, &[GOOD], 0);
-        let plain = measure(Lab::again(), &[GOOD], RESTARTS);
-        let dead = measure(Lab::again(), &[DEAD, GOOD], RESTARTS);
+        let plain = best(&[GOOD]);
+        let dead = best(&[DEAD, GOOD]);
         println!("one address: {plain:.0?}, a dead one before it: {dead:.0?}");
         assert!(dead.first < plain.first + ALLOWED, "{plain:?} {dead:?}");
         assert!(dead.back < plain.back + ALLOWED, "{plain:?} {dead:?}");
     });
+}
+
+/// The better of two first pictures: one start on a busy machine tells of the machine.
+fn best(addresses: &[IpAddr]) -> Times {
+    let again = measure(Lab::again(), addresses, 0);
+    let times = measure(Lab::again(), addresses, RESTARTS);
+    Times {
+        first: times.first.min(again.first),
+        ..times
+    }
 }
 
 fn measure(mut lab: Lab, addresses: &[IpAddr], restarts: usize) -> Times {

@@ -249,8 +249,5 @@ async fn plain_text_and_tls_that_meet_are_named() {
     let settings = ClientSettings::new(format!("http://{}/weapp", server.http), RoomType::Double);
     let client = RoomClient::new(&settings).unwrap();
     let error = client.get_login_info(None).await.unwrap_err().reason();
-    assert!(
-        error.contains("this port speaks TLS: use https://"),
-        "{error}"
-    );
+    assert!(error.contains("this port speaks TLS: use https"), "{error}");
 }

@@ -158,7 +158,7 @@ async fn serve_client(
 /// Tells a client that came in plain text that this port speaks TLS.
 async fn send_to_https(mut stream: TcpStream, remote: SocketAddr) {
     const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
-        Connection: close\r\nContent-Length: 38\r\n\r\nthis port speaks TLS: use https://host\n";
+        Connection: close\r\nContent-Length: 32\r\n\r\nthis port speaks TLS: use https\n";
     log::debug!(remote:%; "plain HTTP on the HTTPS port");
     let answer = async {
         stream.write_all(ANSWER).await?;
