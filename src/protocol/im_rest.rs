@@ -112,31 +112,28 @@ impl ErrorCode {
 }
 
 /// Body of `create_group`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateGroup {
-    #[serde(rename = "Owner_Account", deserialize_with = "lenient")]
+    #[serde(rename = "Owner_Account", default, deserialize_with = "lenient")]
     pub owner: String,
     /// [`BIG_GROUP`] for rooms.
     #[serde(rename = "Type", deserialize_with = "lenient")]
     pub kind: String,
     #[serde(rename = "GroupId", deserialize_with = "lenient")]
     pub group_id: String,
-    #[serde(rename = "Name", deserialize_with = "lenient")]
+    #[serde(rename = "Name", default, deserialize_with = "lenient")]
     pub name: String,
 }
 
 /// Body of `destroy_group`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestroyGroup {
     #[serde(rename = "GroupId", deserialize_with = "lenient")]
     pub group_id: String,
 }
 
 /// Body of `send_group_system_notification`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendGroupSystemNotification {
     #[serde(rename = "GroupId", deserialize_with = "lenient")]
     pub group_id: String,
