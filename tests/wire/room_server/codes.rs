@@ -69,9 +69,12 @@ async fn every_key_is_required_and_has_its_type() {
             null[key] = Value::Null;
             assert_eq!(user.code(verb, null).await, 1, "{verb} with {key} null");
             if key != "mergeParams" {
-                let mut wrong = body.clone();
-                wrong[key] = json!({"a":[1]});
-                assert_eq!(user.code(verb, wrong).await, -1, "{verb} with {key} wrong");
+                let mut odd = body.clone();
+                odd[key] = json!({"a":[1]});
+                // Another value is read as the text that it would be, but not as a number or a URL.
+                let refused = user.code(verb, odd).await == -1;
+                let is_more = ["index", "cnt", "pushURL"].contains(&key.as_str());
+                assert_eq!(refused, is_more, "{verb} with {key} odd");
             }
         }
         let unknown_key = {

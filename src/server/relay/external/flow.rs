@@ -44,11 +44,12 @@ impl Flow {
 
 fn flows(earlier: Option<Look>, bytes: u64, now: Instant) -> StreamState {
     match earlier {
-        Some((before, _)) if before != bytes => StreamState::Live,
-        Some((_, at)) if now - at >= STILL => StreamState::NotLive,
-        _ => {
-            StreamState::Unknown("its bytes are to be compared with those of the next look".into())
+        Some((before, at)) if before == bytes && now - at >= STILL => StreamState::NotLive,
+        Some((before, _)) if before == bytes => {
+            StreamState::Unknown("no bytes came since the last look, a moment ago".to_owned())
         }
+        // The next look compares.
+        _ => StreamState::Live,
     }
 }
 
@@ -63,13 +64,13 @@ mod tests {
             let now = start + Duration::from_secs(seconds);
             flow.judge("s", Publishing::Yes(Some(bytes)), now)
         };
-        assert!(matches!(look(10, 0), StreamState::Unknown(_)));
+        assert_eq!(look(10, 0), StreamState::Live, "nothing to compare with");
         assert_eq!(look(20, 1), StreamState::Live);
         assert!(matches!(look(20, 2), StreamState::Unknown(_)));
         assert!(matches!(look(20, 4), StreamState::Unknown(_)));
         assert_eq!(look(20, 5), StreamState::NotLive);
         assert_eq!(look(21, 6), StreamState::Live);
-        assert!(matches!(look(21, 600), StreamState::Unknown(_)), "too old");
+        assert_eq!(look(21, 600), StreamState::Live, "too old");
     }
 
     #[test]
