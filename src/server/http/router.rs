@@ -75,6 +75,14 @@ fn cors(origins: Option<&[String]>) -> CorsLayer {
         .max_age(CORS_MAX_AGE)
 }
 
+/// A path as it may be logged.
+fn shown(path: &str) -> String {
+    match path.starts_with(HOOKS) {
+        true => HOOKS.to_owned(),
+        false => excerpt(path),
+    }
+}
+
 /// Surrounds every request with the limit per address, the deadline and the log. Neither the query is
 /// logged, which carries tokens, nor the key of the relay's questions.
 async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
@@ -102,13 +110,8 @@ async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     } else {
         reply::too_many_requests()
     };
-    let path = if path.starts_with(HOOKS) {
-        HOOKS.to_owned()
-    } else {
-        excerpt(&path)
-    };
     log::debug!(
-        method:%, path, status = response.status().as_u16(), address:?,
+        method:%, path = shown(&path), status = response.status().as_u16(), address:?,
         ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         "answered"
     );
