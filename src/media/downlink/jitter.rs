@@ -63,6 +63,8 @@ pub(super) struct Jitter {
     /// Beginnings of what was later than `stall`, of late; and whether the newest was.
     stalls: VecDeque<i64>,
     late: bool,
+    /// Time up to which lateness is of our own making.
+    excused_until: i64,
 }
 
 impl Jitter {
@@ -74,7 +76,13 @@ impl Jitter {
             stalled_since: None,
             stalls: VecDeque::new(),
             late: false,
+            excused_until: i64::MIN,
         }
+    }
+
+    /// Does not count what is late up to then.
+    pub(super) fn excuse(&mut self, until: i64) {
+        self.excused_until = until;
     }
 
     /// Notes that something of media time `media` arrived.
@@ -82,7 +90,10 @@ impl Jitter {
         let lag = now - media;
         let elsewhere = |base: i64| (lag - base).abs() > OTHER_TIME;
         if self.base().is_some_and(elsewhere) {
-            *self = Self::new(self.stall);
+            *self = Self {
+                excused_until: self.excused_until,
+                ..Self::new(self.stall)
+            };
         }
         while self.quickest.back().is_some_and(|&(_, other)| other >= lag) {
             self.quickest.pop_back();
@@ -94,6 +105,9 @@ impl Jitter {
             .is_some_and(|&(at, _)| now - at > WINDOW)
         {
             self.quickest.pop_front();
+        }
+        if now < self.excused_until {
+            return;
         }
         let late = lag - self.base().unwrap_or(lag);
         self.note_stall(now, late > self.stall);
@@ -179,6 +193,16 @@ mod tests {
             .wrapping_add(77)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         ((hash >> 40) % 100_000) as i64
+    }
+
+    #[test]
+    fn what_we_ourselves_held_up_does_not_count() {
+        let mut jitter = Jitter::new(STALL);
+        jitter.excuse(5_300_000);
+        arrive(&mut jitter, 0..8, |n| 200_000 - n * 20_000);
+        assert_eq!(jitter.spread(), 0);
+        arrive(&mut jitter, 8..300, |_| 1000);
+        assert_eq!((jitter.base(), jitter.spread()), (Some(5_001_000), 0));
     }
 
     #[test]

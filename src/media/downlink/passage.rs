@@ -99,6 +99,11 @@ impl Passage {
         lock(&self.0)
     }
 
+    /// Does not count what is late because a decoder is being made.
+    pub(super) fn excuse(&self, now: i64) {
+        self.state().playout.excuse(now);
+    }
+
     /// Notes a coded picture that came; the network sends in the order of `sent`.
     pub(super) fn picture_arrived(&self, now: i64, sent: i64, media: i64) {
         let mut state = self.state();
@@ -166,7 +171,7 @@ impl Passage {
         };
         let picture = found.unwrap_or(unknown);
         let taken = picture.taken.unwrap_or(now);
-        state.playout.decoding.note(now, now - taken);
+        state.playout.decoded(now, taken);
         picture.show.then(|| Ready {
             media,
             arrived: picture.arrived,

@@ -29,6 +29,10 @@ const APART: i64 = 1_000_000;
 /// Divisor by which what is seen and heard follows the newest figure.
 const SMOOTHING: i64 = 8;
 
+/// Time in µs after a decoder was made in which nothing counts as late: measured some 50 ms on a
+/// machine with nothing else to do.
+const EXCUSED: i64 = 300_000;
+
 /// The span in which a picture is to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
@@ -41,7 +45,9 @@ pub(super) struct Playout {
     pub(super) picture: Jitter,
     pub(super) sound: Jitter,
     /// Time that pictures take to decode.
-    pub(super) decoding: Spread,
+    decoding: Spread,
+    /// Time up to which what is late is of our own making.
+    excused_until: i64,
     /// Lags at which pictures are shown and sound is heard.
     seen: Option<i64>,
     heard: Option<i64>,
@@ -55,9 +61,25 @@ impl Playout {
             picture: Jitter::new(BUDGET),
             sound: Jitter::new(BUDGET),
             decoding: Spread::default(),
+            excused_until: i64::MIN,
             seen: None,
             heard: None,
             device: 0,
+        }
+    }
+
+    /// Does not count what is late now and for a moment: nobody reads while a decoder is being made,
+    /// and its first pictures take longest.
+    pub(super) fn excuse(&mut self, now: i64) {
+        self.excused_until = now + EXCUSED;
+        self.picture.excuse(self.excused_until);
+        self.sound.excuse(self.excused_until);
+    }
+
+    /// Notes how long a picture took to decode that was given to the decoder at `taken`.
+    pub(super) fn decoded(&mut self, now: i64, taken: i64) {
+        if taken >= self.excused_until {
+            self.decoding.note(now, now - taken);
         }
     }
 

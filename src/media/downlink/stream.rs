@@ -184,6 +184,7 @@ impl Stream {
                 return Ok(());
             }
             slot.branch = Some(Branch::start(&packet, outlets)?);
+            outlets.arrivals.passage.excuse(now());
             slot.not_before = Some(Instant::now() + APART);
         }
         if std::mem::take(&mut slot.named) {
