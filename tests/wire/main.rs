@@ -42,6 +42,8 @@ mod process;
 mod relay;
 #[cfg(feature = "server")]
 mod relay_delay;
+#[cfg(feature = "server")]
+mod relay_dialects;
 #[cfg(feature = "kiosk")]
 mod relay_double;
 #[cfg(feature = "server")]
