@@ -21,6 +21,8 @@ mod im_pair;
 mod im_server;
 #[cfg(feature = "kiosk")]
 mod jitter;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod late_joiner;
 #[cfg(feature = "kiosk")]
 mod latency;
 #[cfg(feature = "server")]

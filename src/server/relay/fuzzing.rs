@@ -86,7 +86,6 @@ pub fn relay(mut input: &[u8]) {
         cache: CacheLimits {
             gop: true,
             bytes: CACHE,
-            time: Duration::from_secs(10),
         },
         queue: QueueLimits {
             bytes: QUEUE,

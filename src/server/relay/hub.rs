@@ -21,6 +21,10 @@ use super::status::{PlayerStatus, StreamStatus};
 use super::user::User;
 use crate::server::budget::{Budget, Share};
 
+/// A group of pictures in bytes that is given up for want of memory alone, and not when memory is
+/// scarce: two seconds at 4 Mbit/s.
+const SMALL_GOP: usize = 1 << 20;
+
 /// Bounds of the hub.
 #[derive(Debug, Clone)]
 pub(super) struct HubLimits {
@@ -258,10 +262,20 @@ impl Hub {
 }
 
 impl Inner {
-    /// Keeps no more than what is needed to go on: there is no memory left.
-    fn give_up(&mut self, now: Instant) {
+    /// Keeps what the memory is enough for. Late players give way first, and where memory is scarce
+    /// those of long groups before all others: `waiting` bytes are in the queues.
+    fn bound(&mut self, waiting: usize, now: Instant) {
+        if self.cache.bytes() > SMALL_GOP && self.memory.is_scarce() {
+            self.cache.give_up();
+        }
+        if self.memory.set(self.cache.bytes() + waiting) {
+            return;
+        }
         self.cache.give_up();
-        let mut bytes = self.cache.bytes();
+        if self.memory.set(waiting) {
+            return;
+        }
+        let mut bytes = 0;
         for player in &self.players {
             let mut queue = lock(&player.queue);
             queue.give_up(now);
@@ -332,17 +346,20 @@ impl Publication {
         if !media.part.is_header() {
             inner.timeline = Some((media.timestamp, now));
         }
-        inner.cache.add(&media);
-        let mut bytes = inner.cache.bytes();
+        if let Some(lack) = inner.cache.add(&media)
+            && publisher.complain()
+        {
+            let (stream, peer) = (self.id(), publisher.user.addr);
+            log::warn!(stream, peer:%, reason:% = lack; "late players wait for the next key frame");
+        }
+        let mut waiting = 0;
         for player in &inner.players {
             let mut queue = lock(&player.queue);
             queue.push(media.clone(), now);
-            bytes += queue.bytes();
+            waiting += queue.bytes();
             player.wake.notify_one();
         }
-        if !inner.memory.set(bytes) {
-            inner.give_up(now);
-        }
+        inner.bound(waiting, now);
     }
 
     /// The publisher said goodbye: players are told at once, not after waiting for its return.
