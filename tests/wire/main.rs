@@ -8,6 +8,8 @@ mod downlink;
 #[cfg(feature = "server")]
 mod external_relay;
 #[cfg(feature = "kiosk")]
+mod field_texts;
+#[cfg(feature = "kiosk")]
 mod flv_file;
 #[cfg(feature = "kiosk")]
 mod im_call;

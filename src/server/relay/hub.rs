@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::cache::{Cache, CacheLimits};
 use super::media::Media;
+use super::player::{Player, lock};
 use super::publisher::Publisher;
 use super::queue::{PlayerQueue, QueueLimits};
-use super::status::{PlayerStatus, StreamStatus};
+use super::status::StreamStatus;
 use super::user::User;
 use crate::server::budget::{Budget, Share};
 
@@ -74,23 +75,6 @@ struct Inner {
     timeline: Option<(u32, Instant)>,
     /// Counts the publishers of this stream.
     epoch: u64,
-}
-
-/// A player of a stream.
-#[derive(Debug)]
-struct Player {
-    user: User,
-    cancel: CancellationToken,
-    queue: Mutex<PlayerQueue>,
-    /// The publisher said goodbye and the player has not been told.
-    ended: AtomicBool,
-    wake: Notify,
-    bytes_out: AtomicU64,
-}
-
-/// A poisoned lock means another task panicked between two assignments: the data is usable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hub {
@@ -294,18 +278,6 @@ impl Stream {
             stream_id: self.id.clone(),
             publisher: publisher.map(|publisher| publisher.status(&inner.cache, now)),
             players: inner.players.iter().map(|p| p.status()).collect(),
-        }
-    }
-}
-
-impl Player {
-    fn status(&self) -> PlayerStatus {
-        let queue = lock(&self.queue);
-        PlayerStatus {
-            addr: self.user.addr,
-            bytes_out: self.bytes_out.load(Ordering::Relaxed),
-            dropped_gops: queue.dropped_gops(),
-            queued_bytes: queue.bytes(),
         }
     }
 }
