@@ -219,7 +219,7 @@ pub fn parse<A: Answer>(status: u16, body: &[u8]) -> Result<A, AnswerError> {
     }
     let fields: Map<String, Value> =
         json::parse(body, json::ANSWER_WEIGHT).map_err(|error| AnswerError::NotJson {
-            reason: excerpt(&error.to_string()),
+            reason: error.to_string(),
             excerpt: beginning(body),
         })?;
     if A::HAS_CODE {
@@ -239,8 +239,8 @@ fn check_expected(fields: &Map<String, Value>, key: &'static str) -> Result<(), 
     let value = fields.get(name).filter(|value| !value.is_null());
     let value = value.ok_or(AnswerError::Missing(name))?;
     if is_list && lenient::items(value.clone()).is_none() {
-        let value = excerpt(&value.to_string());
-        return Err(AnswerError::Wrong(format!("{name} is {value}, not a list")));
+        let kind = lenient::kind(value);
+        return Err(AnswerError::Wrong(format!("{name} is {kind}, not a list")));
     }
     Ok(())
 }
@@ -261,13 +261,13 @@ fn entry<A: Answer>(value: Value) -> Option<A> {
 
 fn from_fields<A: Answer>(fields: Map<String, Value>) -> Result<A, AnswerError> {
     serde_json::from_value(Value::Object(fields))
-        .map_err(|error| AnswerError::Wrong(excerpt(&error.to_string())))
+        .map_err(|error| AnswerError::Wrong(json::reason(&error)))
 }
 
 fn check_code(fields: &Map<String, Value>) -> Result<(), AnswerError> {
     let code = fields.get("code").ok_or(AnswerError::Missing("code"))?;
     let number = integer(code)
-        .ok_or_else(|| AnswerError::Wrong(format!("code is {}", excerpt(&code.to_string()))))?;
+        .ok_or_else(|| AnswerError::Wrong(format!("code is {}", lenient::kind(code))))?;
     if number == 0 {
         // Node's answer to a path it does not know: success, an empty `data` and no message.
         let unknown_path = fields

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::excerpt::excerpt;
+use super::json;
 use super::json::lenient::{Lenient, lenient};
 use super::verb::Verb;
 
@@ -200,8 +201,7 @@ pub fn parse<R: Request>(body: Value) -> Result<R, BodyError> {
             return Err(BodyError::Wrong(reason));
         }
     }
-    // The reason may quote the value, however long that is.
-    serde_json::from_value(body).map_err(|error| BodyError::Wrong(excerpt(&error.to_string())))
+    serde_json::from_value(body).map_err(|error| BodyError::Wrong(json::reason(&error)))
 }
 
 #[cfg(test)]

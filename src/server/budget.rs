@@ -48,6 +48,11 @@ impl Budget {
 }
 
 impl Share {
+    /// Whether more than half of the budget is taken.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.budget.used() > self.budget.most / 2
+    }
+
     /// Takes more, or gives some back; `false` = there are not so many left, and the share is as it was.
     pub(super) fn set(&mut self, bytes: usize) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes) else {
@@ -125,6 +130,8 @@ mod tests {
         assert_eq!(budget.used(), 100);
         drop(second);
         assert_eq!(budget.used(), 10);
+        assert!(!first.is_scarce() && first.set(50) && !first.is_scarce());
+        assert!(first.set(51) && first.is_scarce());
         assert!(first.set(0));
         assert_eq!(budget.used(), 0);
     }

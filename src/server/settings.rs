@@ -282,17 +282,15 @@ fn public_host(embedded: &config::Embedded) -> Option<String> {
 
 fn relay_config(embedded: &config::Embedded, tls: Option<&ServerTls>) -> RelayConfig {
     let defaults = RelayConfig::default();
-    let gop_cache_bytes = embedded.gop_cache_kib << 10;
-    // The configured backlog counts beyond what a late player is given at once.
-    let player_queue_bytes =
-        gop_cache_bytes + defaults.max_message_bytes + (embedded.player_queue_kib << 10);
+    // What a late player is given at once does not count, but any single message must fit.
+    let player_queue_bytes = defaults.max_message_bytes + (embedded.player_queue_kib << 10);
     RelayConfig {
         listen: embedded.listen,
         tls: tls.filter(|_| embedded.tls).cloned(),
         plain_listen: embedded.plain_listen,
         app: embedded.app.clone(),
         gop_cache: embedded.gop_cache,
-        gop_cache_bytes,
+        gop_cache_bytes: embedded.gop_cache_kib << 10,
         player_queue_bytes,
         max_connections: embedded.max_connections,
         max_streams: embedded.max_connections,

@@ -66,6 +66,45 @@ fn garbage_before_a_call_is_named_on_the_screen() {
     }
 }
 
+/// Answers that may be right and are not, with what must stay secret in them.
+#[test]
+fn nothing_of_an_answer_that_may_hold_a_secret_is_shown() {
+    const SECRET: &str = "s3cr3t9f0c53724e01";
+    for (kind, body) in [
+        (
+            "a notice of PHP",
+            format!("<br />\n<b>Notice</b>: x {{\"token\":\"{SECRET}\"}}"),
+        ),
+        ("JSONP", format!("{SECRET}({{\"userSig\":\"{SECRET}\"}})")),
+        (
+            "a mark and half an answer",
+            format!("\u{feff}{{\"code\":0,\"userID\":\"u\",\"token\":\"{SECRET}"),
+        ),
+        ("a text", format!("\"{SECRET}\"")),
+        ("a title", format!("<title>{SECRET} is wrong</title>")),
+        (
+            "the wrong types",
+            format!("{{\"code\":{{}},\"userSig\":\"{SECRET}\"}}"),
+        ),
+    ] {
+        for status in ["200 OK", "500 Internal Server Error"] {
+            let hostile = Hostile::start("127.0.0.1:9", Mood::answer(status, &body));
+            let kiosk = Kiosk::start(&Setting::kiosk(&hostile.url));
+            until_true(
+                &format!("{kind} puts the kiosk out of service"),
+                PATIENCE,
+                || !text(&kiosk.status(), "session.fault.reason").is_empty(),
+            );
+            let shown = kiosk.tool(&["status"]);
+            let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+            for said in [kiosk.status().to_string(), shown, kiosk.program.err()] {
+                assert!(!said.is_empty());
+                assert!(!said.contains(SECRET), "{kind}: {said}");
+            }
+        }
+    }
+}
+
 #[test]
 fn garbage_during_a_call_does_not_end_it() {
     let _turn = turn();

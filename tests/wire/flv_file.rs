@@ -64,3 +64,24 @@ pub(crate) fn as_codec_12(tags: &[FlvTag]) -> Vec<FlvTag> {
     };
     tags.iter().filter_map(change).collect()
 }
+
+/// Some seconds as ffmpeg makes them.
+pub(crate) fn made(seconds: u32, how: &[&str]) -> Vec<FlvTag> {
+    let seconds = seconds.to_string();
+    let mut ffmpeg = std::process::Command::new("ffmpeg");
+    ffmpeg.args([
+        "-nostdin",
+        "-loglevel",
+        "error",
+        "-f",
+        "lavfi",
+        "-t",
+        &seconds,
+    ]);
+    ffmpeg.args(how);
+    ffmpeg.args(["-f", "flv", "-flvflags", "no_duration_filesize", "-"]);
+    let output = ffmpeg.output().expect("ffmpeg is missing: install ffmpeg");
+    let made = tags(output.stdout.leak());
+    assert!(made.len() > 25);
+    made
+}

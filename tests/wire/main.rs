@@ -8,6 +8,8 @@ mod downlink;
 #[cfg(feature = "server")]
 mod external_relay;
 #[cfg(feature = "kiosk")]
+mod field_texts;
+#[cfg(feature = "kiosk")]
 mod flv_file;
 #[cfg(feature = "kiosk")]
 mod im_call;
@@ -21,6 +23,8 @@ mod im_pair;
 mod im_server;
 #[cfg(feature = "kiosk")]
 mod jitter;
+#[cfg(all(feature = "kiosk", feature = "server"))]
+mod late_joiner;
 #[cfg(feature = "kiosk")]
 mod latency;
 #[cfg(feature = "server")]
@@ -42,6 +46,8 @@ mod process;
 mod relay;
 #[cfg(feature = "server")]
 mod relay_delay;
+#[cfg(feature = "server")]
+mod relay_dialects;
 #[cfg(feature = "kiosk")]
 mod relay_double;
 #[cfg(feature = "server")]

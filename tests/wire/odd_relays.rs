@@ -9,7 +9,7 @@ use rtckiosk::protocol::rtmp::{Message, kind};
 use tokio::time::{Instant, sleep_until};
 
 use crate::downlink::{PATIENCE, Player, strict_gstreamer};
-use crate::flv_file::{FlvTag, VIDEO_LATE, tags};
+use crate::flv_file::{FlvTag, VIDEO_LATE, made, tags};
 use crate::relay_double::{Guest, STREAM, relay};
 
 /// Three seconds of picture and sound from their beginning.
@@ -179,14 +179,17 @@ async fn a_picture_changes_its_size_and_comes_back() {
 async fn sound_changes_its_header() {
     strict_gstreamer();
     let url = relay(|mut guest| async move {
-        let other = made(&[
-            "-i",
-            "sine=700:sample_rate=48000",
-            "-ac",
-            "2",
-            "-c:a",
-            "aac",
-        ]);
+        let other = made(
+            3,
+            &[
+                "-i",
+                "sine=700:sample_rate=48000",
+                "-ac",
+                "2",
+                "-c:a",
+                "aac",
+            ],
+        );
         send(&mut guest, &both(), STREAM, 0).await;
         for n in 1..20 {
             if !send(&mut guest, &other, STREAM, n * 4000).await {
@@ -251,33 +254,23 @@ async fn mutated_streams_cost_nobody_else() {
 
 /// Three seconds of a picture of another size, as an encoder makes them.
 fn large() -> Vec<FlvTag> {
-    let mut made = made(&[
-        "-i",
-        "testsrc=size=320x240:rate=10",
-        "-c:v",
-        "libx264",
-        "-g",
-        "10",
-        "-preset",
-        "ultrafast",
-        "-tune",
-        "zerolatency",
-        "-pix_fmt",
-        "yuv420p",
-    ]);
+    let mut made = made(
+        3,
+        &[
+            "-i",
+            "testsrc=size=320x240:rate=10",
+            "-c:v",
+            "libx264",
+            "-g",
+            "10",
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-pix_fmt",
+            "yuv420p",
+        ],
+    );
     made.retain(|tag| tag.kind == 9);
-    made
-}
-
-/// Three seconds as ffmpeg makes them.
-fn made(how: &[&str]) -> Vec<FlvTag> {
-    let mut ffmpeg = std::process::Command::new("ffmpeg");
-    ffmpeg
-        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-t", "3"])
-        .args(how);
-    ffmpeg.args(["-f", "flv", "-flvflags", "no_duration_filesize", "-"]);
-    let output = ffmpeg.output().expect("ffmpeg is missing: install ffmpeg");
-    let made = tags(output.stdout.leak());
-    assert!(made.len() > 25);
     made
 }

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 use crate::played::{Played, Reply, Seen};
 
+/// Stands for half an emoji, which no JSON value here can hold.
+pub(crate) const HALF: &str = "@half an emoji@";
+
 /// Time for which a poll with nothing new is held.
 pub(crate) const HOLD: Duration = Duration::from_millis(600);
 
@@ -112,7 +115,8 @@ impl Service {
                 let body = ok(
                     json!({"NextSeq":next,"HoldTime":90,"Key":format!("k{next}"),
                     "RspMsgList":list}),
-                );
+                )
+                .replace(HALF, "\\ud83d");
                 return if held {
                     Reply::Held(HOLD, body)
                 } else {
@@ -122,7 +126,7 @@ impl Service {
             "longpolling" => {
                 let events = std::mem::take(&mut memory.events);
                 let held = events.is_empty();
-                let body = ok(json!({"EventArray":events}));
+                let body = ok(json!({"EventArray":events})).replace(HALF, "\\ud83d");
                 return if held {
                     Reply::Held(HOLD, body)
                 } else {

@@ -346,6 +346,33 @@ fn tools_are_installed() {
     }
 }
 
+/// A camera behind a link of its own, whose pictures come 0.6 s after their time: reported as every
+/// picture dropped in silence (wzyy2/gstreamer-opencv#6).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_is_late_with_every_picture_is_seen_so_much_later() {
+    let nginx = Nginx::start();
+    let url = nginx.url("live", "late");
+    let late = "videotestsrc is-live=true ! video/x-raw,width=640,height=360,framerate=30/1 ! queue \
+        min-threshold-time=650000000 max-size-time=0 max-size-bytes=0 max-size-buffers=100";
+    let camera = VideoSource::Gst(late.to_owned());
+    let mut push = Push::from_camera(camera, &url, |_| {}).await;
+    push.until(PushCode::PushBegin, Duration::from_secs(5))
+        .await;
+    let mut micros = tokio::task::spawn_blocking(move || delays(&url, 150))
+        .await
+        .expect("plays");
+    micros.sort_unstable();
+    let middle = Duration::from_micros(micros[micros.len() / 2]);
+    let expected = Duration::from_millis(550)..Duration::from_millis(900);
+    assert!(expected.contains(&middle), "{middle:?}");
+    let stats = push.uplink.stats().borrow().clone();
+    assert_eq!((stats.dropped, stats.reconnects), (0, 0), "{stats:?}");
+    // The technician sees where the delay is.
+    let capture = stats.delay_ms.picture.map_or(0.0, |delay| delay.capture);
+    assert!((550.0..900.0).contains(&capture), "{stats:?}");
+    push.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stream_goes_on_while_the_camera_is_away() {
     let nginx = Nginx::start();

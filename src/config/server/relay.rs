@@ -221,8 +221,8 @@ impl Embedded {
             public_host: embedded.optional("public_host", rules::host),
             app: embedded.get("app", "live".to_owned(), rules::identifier(32)),
             gop_cache: embedded.get("gop_cache", true, rules::flag),
-            // 4 MiB hold four seconds of a stream at 8 Mbit/s.
-            gop_cache_kib: embedded.get("gop_cache_kib", 4096, rules::whole(64..=65_536)),
+            // 16 MiB hold a minute of a stream at 2 Mbit/s.
+            gop_cache_kib: embedded.get("gop_cache_kib", 16_384, rules::whole(64..=65_536)),
             player_queue_kib: embedded.get("player_queue_kib", 1024, rules::whole(64..=65_536)),
             max_connections: embedded.get("max_connections", 4096, rules::whole(2..=100_000)),
         }

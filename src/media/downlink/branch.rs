@@ -21,8 +21,9 @@ use crate::media::error::MediaError;
 use crate::media::pipeline::{BusEvent, Pipeline};
 use crate::protocol::flv::{Packet, Track};
 
-/// Packets and bytes that wait while a pipeline starts: more than a relay replays on joining.
-const MOST_WAITING: usize = 600;
+/// Packets and bytes that wait while a pipeline starts: more than a relay replays on joining, which may
+/// be a minute.
+const MOST_WAITING: usize = 4096;
 const MOST_BYTES: usize = 16 << 20;
 
 /// A pipeline, or one that is on its way to PLAYING.

@@ -1,9 +1,9 @@
 //! Keeps the delay bounded when more video arrives at once than is shown at once.
 //!
-//! A relay replays up to two seconds of old frames to whoever joins, and a network that stalled
-//! delivers its backlog in one burst. Both are decoded as fast as the machine can and only the
-//! newest frame is shown. When decoding does not catch up, what lies before the next key frame
-//! is skipped.
+//! A relay replays the frames since the last key frame to whoever joins, up to a minute, and a network
+//! that stalled delivers its backlog in one burst. Both are decoded as fast as the machine can and only
+//! the newest frame is shown. When decoding does not catch up, what lies before the next key frame is
+//! skipped.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,15 @@ use std::time::{Duration, Instant};
 const SHOWN_BEHIND: Duration = Duration::from_millis(50);
 /// Lateness that is worth a skip when decoding does not catch up.
 const SKIPPED_BEHIND: Duration = Duration::from_millis(300);
-/// Time that decoding may take to catch up.
+/// Time after which it is asked whether decoding catches up, and for which late frames stay hidden.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Decoding catches up if it gains this part of what is left in that time: it is through after ten
+/// such times, and the next key frame of a stream with so long a replay may be as far away.
+const GAINED_PART: u32 = 10;
+/// Lateness from which a frame is of another time, and how long those stay hidden: a replay of a
+/// minute is decoded in three seconds by the boards that we know.
+const LONG_AGO: Duration = Duration::from_secs(4);
+const LONG_AGO_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The fate of one coded frame that reaches the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +46,8 @@ pub(super) struct Coded {
 pub(super) struct CatchUp {
     needs_key: bool,
     hidden_since: Option<Instant>,
-    behind_since: Option<Instant>,
+    /// Time of the last look at whether decoding catches up, and what was left then.
+    behind_since: Option<(Instant, Duration)>,
 }
 
 impl CatchUp {
@@ -54,10 +62,12 @@ impl CatchUp {
 
     pub(super) fn judge(&mut self, frame: Coded, now: Instant) -> Verdict {
         if frame.behind > SKIPPED_BEHIND {
-            let since = *self.behind_since.get_or_insert(now);
+            let (since, left) = *self.behind_since.get_or_insert((now, frame.behind));
             if now.saturating_duration_since(since) >= PATIENCE {
-                self.needs_key = true;
-                self.behind_since = None;
+                let gained = left.saturating_sub(frame.behind);
+                let catches_up = gained >= frame.behind / GAINED_PART;
+                self.needs_key |= !catches_up;
+                self.behind_since = catches_up.then_some((now, frame.behind));
             }
         } else {
             self.behind_since = None;
@@ -78,7 +88,11 @@ impl CatchUp {
             return Verdict::Show;
         }
         let since = *self.hidden_since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= PATIENCE {
+        let patience = match behind > LONG_AGO {
+            true => LONG_AGO_PATIENCE,
+            false => PATIENCE,
+        };
+        if now.saturating_duration_since(since) >= patience {
             Verdict::Show
         } else {
             Verdict::DecodeOnly
@@ -125,6 +139,28 @@ mod tests {
             .collect();
         assert!(verdicts[..48].iter().all(|&v| v == Verdict::DecodeOnly));
         assert!(verdicts[48..].iter().all(|&v| v == Verdict::Show));
+    }
+
+    /// A minute of frames at 25 per second arrives at once, and more come meanwhile.
+    #[test]
+    fn a_long_replay_is_decoded_if_that_is_soon_done() {
+        let decoded = |millis: u32| {
+            let (mut catch_up, start) = (CatchUp::new(), Instant::now());
+            let verdict = |n: u32| {
+                let at = millis * n;
+                let behind = 60_000 + u64::from(at) - u64::from(n) * 40;
+                catch_up.judge(frame(n == 0, n == 0, behind), start + ms(at.into()))
+            };
+            (0..1500).map(verdict).collect::<Vec<_>>()
+        };
+        let quick = decoded(2);
+        assert!(!quick.contains(&Verdict::Drop));
+        let shown = quick.iter().position(|&verdict| verdict == Verdict::Show);
+        assert!(shown.is_none_or(|n| n >= 1400), "{shown:?}");
+        // Decoding at twice the speed would take a minute.
+        let slow = decoded(20);
+        let given_up = slow.iter().position(|&verdict| verdict == Verdict::Drop);
+        assert_eq!(given_up, Some(50));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::media::smooth::{Smooth, tenths};
 use crate::media::speaker::{Played, Timing};
 
 /// Maximum of pictures on their way: more than the queue before the decoder holds.
-const MOST: usize = 600;
+const MOST: usize = 4096;
 /// Maximum in µs that a picture waits, whatever the clock says: its thread must be free to stop. More
 /// than the play-out clock ever asks for.
 const LONGEST_WAIT: i64 = 1_300_000;

@@ -16,8 +16,9 @@ use super::outlets::{Chain, Outlets, feed, micros, now, sink};
 use crate::media::error::MediaError;
 use crate::media::pipeline::make;
 
-/// Length of what waits to be decoded: more than a relay replays on joining.
-const QUEUE: Duration = Duration::from_secs(4);
+/// Length of what waits to be decoded: more than a relay replays on joining. What is not worth being
+/// decoded is dropped where it leaves the queue (see `catch_up`).
+const QUEUE: Duration = Duration::from_secs(100);
 
 /// Caps of H.264 with its header.
 pub(super) fn caps(config: gst::Buffer) -> gst::Caps {

@@ -83,7 +83,7 @@ impl Outbox {
         let now = self.now();
         self.pass(&tag, Point::Encoded, now);
         let mut state = self.state();
-        state.queue.push(tag);
+        state.queue.push(tag, now);
         state.queue.expire(now);
         self.send(&mut state, now);
         if state.queue.len() > 0 {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::flv::Packet;
 
-/// Age from which on a picture is dropped, with all that depend on it.
+/// Time in this queue from which on a picture is dropped, with all that depend on it. How old it came is
+/// not held against it: a camera behind a link of its own is late with every picture.
 pub(super) const OLD_PICTURE: Duration = Duration::from_millis(500);
-/// Age from which on sound is dropped.
+/// Time in this queue from which on sound is dropped.
 const OLD_SOUND: Duration = Duration::from_millis(1000);
 
 /// A stream of tags.
@@ -33,25 +34,45 @@ impl Tag {
     }
 }
 
+/// A tag that waits, since a time on the clock of the leg.
+#[derive(Debug)]
+struct Waiter {
+    since: Duration,
+    tag: Tag,
+}
+
+impl Waiter {
+    /// The time that media have waited; decoder configurations never get too old.
+    fn waited(&self, now: Duration) -> Option<Duration> {
+        let media = self.tag.is_media();
+        media.then(|| now.saturating_sub(self.since))
+    }
+
+    fn is_older(&self, now: Duration, limit: Duration) -> bool {
+        self.waited(now).is_some_and(|waited| waited > limit)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
-    sound: VecDeque<Tag>,
-    picture: VecDeque<Tag>,
+    sound: VecDeque<Waiter>,
+    picture: VecDeque<Waiter>,
     needs_key: bool,
     dropped: u64,
 }
 
 impl SendQueue {
-    /// Adds a tag; one of the picture that cannot be decoded any more is dropped.
-    pub(super) fn push(&mut self, tag: Tag) {
+    /// Adds a tag at `now`; one of the picture that cannot be decoded any more is dropped.
+    pub(super) fn push(&mut self, tag: Tag, now: Duration) {
+        let waiter = |tag| Waiter { since: now, tag };
         match tag.track {
-            Track::Sound => self.sound.push_back(tag),
+            Track::Sound => self.sound.push_back(waiter(tag)),
             Track::Picture => {
                 self.needs_key &= tag.packet != Packet::Media { key: true };
                 if self.needs_key && tag.is_media() {
                     self.dropped += 1;
                 } else {
-                    self.picture.push_back(tag);
+                    self.picture.push_back(waiter(tag));
                 }
             }
         }
@@ -59,27 +80,26 @@ impl SendQueue {
 
     /// The next tag to send.
     pub(super) fn pop(&mut self) -> Option<Tag> {
-        self.sound.pop_front().or_else(|| self.picture.pop_front())
+        let next = self.sound.pop_front().or_else(|| self.picture.pop_front());
+        next.map(|waiter| waiter.tag)
     }
 
-    /// Drops what is too old at `now`. Of pictures the rest of the group of pictures goes too,
-    /// unless a newer key frame waits already.
+    /// Drops what has waited too long at `now`. Of pictures the rest of the group of pictures goes
+    /// too, unless a newer key frame waits already.
     pub(super) fn expire(&mut self, now: Duration) {
-        let age = |tag: &Tag| now.saturating_sub(tag.captured);
         let before = self.sound.len() + self.picture.len();
-        self.sound
-            .retain(|tag| !tag.is_media() || age(tag) <= OLD_SOUND);
-        let old = |tag: &Tag| tag.is_media() && age(tag) > OLD_PICTURE;
+        self.sound.retain(|sound| !sound.is_older(now, OLD_SOUND));
+        let old = |picture: &Waiter| picture.is_older(now, OLD_PICTURE);
         if self.picture.iter().any(old) {
             let key = Packet::Media { key: true };
-            let fresh_key = |tag: &Tag| tag.packet == key && age(tag) <= OLD_PICTURE;
+            let fresh_key = |picture: &Waiter| picture.tag.packet == key && !old(picture);
             let keep_from = self.picture.iter().rposition(fresh_key);
             self.needs_key = keep_from.is_none();
             let keep_from = keep_from.unwrap_or(self.picture.len());
             let mut index = 0;
-            self.picture.retain(|tag| {
+            self.picture.retain(|picture| {
                 index += 1;
-                index > keep_from || !tag.is_media()
+                index > keep_from || !picture.tag.is_media()
             });
         }
         self.dropped += (before - self.sound.len() - self.picture.len()) as u64;
@@ -100,30 +120,21 @@ impl SendQueue {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.sound
-            .iter()
-            .chain(&self.picture)
-            .map(|tag| tag.bytes.len() as u64)
-            .sum()
+        let all = self.sound.iter().chain(&self.picture);
+        all.map(|waiter| waiter.tag.bytes.len() as u64).sum()
     }
 
-    /// Age of the oldest tag.
+    /// Longest time that something has waited.
     pub(super) fn oldest(&self, now: Duration) -> Duration {
-        let media = self
-            .sound
-            .iter()
-            .chain(&self.picture)
-            .filter(|tag| tag.is_media());
-        media
-            .map(|tag| now.saturating_sub(tag.captured))
-            .max()
-            .unwrap_or_default()
+        let all = self.sound.iter().chain(&self.picture);
+        let waited = all.filter_map(|waiter| waiter.waited(now));
+        waited.max().unwrap_or_default()
     }
 
-    /// Age of the oldest picture.
+    /// Longest time that a picture has waited.
     pub(super) fn oldest_picture(&self, now: Duration) -> Duration {
-        let media = self.picture.iter().find(|tag| tag.is_media());
-        media.map_or(Duration::ZERO, |tag| now.saturating_sub(tag.captured))
+        let waited = |picture: &Waiter| picture.waited(now);
+        self.picture.iter().find_map(waited).unwrap_or_default()
     }
 }
 
@@ -158,10 +169,16 @@ mod tests {
         tag(Track::Picture, Packet::Config, 0)
     }
 
+    /// Queues a tag as soon as it is captured.
+    fn push(queue: &mut SendQueue, tag: Tag) {
+        let captured = tag.captured;
+        queue.push(tag, captured);
+    }
+
     fn queue(tags: impl IntoIterator<Item = Tag>) -> SendQueue {
         let mut queue = SendQueue::default();
         for tag in tags {
-            queue.push(tag);
+            push(&mut queue, tag);
         }
         queue
     }
@@ -191,11 +208,11 @@ mod tests {
         all.expire(MS(501));
         assert!(all.needs_key());
         assert_eq!(all.dropped(), 3);
-        all.push(picture(433));
-        all.push(config());
+        push(&mut all, picture(433));
+        push(&mut all, config());
         assert_eq!(all.dropped(), 4);
-        all.push(key(466));
-        all.push(picture(500));
+        push(&mut all, key(466));
+        push(&mut all, picture(500));
         assert!(!all.needs_key());
         let expected = [sound(20), config(), config(), key(466), picture(500)];
         assert_eq!(drain(all), expected);
@@ -228,5 +245,25 @@ mod tests {
             drain(all),
             [tag(Track::Sound, Packet::Config, 0), sound(21)]
         );
+    }
+
+    /// A camera whose pictures come 600 ms late, as one behind an IP link (wzyy2/gstreamer-opencv#6).
+    #[test]
+    fn what_came_late_has_not_waited() {
+        let mut all = SendQueue::default();
+        for captured in [0, 33, 66] {
+            let now = MS(captured + 600);
+            let tag = if captured == 0 {
+                key(0)
+            } else {
+                picture(captured)
+            };
+            all.push(tag, now);
+            all.expire(now);
+        }
+        assert_eq!((all.len(), all.dropped(), all.needs_key()), (3, 0, false));
+        assert_eq!(all.oldest(MS(666)), MS(66));
+        all.expire(MS(1101));
+        assert_eq!((all.len(), all.dropped(), all.needs_key()), (0, 3, true));
     }
 }

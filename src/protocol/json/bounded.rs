@@ -22,10 +22,25 @@ const ENTRY: usize = 160;
 /// Reasons for which a text is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
-    #[error(transparent)]
+    #[error("{}", reason(.0))]
     Syntax(#[from] serde_json::Error),
     #[error("it has too many values: they would take {weight} bytes, {limit} are allowed")]
     TooHeavy { weight: usize, limit: usize },
+}
+
+/// Says what is wrong with a JSON text without the value that is: it may be a secret.
+#[must_use]
+pub fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if !error.is_data() || text.starts_with("missing field") {
+        return text;
+    }
+    let (found, expected) = match text.rsplit_once(", expected") {
+        Some((found, expected)) => (found, format!(", expected{expected}")),
+        None => ("a value that does not fit", String::new()),
+    };
+    let kind = found.split(['"', '`']).next().unwrap_or_default();
+    format!("{}{expected}", kind.trim_end())
 }
 
 /// Reads a JSON text that takes at most `limit` bytes when read, also one that is not quite JSON.
@@ -102,6 +117,42 @@ mod tests {
             let text = format!("[{}]", vec![unit; (1 << 20) / unit.len()].join(","));
             let refused = parse::<Value>(text.as_bytes(), REQUEST_WEIGHT);
             assert!(matches!(refused, Err(JsonError::TooHeavy { .. })), "{unit}");
+        }
+    }
+
+    #[test]
+    fn no_reason_shows_a_value() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "read for its faults")]
+        struct Read {
+            number: u8,
+            flag: Option<bool>,
+        }
+        for (text, said) in [
+            (
+                r#""s3cret, expected x""#,
+                "invalid type: string, expected struct Read at line 1 column 20",
+            ),
+            (
+                r#"{"number":"s3\"cret"}"#,
+                "invalid type: string, expected u8 at line 1 column 20",
+            ),
+            (
+                r#"{"number":4711}"#,
+                "invalid value: integer, expected u8 at line 1 column 14",
+            ),
+            (
+                r#"{"number":7,"flag":"s3cret"}"#,
+                "invalid type: string, expected a boolean at line 1 column 27",
+            ),
+            ("{}", "missing field `number` at line 1 column 2"),
+            (
+                r#"{"number":"#,
+                "EOF while parsing a value at line 1 column 10",
+            ),
+        ] {
+            let error = parse::<Read>(text.as_bytes(), REQUEST_WEIGHT).unwrap_err();
+            assert_eq!(error.to_string(), said, "{text}");
         }
     }
 

@@ -113,6 +113,18 @@ pub(in crate::protocol) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
+/// Names the kind of a value, which itself may be a secret.
+pub(in crate::protocol) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a flag",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
 /// Reads a field's number, 0 without one.
 pub(in crate::protocol) fn number(field: Option<&Value>) -> u64 {
     field.cloned().and_then(u64::read).unwrap_or(0)

@@ -7,4 +7,4 @@ mod bounded;
 pub(in crate::protocol) mod lenient;
 mod tidy;
 
-pub use bounded::{ANSWER_WEIGHT, JsonError, REQUEST_WEIGHT, parse, weight};
+pub use bounded::{ANSWER_WEIGHT, JsonError, REQUEST_WEIGHT, parse, reason, weight};

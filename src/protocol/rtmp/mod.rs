@@ -3,7 +3,7 @@
 //!
 //! Floors: `amf0`, `handshake`, `message`, `play_address`; `chunk_reader`, `chunk_writer`; `play`.
 
-mod amf0;
+pub mod amf0;
 mod chunk_reader;
 mod chunk_writer;
 mod handshake;

@@ -191,17 +191,19 @@ impl PlayConversation {
         let [name, call, rest @ ..] = values else {
             return Ok(None);
         };
+        // An answer without a number can only be to the call that is waited for.
         let call = call.number();
-        match (name.text().unwrap_or_default(), self.phase) {
-            ("_result", Phase::Connect) if call == Some(CONNECT) => self.create_stream(),
-            ("_result", Phase::CreateStream) if call == Some(CREATE_STREAM) => {
+        let answers = |number| call.is_none_or(|call| call == number);
+        match (&*name.text().unwrap_or_default(), self.phase) {
+            ("_result", Phase::Connect) if answers(CONNECT) => self.create_stream(),
+            ("_result", Phase::CreateStream) if answers(CREATE_STREAM) => {
                 let stream = rest.get(1).and_then(Value::number).unwrap_or(1.0);
                 self.play(stream as u32);
             }
-            ("_error", Phase::Connect) if call == Some(CONNECT) => {
+            ("_error", Phase::Connect) if answers(CONNECT) => {
                 return Err(self.refused("connect", rest));
             }
-            ("_error", Phase::CreateStream) if call == Some(CREATE_STREAM) => {
+            ("_error", Phase::CreateStream) if answers(CREATE_STREAM) => {
                 return Err(self.refused("createStream", rest));
             }
             ("onStatus", phase) => return self.status(rest, phase),
@@ -213,10 +215,10 @@ impl PlayConversation {
     fn status(&mut self, rest: &[Value], phase: Phase) -> Result<Option<PlayEvent>, PlayError> {
         let property = |name| rest.iter().find_map(|value| value.property(name));
         let code = property("code").unwrap_or_default();
-        if property("level") == Some("error") || code.ends_with(".Failed") {
+        if property("level").as_deref() == Some("error") || code.ends_with(".Failed") {
             return Err(self.refused("play", rest));
         }
-        match code {
+        match &*code {
             "NetStream.Play.UnpublishNotify"
             | "NetStream.Play.Stop"
             | "NetStream.Play.Complete" => Ok(Some(PlayEvent::Ended)),
@@ -269,7 +271,7 @@ impl PlayConversation {
     fn refused(&self, step: &'static str, rest: &[Value]) -> PlayError {
         let property = |name| rest.iter().find_map(|value| value.property(name));
         let words = ["code", "description"].into_iter().filter_map(property);
-        let words: Vec<&str> = words.filter(|text| !text.is_empty()).collect();
+        let words: Vec<String> = words.filter(|text| !text.is_empty()).collect();
         let words = words.join(", ");
         let words = match self.address.stream.split_once('?') {
             Some((_, query)) if !query.is_empty() => words.replace(query, "[redacted]"),

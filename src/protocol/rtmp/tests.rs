@@ -290,3 +290,23 @@ proptest! {
         }
     }
 }
+
+/// Numbers in texts, no numbers at all, and text that is no UTF-8: what servers are judged by is read
+/// all the same.
+#[test]
+fn answers_that_are_not_quite_right_are_taken() {
+    let mut server = Server::new();
+    let connected = Writer::default().text("_result").text("1").null();
+    server.command(connected).expect("connected");
+    let created = Writer::default().text("_result").null().null().text("9");
+    server.command(created).expect("created");
+    let play = server.heard();
+    let play = play.iter().find(|message| holds(message, "txSecret=abc"));
+    assert_eq!(play.map(|message| message.stream), Some(9));
+    let status = Writer::default().text("onStatus").null().undefined();
+    let status = status.object().name("details").bytes();
+    let code = Writer::default().name("code").text("NetStream.Play.Start");
+    let odd = [&status, &b"\x02\0\x02\xb9\xf1"[..], &code.end().bytes()];
+    let odd = Message::new(kind::COMMAND_AMF0, 9, odd.concat().into());
+    assert_eq!(server.say(&odd), Ok(vec![PlayEvent::Accepted]));
+}

@@ -30,10 +30,8 @@ pub struct RelayConfig {
     pub gate: Option<Arc<dyn Gate>>,
     /// A late player gets the pictures since the last key frame at once. Default.
     pub gop_cache: bool,
-    /// Default 4 MiB: ten seconds at 3 Mbit/s. A longer GOP is not cached.
+    /// Default 16 MiB: a minute at 2 Mbit/s. A larger GOP is not cached.
     pub gop_cache_bytes: usize,
-    /// Default 10 s of media time, above the longest GOP that encoders make by default.
-    pub gop_cache_time: Duration,
     /// Further clients are turned away. Default 256.
     pub max_connections: usize,
     /// Streams published or waited for. Default 128.
@@ -74,8 +72,7 @@ impl Default for RelayConfig {
             app: "live".to_owned(),
             gate: None,
             gop_cache: true,
-            gop_cache_bytes: 4 << 20,
-            gop_cache_time: Duration::from_secs(10),
+            gop_cache_bytes: 16 << 20,
             max_connections: 256,
             max_streams: 128,
             receiving: Budget::new(32 << 20),
@@ -149,7 +146,6 @@ impl RelayConfig {
             cache: CacheLimits {
                 gop: self.gop_cache,
                 bytes: self.gop_cache_bytes,
-                time: self.gop_cache_time,
             },
             queue: QueueLimits {
                 bytes: self.player_queue_bytes,

@@ -79,8 +79,9 @@ async fn serve_in(
     if let Err(error) = socket.set_nodelay(true) {
         log::debug!(peer:%, error:%; "cannot set TCP_NODELAY");
     }
-    let setup_deadline = Instant::now() + shared.config.handshake_timeout;
-    let sides = socket::open(socket, peer, tls.as_ref(), shared.config.handshake_timeout);
+    let setup_time = shared.config.handshake_timeout;
+    let setup = (Instant::now() + setup_time, setup_time);
+    let sides = socket::open(socket, peer, tls.as_ref(), setup_time);
     let Some(Some((read, write))) = stop.run_until_cancelled(sides).await else {
         return;
     };
@@ -91,12 +92,11 @@ async fn serve_in(
         outbound: Outbound::new(write),
         role: Role::None,
         notified: false,
-        setup_deadline,
+        setup,
         shared,
         place,
     };
-    let setup_time = connection.shared.config.handshake_timeout;
-    let handshake = timeout_at(setup_deadline, connection.handshake());
+    let handshake = timeout_at(setup.0, connection.handshake());
     let ended = tokio::select! {
         result = handshake => match result {
             Ok(Ok(())) => connection.run(&stop).await,
@@ -119,7 +119,8 @@ struct Connection {
     role: Role,
     /// The player has been told that nobody publishes.
     notified: bool,
-    setup_deadline: Instant,
+    /// The moment by which it must have a role, and the time that it had for that.
+    setup: (Instant, Duration),
     place: Place,
 }
 
@@ -216,20 +217,27 @@ impl Connection {
                 Ok(())
             }
             Some(Request::End) => {
-                let role = std::mem::replace(&mut self.role, Role::None);
-                if let Role::Publisher(publication) = role {
-                    log::info!(stream = publication.id(), peer:% = self.peer; "publisher ended");
-                    publication.end();
-                }
-                // It may take another role, with a new deadline.
-                self.setup_deadline = Instant::now() + self.shared.config.handshake_timeout;
+                self.end_role();
+                // It may take another role, as late as a publisher may come back.
+                let time = self.shared.config.player_patience;
+                self.setup = (Instant::now() + time, time);
                 self.inbound.chunks.limit(MAX_EARLY_MESSAGE);
                 Ok(())
             }
         }
     }
 
+    /// Ends the role with a goodbye.
+    fn end_role(&mut self) {
+        let role = std::mem::replace(&mut self.role, Role::None);
+        if let Role::Publisher(publication) = role {
+            log::info!(stream = publication.id(), peer:% = self.peer; "publisher ended");
+            publication.end();
+        }
+    }
+
     fn publish(&mut self, name: &StreamName) -> Result<(), EndReason> {
+        self.end_role();
         let owner = match rights::publisher(&*self.shared.gate, &self.shared.hub, name) {
             Ok(owner) => owner,
             Err(reason) => return self.refuse("NetStream.Publish.Unauthorized", name, reason),
@@ -362,7 +370,7 @@ impl Connection {
     fn deadline(&self) -> (Instant, Deadline) {
         let config = &self.shared.config;
         let role = match &self.role {
-            Role::None => (self.setup_deadline, Deadline::Setup),
+            Role::None => (self.setup.0, Deadline::Setup),
             Role::Publisher(_) => (self.inbound.last_read + config.idle_timeout, Deadline::Idle),
             Role::Player(subscription) => match subscription.presence() {
                 Presence::Publishing => (Instant::now() + config.write_timeout, Deadline::Look),
@@ -388,7 +396,7 @@ impl Connection {
         let config = &self.shared.config;
         match deadline {
             Deadline::Look => Ok(()),
-            Deadline::Setup => Err(EndReason::SetupTooSlow(config.handshake_timeout)),
+            Deadline::Setup => Err(EndReason::SetupTooSlow(self.setup.1)),
             Deadline::Idle => Err(EndReason::PublisherSilent(config.idle_timeout)),
             Deadline::Write => Err(EndReason::WriteStalled(config.write_timeout)),
         }

@@ -86,7 +86,6 @@ pub fn relay(mut input: &[u8]) {
         cache: CacheLimits {
             gop: true,
             bytes: CACHE,
-            time: Duration::from_secs(10),
         },
         queue: QueueLimits {
             bytes: QUEUE,
@@ -183,6 +182,7 @@ impl Client {
         match self.conversation.handle(message, &mut self.out).ok()? {
             None => {}
             Some(Request::Publish(name)) => {
+                self.end_role();
                 let publication = self.hub.publish(&name.id, self.user(), 0).ok()?;
                 self.role = Role::Publisher(publication);
                 self.chunks.limit(LATER);
@@ -201,14 +201,17 @@ impl Client {
                 }
             }
             Some(Request::End) => {
-                if let Role::Publisher(publication) = std::mem::replace(&mut self.role, Role::None)
-                {
-                    publication.end();
-                }
+                self.end_role();
                 self.chunks.limit(EARLY);
             }
         }
         Some(())
+    }
+
+    fn end_role(&mut self) {
+        if let Role::Publisher(publication) = std::mem::replace(&mut self.role, Role::None) {
+            publication.end();
+        }
     }
 
     /// Takes everything that waits for the client, which must be RTMP.
@@ -241,29 +244,31 @@ fn taken(out: &mut ChunkWriter) -> BytesMut {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rml_rtmp::rml_amf0::{self, Amf0Value};
 
     use super::*;
+    use crate::protocol::rtmp::amf0::Writer;
 
     /// Messages of well-meaning and hostile clients, to be cut into records.
     fn message() -> impl Strategy<Value = Message> {
-        let text = |text: &str| Amf0Value::Utf8String(text.to_owned());
-        let command = |values: Vec<Amf0Value>| {
-            let payload = rml_amf0::serialize(&values).expect("short");
-            Message::new(kind::COMMAND_AMF0, 1, payload.into())
-        };
+        let command = |values: Writer| Message::new(kind::COMMAND_AMF0, 1, values.bytes());
         let verb = prop_oneof![
             Just("publish"),
             Just("play"),
             Just("createStream"),
             Just("deleteStream"),
-            Just("FCPublish")
+            Just("closeStream"),
+            Just("FCPublish"),
+            Just("FCUnpublish")
         ];
-        let app = Amf0Value::Object([("app".to_owned(), text("live"))].into_iter().collect());
-        let connect = command(vec![text("connect"), Amf0Value::Number(1.0), app]);
-        let verb = (verb, "[ab]").prop_map(move |(verb, name)| {
-            let rest = [Amf0Value::Number(2.0), Amf0Value::Null, text(&name)];
-            command([vec![text(verb)], rest.to_vec()].concat())
+        let connect = Writer::default().text("connect").number(1.0).object();
+        let connect = command(connect.name("app").text("live").end());
+        let argument = prop_oneof![3 => "[ab]".prop_map(Some), 1 => Just(None)];
+        let verb = (verb, argument).prop_map(move |(verb, name)| {
+            let call = Writer::default().text(verb).number(2.0).null();
+            command(match name {
+                Some(name) => call.text(&name),
+                None => call.boolean(false),
+            })
         });
         let media = (
             prop_oneof![Just(kind::VIDEO), Just(kind::AUDIO), any::<u8>()],

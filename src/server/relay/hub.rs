@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -15,11 +15,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::cache::{Cache, CacheLimits};
 use super::media::Media;
+use super::player::{Player, lock};
 use super::publisher::Publisher;
 use super::queue::{PlayerQueue, QueueLimits};
-use super::status::{PlayerStatus, StreamStatus};
+use super::status::StreamStatus;
 use super::user::User;
 use crate::server::budget::{Budget, Share};
+
+/// A group of pictures in bytes that is given up for want of memory alone, and not when memory is
+/// scarce: two seconds at 4 Mbit/s.
+const SMALL_GOP: usize = 1 << 20;
 
 /// Bounds of the hub.
 #[derive(Debug, Clone)]
@@ -70,23 +75,6 @@ struct Inner {
     timeline: Option<(u32, Instant)>,
     /// Counts the publishers of this stream.
     epoch: u64,
-}
-
-/// A player of a stream.
-#[derive(Debug)]
-struct Player {
-    user: User,
-    cancel: CancellationToken,
-    queue: Mutex<PlayerQueue>,
-    /// The publisher said goodbye and the player has not been told.
-    ended: AtomicBool,
-    wake: Notify,
-    bytes_out: AtomicU64,
-}
-
-/// A poisoned lock means another task panicked between two assignments: the data is usable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hub {
@@ -258,10 +246,20 @@ impl Hub {
 }
 
 impl Inner {
-    /// Keeps no more than what is needed to go on: there is no memory left.
-    fn give_up(&mut self, now: Instant) {
+    /// Keeps what the memory is enough for. Late players give way first, and where memory is scarce
+    /// those of long groups before all others: `waiting` bytes are in the queues.
+    fn bound(&mut self, waiting: usize, now: Instant) {
+        if self.cache.bytes() > SMALL_GOP && self.memory.is_scarce() {
+            self.cache.give_up();
+        }
+        if self.memory.set(self.cache.bytes() + waiting) {
+            return;
+        }
         self.cache.give_up();
-        let mut bytes = self.cache.bytes();
+        if self.memory.set(waiting) {
+            return;
+        }
+        let mut bytes = 0;
         for player in &self.players {
             let mut queue = lock(&player.queue);
             queue.give_up(now);
@@ -280,18 +278,6 @@ impl Stream {
             stream_id: self.id.clone(),
             publisher: publisher.map(|publisher| publisher.status(&inner.cache, now)),
             players: inner.players.iter().map(|p| p.status()).collect(),
-        }
-    }
-}
-
-impl Player {
-    fn status(&self) -> PlayerStatus {
-        let queue = lock(&self.queue);
-        PlayerStatus {
-            addr: self.user.addr,
-            bytes_out: self.bytes_out.load(Ordering::Relaxed),
-            dropped_gops: queue.dropped_gops(),
-            queued_bytes: queue.bytes(),
         }
     }
 }
@@ -332,17 +318,20 @@ impl Publication {
         if !media.part.is_header() {
             inner.timeline = Some((media.timestamp, now));
         }
-        inner.cache.add(&media);
-        let mut bytes = inner.cache.bytes();
+        if let Some(lack) = inner.cache.add(&media)
+            && publisher.complain()
+        {
+            let (stream, peer) = (self.id(), publisher.user.addr);
+            log::warn!(stream, peer:%, reason:% = lack; "late players wait for the next key frame");
+        }
+        let mut waiting = 0;
         for player in &inner.players {
             let mut queue = lock(&player.queue);
             queue.push(media.clone(), now);
-            bytes += queue.bytes();
+            waiting += queue.bytes();
             player.wake.notify_one();
         }
-        if !inner.memory.set(bytes) {
-            inner.give_up(now);
-        }
+        inner.bound(waiting, now);
     }
 
     /// The publisher said goodbye: players are told at once, not after waiting for its return.

@@ -5,7 +5,7 @@
 //! of its players. In production nginx-rtmp, SRS or a CDN takes its place (`external`).
 //!
 //! Floors: `gate`, `probe`, `script_data`, `socket`, `status`, `user`;
-//! `command`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `publisher`; `hub`,
+//! `command`, `media`; `cache`, `conversation`, `queue`; `end_reason`, `player`, `publisher`; `hub`,
 //! `transport`; `config`, `handle`, `rights`, `role`; `external`; `connection`; on top `embedded`.
 
 mod cache;
@@ -22,6 +22,7 @@ mod gate;
 mod handle;
 mod hub;
 mod media;
+mod player;
 mod probe;
 mod publisher;
 mod queue;

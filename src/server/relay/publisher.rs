@@ -23,6 +23,8 @@ pub(super) struct Publisher {
     frames: u64,
     rate: BitRate,
     clock: StreamClock,
+    /// It has been said that its groups of pictures are too large.
+    complained: bool,
 }
 
 impl Publisher {
@@ -45,7 +47,13 @@ impl Publisher {
                 resume,
                 offset: None,
             },
+            complained: false,
         }
+    }
+
+    /// Whether to say now that its groups of pictures are too large: once is enough.
+    pub(super) fn complain(&mut self) -> bool {
+        !std::mem::replace(&mut self.complained, true)
     }
 
     /// Counts a message and gives it the time stamp that players see.
@@ -75,6 +83,7 @@ impl Publisher {
             bytes_in: self.bytes,
             kbps_in: self.rate.kbps(now),
             frames: self.frames,
+            late_players_wait: cache.lack().map(|lack| lack.to_string()),
             last_media_ms_ago: self.last_media.map(|at| ms_ago(at).unwrap_or(u64::MAX)),
         }
     }

@@ -23,6 +23,9 @@ pub(super) struct PlayerQueue {
     cost: usize,
     /// Part of the cost that is the burst a late player starts with: not held against it.
     burst: usize,
+    /// The player has had its burst and all that came meanwhile. Before that, waiting costs it
+    /// nothing but what it could have instead.
+    caught_up: bool,
     /// Pictures are useless until the next key frame.
     wait_for_key: bool,
     dropped_gops: u64,
@@ -40,6 +43,7 @@ impl PlayerQueue {
         Self {
             limits,
             wait_for_key: !items.iter().any(|(_, media)| media.part == Part::KeyFrame),
+            caught_up: items.is_empty(),
             items,
             cost,
             burst: cost,
@@ -65,6 +69,7 @@ impl PlayerQueue {
         let (_, media) = self.items.pop_front()?;
         self.cost -= media.cost();
         self.burst = self.burst.saturating_sub(media.cost());
+        self.caught_up |= self.items.is_empty();
         Some(media)
     }
 
@@ -94,24 +99,28 @@ impl PlayerQueue {
         let waited = media.next().map(|(queued, _)| now.duration_since(*queued));
         // A single message is never too much: some pictures are larger than a small limit.
         let too_much = self.cost - self.burst > self.limits.bytes && self.items.len() > 1;
-        too_much || waited.is_some_and(|time| time > self.limits.time)
+        let too_late = waited.is_some_and(|time| time > self.limits.time);
+        too_much || (too_late && (self.caught_up || self.newest_key().is_some()))
+    }
+
+    /// The place of the newest key frame that waits, if pictures before it wait as well.
+    fn newest_key(&self) -> Option<usize> {
+        let is_picture = |(_, media): &(Instant, Media)| media.part.is_picture();
+        let first = self.items.iter().position(is_picture)?;
+        let newest = self.items.iter().rposition(is_key)?;
+        (newest != first).then_some(newest)
     }
 
     /// Jumps to the newest key frame waiting, or to the next one to come. Of what is passed
     /// over only the last header of each kind is kept: decoding needs them.
     fn drop_gops(&mut self, now: Instant) {
-        let is_key = |(_, media): &(Instant, Media)| media.part == Part::KeyFrame;
         let is_picture = |(_, media): &(Instant, Media)| media.part.is_picture();
-        let first = self.items.iter().position(is_picture);
-        let newest = self
-            .items
-            .iter()
-            .rposition(is_key)
-            .filter(|at| Some(*at) != first);
+        let had_pictures = self.items.iter().any(is_picture);
+        let newest = self.newest_key();
         let kept = newest.map_or_else(VecDeque::new, |at| self.items.split_off(at));
         let passed = std::mem::replace(&mut self.items, kept);
         self.wait_for_key |= newest.is_none();
-        if first.is_some() {
+        if had_pictures {
             let later_keys = passed.iter().skip_while(|item| !is_picture(item)).skip(1);
             self.dropped_gops += 1 + later_keys.filter(|item| is_key(item)).count() as u64;
         }
@@ -122,7 +131,12 @@ impl PlayerQueue {
         }
         self.cost = self.items.iter().map(|(_, media)| media.cost()).sum();
         self.burst = 0;
+        self.caught_up = true;
     }
+}
+
+fn is_key((_, media): &(Instant, Media)) -> bool {
+    media.part == Part::KeyFrame
 }
 
 #[cfg(test)]
@@ -249,5 +263,44 @@ mod tests {
         assert_eq!((queue.items.len(), queue.dropped_gops()), (1, 1));
         queue.push(media(KeyFrame, 20_000), now);
         assert_eq!(queue.pop().map(|m| m.part), Some(VideoHeader));
+    }
+
+    /// A key frame a minute: what a slow player has got of the burst must not be thrown away, as
+    /// nothing that it could decode would come instead.
+    #[test]
+    fn a_long_burst_may_take_its_time_until_there_is_something_newer() {
+        let media = |part, length| Media {
+            part,
+            kind: 0,
+            timestamp: 0,
+            payload: Bytes::from(vec![0; length]),
+        };
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let burst = [
+            media(VideoHeader, 1),
+            media(KeyFrame, 20_000),
+            media(InterFrame, 20_000),
+        ];
+        let late = || {
+            let mut queue = PlayerQueue::new(LIMITS, burst.iter(), start);
+            (0..10).for_each(|second| queue.push(media(InterFrame, 100), at(second)));
+            assert_eq!((queue.items.len(), queue.dropped_gops()), (13, 0));
+            queue
+        };
+        // There is a newer group.
+        let mut newer = late();
+        newer.push(media(KeyFrame, 100), at(10));
+        assert_eq!((newer.items.len(), newer.dropped_gops()), (2, 1));
+        // It has taken all, and is slow again.
+        let mut later = late();
+        while later.pop().is_some() {}
+        later.push(media(InterFrame, 100), at(10));
+        later.push(media(InterFrame, 100), at(14));
+        assert_eq!((later.items.len(), later.dropped_gops()), (0, 1));
+        // It takes nothing at all.
+        let mut never = late();
+        (10..200).for_each(|second| never.push(media(InterFrame, 100), at(second)));
+        assert_eq!((never.items.len(), never.dropped_gops()), (1, 1));
     }
 }

@@ -31,6 +31,8 @@ pub struct PublisherStatus {
     pub kbps_in: f64,
     /// Pictures.
     pub frames: u64,
+    /// The reason for which a late player waits for the next key frame; `None`: it starts at once.
+    pub late_players_wait: Option<String>,
     /// `None` before the first picture or sound.
     pub last_media_ms_ago: Option<u64>,
 }

@@ -8,6 +8,7 @@
 mod codes;
 mod conversations;
 mod front_door;
+mod odd_requests;
 pub(crate) mod peer;
 mod program;
 mod reaper;

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::protocol::excerpt;
+use crate::protocol::json::reason;
 
 /// Fewest bytes of a status page for each of its elements and texts: nginx writes at least 13. A
 /// node takes much more memory than its text, so a page of empty elements is not read.
@@ -106,7 +107,7 @@ pub(crate) fn tencent(body: &[u8]) -> Result<Publishing, String> {
 
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body)
-        .map_err(|error| format!("the answer does not fit: {}", excerpt(&error.to_string())))
+        .map_err(|error| format!("the answer does not fit: {}", reason(&error)))
 }
 
 #[cfg(test)]
