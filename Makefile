@@ -5,11 +5,12 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test test-long lint bench vm-test
+.PHONY: help demo test test-debian13 test-long lint bench vm-test
 
 help:
 	@echo "make demo     a whole call on this machine (ARGS=... goes to rtckiosk demo)"
 	@echo "make test     unit, wire, call and fault tests (ARGS=... goes to cargo test)"
+	@echo "make test-debian13  the same with Debian 13 around them (ARGS=\"lib=media:: echo\" for a part)"
 	@echo "make test-long  the floods of the tests, for ten minutes each"
 	@echo "make lint     format, clippy in every feature set, shellcheck"
 	@echo "make bench    delay, cost of a call, event latency, load (ARGS=... goes to rtckiosk bench server), bad networks"
@@ -25,6 +26,11 @@ test:
 	@tests/setup.sh test
 	G_DEBUG=fatal_warnings $(CARGO) test --locked $(ARGS)
 
+# What was built here, in a root directory of the other release; needs root.
+test-debian13:
+	@tests/setup.sh debian13
+	@CARGO="$(CARGO)" tests/debian13/run.sh $(TARGET) $(ARGS)
+
 # The short form of these is among the tests.
 test-long:
 	@tests/setup.sh test
@@ -37,7 +43,7 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --features kiosk -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --features server -- -D warnings
-	shellcheck -x .ci/run tests/setup.sh tests/fuzz/run.sh tests/call/ffmpeg-member.sh tests/vm/{build-image,guest,run,vm}.sh tests/vm/init{,ramfs-init}
+	shellcheck -x .ci/run tests/setup.sh tests/mirror.sh tests/debian13/{build-root,inside,run}.sh tests/fuzz/run.sh tests/call/ffmpeg-member.sh tests/vm/{build-image,guest,run,vm}.sh tests/vm/init{,ramfs-init}
 
 bench:
 	@tests/setup.sh bench test

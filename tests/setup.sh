@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings in what the given purposes need and this machine lacks; silent and
 # quick when nothing is missing.
-#   tests/setup.sh build|demo|test|bench|lint|vm ...
+#   tests/setup.sh build|demo|test|bench|lint|vm|debian13 ...
+#   tests/setup.sh list PURPOSE ...    only prints the packages
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,12 +11,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 declare -A packages
 packages[build]="gcc libasound2-dev libc6-dev libclang-dev libgstreamer-plugins-base1.0-dev
     libgstreamer1.0-dev make pkg-config"
-packages[demo]="${packages[build]} gstreamer1.0-alsa gstreamer1.0-libav
-    gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good
-    gstreamer1.0-plugins-ugly gstreamer1.0-x"
-packages[test]="${packages[demo]} curl ffmpeg glib-networking gstreamer1.0-tools
-    iproute2 jq libnginx-mod-rtmp libnginx-mod-stream microsocks nginx openssl
-    tinyproxy-bin util-linux xvfb zbar-tools"
+packages[running]="gstreamer1.0-alsa gstreamer1.0-libav gstreamer1.0-plugins-bad
+    gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
+    gstreamer1.0-x"
+packages[peers]="ca-certificates curl ffmpeg glib-networking gstreamer1.0-tools iproute2 jq
+    libnginx-mod-rtmp libnginx-mod-stream microsocks nginx openssl procps tinyproxy-bin
+    util-linux xvfb zbar-tools"
+packages[demo]="${packages[build]} ${packages[running]}"
+packages[test]="${packages[demo]} ${packages[peers]}"
+packages[debian13]="${packages[test]} debian-archive-keyring mmdebstrap"
 packages[bench]="${packages[demo]} ffmpeg gstreamer1.0-tools libnginx-mod-rtmp nginx"
 packages[lint]="${packages[build]} shellcheck"
 packages[vm]="${packages[demo]} curl debian-archive-keyring e2fsprogs ffmpeg jq kmod
@@ -103,7 +107,12 @@ install_packages() {
     fi
 }
 
-if ! command -v dpkg-query >/dev/null; then
+list=
+if [ "${1:-}" = list ]; then
+    list=yes
+    shift
+fi
+if [ -z "$list" ] && ! command -v dpkg-query >/dev/null; then
     echo "this needs Debian or Raspberry Pi OS (no dpkg here)" >&2
     exit 1
 fi
@@ -115,6 +124,11 @@ for purpose in "$@"; do
     fi
     wanted="$wanted ${packages[$purpose]}"
 done
+if [ -n "$list" ]; then
+    # shellcheck disable=SC2086 # a list of words
+    printf '%s\n' $wanted | sort -u
+    exit
+fi
 check_rust
 # shellcheck disable=SC2086
 install_packages $wanted

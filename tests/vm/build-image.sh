@@ -25,24 +25,7 @@ mkdir -p "$cache"
 work=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# The mirror is the one this machine uses: its address is nobody else's business.
-# The host's package lists name their own suites, so those of another suite
-# (VM_SUITE) are derived by name.
-# shellcheck disable=SC1091
-host_suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-# shellcheck disable=SC2016 # apt expands these
-apt-get indextargets --format '$(REPO_URI) $(RELEASE)' \
-    'Created-By: Packages' 'Origin: Debian' 'Component: main' |
-    sed "s/ $host_suite/ $suite/" | sort -u |
-    awk -v suite="$suite" '$2 ~ "^" suite "(-updates|-security)?$" {
-        print "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] " $1 " " $2 " main"
-    }' >"$work/sources.list"
-if ! [ -s "$work/sources.list" ]; then
-    echo "apt knows no Debian mirror for $suite: run 'apt-get update' first" >&2
-    exit 1
-fi
-apt-config dump --no-empty --format '%f "%v";%n' Acquire::http Acquire::https \
-    Acquire::Check-Valid-Until Acquire::Check-Date >"$work/apt.conf"
+"$here/../mirror.sh" "$suite" "$work"
 
 packages=$(grep -v '^#' "$here/packages.txt" | paste -sd, -)
 # The kernel's own initramfs is not wanted: it boots a whole udev. The registry

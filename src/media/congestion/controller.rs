@@ -16,6 +16,10 @@ const SEVERE: Duration = Duration::from_millis(400);
 /// Time of such a backlog before the picture goes: TCP that sends lost packets again is as slow for
 /// moments.
 const HOPELESS: Duration = Duration::from_millis(1500);
+/// Time of any standing backlog at the minimum rate before the picture goes. While pictures wait
+/// none is encoded, so a link that takes half of that rate keeps a backlog around [`SEVERE`]:
+/// 280 to 700 ms at 110 kbit/s, sound and all.
+const STARVED: Duration = Duration::from_secs(5);
 /// Standing backlog up to which the link takes all that we send.
 const CLEAN: Duration = Duration::from_millis(70);
 
@@ -97,6 +101,8 @@ pub struct Controller {
     raised: Option<Instant>,
     clean_since: Option<Instant>,
     severe_since: Option<Instant>,
+    /// The time since which even the minimum rate is too much.
+    starved_since: Option<Instant>,
     /// The time at which something waited last, if only for a moment.
     rough: Option<Instant>,
     /// The rate at which the last probe failed.
@@ -121,6 +127,7 @@ impl Controller {
             raised: None,
             clean_since: None,
             severe_since: None,
+            starved_since: None,
             rough: None,
             failed: None,
             probing: false,
@@ -139,6 +146,7 @@ impl Controller {
         self.backlogs.clear();
         self.clean_since = None;
         self.severe_since = None;
+        self.starved_since = None;
         self.cut = None;
     }
 
@@ -155,11 +163,9 @@ impl Controller {
         if standing >= CLEAN + round {
             self.clean_since = None;
         }
-        if standing < SEVERE + round {
-            self.severe_since = None;
-        } else {
-            self.severe_since.get_or_insert(now);
-        }
+        let starved = busy && self.is_lowest();
+        note(&mut self.severe_since, standing >= SEVERE + round, now);
+        note(&mut self.starved_since, starved, now);
         let reason = if busy && facts.taken_kbps > 0 {
             self.lower(facts, now)?
         } else if standing < CLEAN + round {
@@ -203,9 +209,11 @@ impl Controller {
             waiting: facts.waiting,
         });
         let min = f64::from(self.limits.min_kbps);
-        if self.kbps <= min {
-            let hopeless = |since| now.saturating_duration_since(since) >= HOPELESS;
-            if self.severe_since.is_some_and(hopeless) {
+        if self.is_lowest() {
+            let lasts = |since: Option<Instant>, time| {
+                since.is_some_and(|since| now.saturating_duration_since(since) >= time)
+            };
+            if lasts(self.severe_since, HOPELESS) || lasts(self.starved_since, STARVED) {
                 self.stage = Stage::SoundOnly;
             }
         } else {
@@ -225,6 +233,11 @@ impl Controller {
             "backlog {millis} ms, {} kbit/s taken",
             facts.taken_kbps
         ))
+    }
+
+    /// Whether the rate cannot be lowered.
+    fn is_lowest(&self) -> bool {
+        self.kbps <= f64::from(self.limits.min_kbps)
     }
 
     /// Remembers a probe that failed; trouble out of the blue means another link.
@@ -294,6 +307,11 @@ impl Controller {
             (STRIDE, "no backlog")
         }
     }
+}
+
+/// Keeps the time since which something `is` so.
+fn note(since: &mut Option<Instant>, is: bool, now: Instant) {
+    *since = is.then(|| since.unwrap_or(now));
 }
 
 /// "-35 %, 15 frames/s: backlog 640 ms"

@@ -134,6 +134,38 @@ fn the_picture_outlives_moments_in_which_packets_are_sent_again() {
 }
 
 #[test]
+fn the_picture_goes_where_even_its_minimum_never_passes() {
+    let mut run = Run::new(limits(100, 100));
+    let mut waves = |count| {
+        for _ in 0..count {
+            run.stay(0.6, 700, 110);
+            run.stay(0.4, 300, 110);
+        }
+        run.controller.quality().video()
+    };
+    assert!(waves(4), "a queue of then may still drain");
+    assert!(!waves(4), "a link for sound alone");
+    // It is only too slow for moments where the queue is gone in between.
+    let mut run = Run::new(limits(100, 100));
+    for _ in 0..10 {
+        run.stay(2.0, 300, 150);
+        run.stay(0.4, 0, 150);
+    }
+    assert!(run.controller.quality().video(), "{:?}", run.reasons());
+    // Above the minimum there is something else to give up.
+    let mut run = Run::new(limits(100, 800));
+    run.stay(60.0, 300, 900);
+    let off = run.steps.iter().find(|(_, step)| !step.to.video());
+    let lowest = run.steps.iter().find(|(_, step)| step.to.kbps == 100);
+    let (off, lowest) = (off.expect("off"), lowest.expect("the minimum"));
+    assert!(
+        off.0 >= lowest.0 + Duration::from_secs(5),
+        "{:?}",
+        run.steps
+    );
+}
+
+#[test]
 fn a_link_that_is_gone_says_nothing_of_its_rate() {
     let mut run = Run::new(limits(100, 800));
     run.stay(1.0, 0, 800);

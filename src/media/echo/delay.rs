@@ -32,6 +32,9 @@ const PEAK: usize = PER_BLOCK * 3 / 2;
 const SAME: usize = PER_BLOCK / 2;
 /// Looks in a row that must agree.
 const AGREED: u32 = 3;
+/// The same for another delay than the one that is known: two voices at once look like that for
+/// moments.
+const AGREED_AGAIN: u32 = 10;
 
 /// Listens to loudspeaker and microphone.
 #[derive(Debug)]
@@ -48,6 +51,8 @@ pub(super) struct DelayFinder {
     silent: u32,
     found: Option<usize>,
     agreed: u32,
+    /// The lag that was given last.
+    known: Option<usize>,
 }
 
 impl Default for DelayFinder {
@@ -61,6 +66,7 @@ impl Default for DelayFinder {
             silent: ECHO,
             found: None,
             agreed: 0,
+            known: None,
         }
     }
 }
@@ -115,7 +121,13 @@ impl DelayFinder {
             self.agreed = 1;
         }
         self.found = Some(lag);
-        (self.agreed >= AGREED).then_some(lag * STEP)
+        let another = self.known.is_some_and(|known| known.abs_diff(lag) > SAME);
+        let enough = if another { AGREED_AGAIN } else { AGREED };
+        if self.agreed < enough {
+            return None;
+        }
+        self.known = Some(lag);
+        Some(lag * STEP)
     }
 }
 
@@ -188,6 +200,29 @@ mod tests {
                 assert!(found.abs_diff(delay) <= 48, "{delay_ms} ms: {found}");
                 assert!(after <= 150, "{delay_ms} ms: after {after} blocks");
             }
+        }
+    }
+
+    #[test]
+    fn another_delay_must_last() {
+        let (far, near) = (noise(1, 600), noise(2, 600));
+        let echo = |delay_ms: usize| heard(&far, delay_ms * 48, 0.5, &near, 0.0);
+        let (first, other) = (echo(100), echo(130));
+        // Blocks of the other delay, and the delays found while they come and 1.5 s after.
+        for (blocks, expected) in [(60, false), (250, true)] {
+            let mut finder = DelayFinder::default();
+            let mut found = Vec::new();
+            for index in 0..300 + blocks {
+                let heard = match index {
+                    150.. if index < 150 + blocks => &other,
+                    _ => &first,
+                };
+                let level = db(power(&far[index]));
+                found.extend(finder.add(&far[index], level, &heard[index]));
+            }
+            let at = |delay_ms: usize| found.iter().any(|d| d.abs_diff(delay_ms * 48) <= 48);
+            assert!(at(100), "{blocks}: {found:?}");
+            assert_eq!(at(130), expected, "{blocks}: {found:?}");
         }
     }
 

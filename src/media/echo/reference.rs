@@ -154,13 +154,16 @@ impl Reference {
         }
     }
 
-    /// Notes that an echo was found so many samples after it was played.
-    pub(super) fn echoes_after(&mut self, found: usize) {
+    /// Notes that an echo was found so many samples after it was played. Returns whether the
+    /// reference has moved for that.
+    pub(super) fn echoes_after(&mut self, found: usize) -> bool {
         let found = found as i64;
-        if !(self.delay..=self.delay + WINDOW).contains(&found) {
-            self.delay = (found - INTO_WINDOW).max(0);
-            log::debug!(ms = found / 48; "the echo's delay");
+        if (self.delay..=self.delay + WINDOW).contains(&found) {
+            return false;
         }
+        let before = std::mem::replace(&mut self.delay, (found - INTO_WINDOW).max(0));
+        log::debug!(ms = found / 48; "the echo's delay");
+        self.delay != before
     }
 
     fn from(&self, from: i64) -> Block {
@@ -338,22 +341,22 @@ mod tests {
         player.play(3 * SECOND, |_| 0);
         let at = time(5 * SECOND / 2);
         let mut later = |found: usize| {
-            player.reference.echoes_after(found * 48);
+            let moved = player.reference.echoes_after(found * 48);
             let FarEnd { now, echoing } = player.reference.at(at);
-            off(i64::from(now[0]), i64::from(echoing[0])) / 48
+            (off(i64::from(now[0]), i64::from(echoing[0])) / 48, moved)
         };
         let cases = [
-            (60, 45, "the usual delay allows for that"),
-            (100, 88, "into the window"),
-            (110, 88, "still in it"),
-            (90, 88, "still in it"),
-            (80, 68, "sooner"),
-            (5, 0, "at once"),
-            (30, 0, "in the window at its end"),
-            (250, 238, "long"),
+            (60, 45, false, "the usual delay allows for that"),
+            (100, 88, true, "into the window"),
+            (110, 88, false, "still in it"),
+            (90, 88, false, "still in it"),
+            (80, 68, true, "sooner"),
+            (5, 0, true, "at once"),
+            (30, 0, false, "in the window at its end"),
+            (250, 238, true, "long"),
         ];
-        for (found, expected, why) in cases {
-            assert_eq!(later(found), expected, "{found} ms: {why}");
+        for (found, expected, moved, why) in cases {
+            assert_eq!(later(found), (expected, moved), "{found} ms: {why}");
         }
     }
 

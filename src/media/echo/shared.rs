@@ -51,9 +51,10 @@ impl Shared {
         lock(&self.reference).at(time.into())
     }
 
-    /// Notes that the microphone hears what is played after this many samples.
-    pub(super) fn found(&self, delay: usize) {
-        lock(&self.reference).echoes_after(delay);
+    /// Notes that the microphone hears what is played after this many samples. Returns whether
+    /// the echo is now at another place of the reference.
+    pub(super) fn found(&self, delay: usize) -> bool {
+        lock(&self.reference).echoes_after(delay)
     }
 
     pub(super) fn status(&self) -> EchoStatus {

@@ -11,12 +11,15 @@ use super::half_duplex::{self, HalfDuplex};
 use super::level::{ReturnMeter, SPEECH_DB, db, power};
 use super::shared::Shared;
 use crate::config::kiosk::EchoControl;
+use crate::media::error::MediaError;
 use crate::media::format::{BLOCK, Block, SAMPLE_RATE};
 
 /// Blocks of the far end's first speech, 1.5 s, in which the microphone is turned down as well,
 /// unless somebody in front of it is louder than an echo: the delay is found meanwhile, and the
 /// room learnt.
 const LEARNING: u32 = 150;
+/// The same after the delay that is allowed for has changed: 1 s.
+const LEARNING_AGAIN: u32 = 100;
 
 /// The processing of one microphone's sound, from its opening to its end.
 #[derive(Debug)]
@@ -81,6 +84,15 @@ impl Voice {
         self.shared.set_mode(EchoControl::HalfDuplex, Some(reason));
     }
 
+    /// Takes a new canceller for an echo at another place of the reference: what the old one has
+    /// learnt is wrong there, and one that looks for the delay itself stays at the old for seconds.
+    fn begin_again(&mut self) -> Result<(), MediaError> {
+        self.canceller = Some(Canceller::start(self.shared.config, true)?);
+        self.gate.get_or_insert_default();
+        self.learning = self.learning.max(Some(LEARNING_AGAIN));
+        Ok(())
+    }
+
     /// Takes mono samples at 48 kHz, the first of them captured at `captured`, and gives every
     /// block that they complete with the time of its first sample.
     pub fn push(
@@ -109,9 +121,10 @@ impl Voice {
         let (far_power, heard) = (power(&far.now), power(block));
         if let Some(canceller) = &mut self.canceller {
             let delay = self.finder.add(&far.now, db(far_power), block);
-            let done = canceller.process(&far.echoing, block);
-            if let Some(delay) = delay {
-                self.shared.found(delay);
+            let mut done = canceller.process(&far.echoing, block);
+            let cancels = self.shared.config.echo == EchoControl::Cancel;
+            if cancels && delay.is_some_and(|delay| self.shared.found(delay)) {
+                done = done.and_then(|()| self.begin_again());
             }
             if let Err(error) = done {
                 self.do_without(&error.to_string());
