@@ -388,7 +388,7 @@ async fn garbage_is_a_named_error_in_time() {
         (
             "500",
             Reply::status(500, "Internal Server Error"),
-            "HTTP 500: Internal Server Error",
+            "HTTP 500: 21 bytes, \"Internal Server Error\"",
         ),
         (
             "502",
@@ -408,7 +408,7 @@ async fn garbage_is_a_named_error_in_time() {
         ("code is text", Reply::json(r#"{"code":"x"}"#), "wrong type"),
         (
             "wrong types",
-            Reply::json(r#"{"code":0,"message":"","roomID":7,"pushers":{"a":1}}"#),
+            Reply::json(r#"{"code":0,"message":"","roomID":7,"pushers":7}"#),
             "wrong type",
         ),
         (
