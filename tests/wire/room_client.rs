@@ -388,7 +388,7 @@ async fn garbage_is_a_named_error_in_time() {
         (
             "500",
             Reply::status(500, "Internal Server Error"),
-            "\"Internal Server Error\"",
+            "HTTP 500: 21 bytes, \"Internal Server Error\"",
         ),
         (
             "502",
