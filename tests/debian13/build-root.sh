@@ -44,7 +44,8 @@ fi
 chmod 755 "$work"
 rm -f "$work/sources.list" "$work/apt.conf" "$work/log"
 touch "$work/done"
-rm -rf "$made"
+# One is enough: each takes 0.8 GB.
+rm -rf "$cache/$suite-$arch"-*
 mv "$work" "$made"
 trap - EXIT
 echo "made in $((SECONDS - started)) s, $(du -sm "$made" | cut -f1) MB" >&2

@@ -18,8 +18,13 @@ for shared in "$tree" "$target"; do
     mkdir -p "$root$shared"
     mount --bind "$shared" "$root$shared"
 done
-# shellcheck disable=SC2016 # expanded inside
-exec chroot "$root" /usr/bin/env -i CI="$ci" CARGO_MANIFEST_DIR="$tree" \
-    G_DEBUG=fatal_warnings HOME=/root LC_ALL=C.UTF-8 \
-    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    sh -c 'cd "$CARGO_MANIFEST_DIR" && exec "$@"' sh "$@"
+# Not chroot alone: who enters one of our namespaces later (nsenter) gets its root.
+mkdir -p "$root/.outside"
+cd "$root"
+pivot_root . .outside
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+hash -r
+umount --lazy /.outside
+cd "$tree"
+exec env -i CI="$ci" CARGO_MANIFEST_DIR="$tree" G_DEBUG=fatal_warnings HOME=/root \
+    LC_ALL=C.UTF-8 PATH="$PATH" "$@"
