@@ -29,8 +29,8 @@ const APART: i64 = 1_000_000;
 /// Divisor by which what is seen and heard follows the newest figure.
 const SMOOTHING: i64 = 8;
 
-/// Time in µs after a decoder was made in which nothing counts as late: measured some 50 ms on a
-/// machine with nothing else to do.
+/// Time in µs after a decoder was made, and after its first picture, in which nothing counts as late:
+/// our choice.
 const EXCUSED: i64 = 300_000;
 
 /// The span in which a picture is to be shown.
@@ -46,8 +46,8 @@ pub(super) struct Playout {
     pub(super) sound: Jitter,
     /// Time that pictures take to decode.
     decoding: Spread,
-    /// Time up to which what is late is of our own making.
-    excused_until: i64,
+    /// Time from which on decoding counts: none before the first picture of a new decoder.
+    decoding_from: i64,
     /// Lags at which pictures are shown and sound is heard.
     seen: Option<i64>,
     heard: Option<i64>,
@@ -61,24 +61,27 @@ impl Playout {
             picture: Jitter::new(BUDGET),
             sound: Jitter::new(BUDGET),
             decoding: Spread::default(),
-            excused_until: i64::MIN,
+            decoding_from: i64::MIN,
             seen: None,
             heard: None,
             device: 0,
         }
     }
 
-    /// Does not count what is late now and for a moment: nobody reads while a decoder is being made,
-    /// and its first pictures take longest.
+    /// A decoder is being made. Its elements are built where the connection is read, so what comes
+    /// meanwhile is not late by the network; and its first pictures take longest.
     pub(super) fn excuse(&mut self, now: i64) {
-        self.excused_until = now + EXCUSED;
-        self.picture.excuse(self.excused_until);
-        self.sound.excuse(self.excused_until);
+        self.decoding_from = i64::MAX;
+        self.picture.excuse(now + EXCUSED);
+        self.sound.excuse(now + EXCUSED);
     }
 
     /// Notes how long a picture took to decode that was given to the decoder at `taken`.
     pub(super) fn decoded(&mut self, now: i64, taken: i64) {
-        if taken >= self.excused_until {
+        if self.decoding_from == i64::MAX {
+            self.decoding_from = now + EXCUSED;
+        }
+        if taken >= self.decoding_from {
             self.decoding.note(now, now - taken);
         }
     }
@@ -265,5 +268,17 @@ mod tests {
         assert_eq!(playout.sound_after_picture(), None);
         playout.heard(BASE + 5_000 * MS, 0);
         assert_eq!(playout.due(0).unwrap().from, BASE - 22 * MS);
+    }
+
+    #[test]
+    fn the_first_pictures_of_a_decoder_say_nothing_of_the_rest() {
+        let mut playout = Playout::new();
+        playout.excuse(0);
+        for (taken, took) in [(0, 900), (910, 80), (1150, 60)] {
+            playout.decoded((taken + took) * MS, taken * MS);
+        }
+        assert_eq!(playout.decoding.bound(), 0);
+        playout.decoded(1_303 * MS, 1_300 * MS);
+        assert_eq!(playout.decoding.bound(), 3 * MS);
     }
 }
